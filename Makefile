@@ -1,0 +1,41 @@
+# Two commands on a fresh machine (Python ≥ 3.11, git, make): `make repro` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: env repro test lint ui lock clean
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rarelens needs Python 3.11 or newer; run: make PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+repro: env  ## Check, run what changed, bring MLflow up to date.
+	rarelens validate
+	dvc repro
+	rarelens sync
+	@echo "The report: reports/index.html. MLflow: make ui"
+
+test: env  ## All tests; those on real data need RARELENS_REAL_DATA.
+	python -m pytest
+
+lint: env
+	ruff check src stages tests
+	ruff format --check src stages tests
+	mypy
+
+ui: env  ## Browse the runs at http://127.0.0.1:5000
+	mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
+
+lock:  ## Pin anew what pyproject.toml asks for.
+	pip-compile --quiet --upgrade --extra dev --strip-extras --no-header --annotation-style=line \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	sed -i 's/+cpu//' requirements.lock
+
+clean:  ## Remove the environment; data, models and results stay.
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""What an extract says: logit shift, overlap and calibration of one cell."""

@@ -1,0 +1,127 @@
+"""Exact sums and fine histograms of voxel values, and what can be said from them.
+
+The extractor counts voxels with `bin_of` and `Moments.of`; the analysis reads statistics off the
+counts. A histogram is a pair: ``bins``, the sorted integer bins that hold anything, shape (K,),
+and ``counts``, shape (..., K), whose leading axes run over subjects or bootstrap replicates.
+Bin b covers [b·width, (b+1)·width).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bins = NDArray[np.integer[Any]]
+
+
+class Moments(NamedTuple):
+    """Exact sums over voxels; each field a float64 array of the same shape (...)."""
+
+    number: Floats
+    total: Floats
+    squares: Floats
+    negative: Floats
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Moments:
+        """Sum over all ``values`` (any shape), in float64; fields have shape ()."""
+        flat = np.asarray(values, dtype=np.float64).ravel()
+        sums = (flat.size, flat.sum(), np.square(flat).sum(), np.count_nonzero(flat < 0))
+        return cls(*(np.asarray(value, dtype=np.float64) for value in sums))
+
+    def pooled(self, weights: Floats) -> Moments:
+        """Sum over subjects: fields (S,) with ``weights`` (B, S) give fields (B,)."""
+        # einsum, not a matrix product: its order of summation does not depend on threads.
+        return Moments(*(np.einsum("bs,s->b", weights, field) for field in self))
+
+    @property
+    def mean(self) -> Floats:
+        """Mean; NaN where nothing was counted."""
+        return _ratio(self.total, self.number)
+
+    @property
+    def negative_fraction(self) -> Floats:
+        """Share of values below 0; NaN where nothing was counted."""
+        return _ratio(self.negative, self.number)
+
+    @property
+    def squared_deviations(self) -> Floats:
+        """Sum of squared deviations from the mean."""
+        return np.maximum(self.squares - self.total * self.mean, 0.0)
+
+
+def pooled_standard_deviation(first: Moments, second: Moments) -> Floats:
+    """Within-group standard deviation, sqrt((Q₁ + Q₂)/(n₁ + n₂ − 2)); NaN if undefined.
+
+    Q is the sum of squared deviations from the group's own mean (Cohen 1988).
+    """
+    freedom = first.number + second.number - 2
+    variance = _ratio(first.squared_deviations + second.squared_deviations, freedom)
+    return np.sqrt(variance)
+
+
+def bin_of(values: ArrayLike, width: float) -> NDArray[np.int32]:
+    """Bin of each value: floor(value / width), in float64 whatever the input's type.
+
+    Raises:
+        ValueError: if a value is not finite or its bin does not fit int32.
+    """
+    bins = np.floor(np.asarray(values, dtype=np.float64) / width)
+    if not np.all(np.abs(bins) <= np.iinfo(np.int32).max):
+        raise ValueError(f"a value is not finite, or too large for bins of {width}")
+    return bins.astype(np.int32)
+
+
+def quantile_from_histogram(bins: Bins, counts: ArrayLike, q: float, width: float) -> Floats:
+    """The q-quantile, interpolated within the bin that holds it.
+
+    The bin is the one of the exact quantile by the inverted distribution function (numpy's
+    ``inverted_cdf``), so the error is at most ``width``.
+
+    Returns:
+        Shape (...); NaN where nothing was counted.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    cumulative = np.cumsum(counts, axis=-1)
+    if counts.shape[-1] == 0:
+        return np.full(counts.shape[:-1], np.nan)
+    total = cumulative[..., -1:]
+    place = q * total
+    index = np.argmax((cumulative >= place) & (cumulative > 0), axis=-1)[..., None]
+    held = np.take_along_axis(counts, index, axis=-1)
+    before = np.take_along_axis(cumulative, index, axis=-1) - held
+    value = (bins[index] + _ratio(place - before, held)) * width
+    return np.where(total > 0, value, np.nan)[..., 0]
+
+
+def wasserstein_from_histograms(
+    bins: Bins, first: ArrayLike, second: ArrayLike, width: float
+) -> Floats:
+    """Wasserstein-1 distance of two histograms over the same bins: ∫ |F − G|.
+
+    Each value counts as its bin's middle, so the distance of the raw values is off by at most
+    ``width`` (half a bin on each side).
+
+    Returns:
+        Shape (...), in the unit of ``width``; NaN where either histogram is empty.
+    """
+    first, second = (np.asarray(counts, dtype=np.float64) for counts in (first, second))
+    totals = [counts.sum(axis=-1, keepdims=True) for counts in (first, second)]
+    shares = [
+        _ratio(np.cumsum(counts, axis=-1), total)
+        for counts, total in zip((first, second), totals, strict=True)
+    ]
+    steps = np.diff(bins).astype(np.float64) * width
+    distance = (np.abs(shares[0] - shares[1])[..., :-1] * steps).sum(axis=-1)
+    either_empty = (totals[0] == 0) | (totals[1] == 0)
+    return np.where(either_empty[..., 0], np.nan, distance)
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Quotient; NaN where the divisor is not positive."""
+    above, below = np.broadcast_arrays(above, below)
+    undefined = np.full(above.shape, np.nan)
+    return np.asarray(np.divide(above, below, out=undefined, where=below > 0))

@@ -1,0 +1,76 @@
+"""A cell is one trained model: dataset × network × method × fraction × seed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+from rarelens.config import Study
+from rarelens.files import write_text
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One trained model of a task, and where its files lie."""
+
+    task: str
+    dataset: str
+    network: str
+    method: str
+    fraction: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """``dataset/network/method/fraction/seed``, the folder below each stage's own."""
+        return f"{self.dataset}/{self.network}/{self.method}/{self.fraction}/{self.seed}"
+
+    def folder(self, stage: str) -> Path:
+        """Where ``stage`` (models, extracts, analyses, records) keeps this cell's files."""
+        return Path(stage) / self.task / self.name
+
+
+def cells_of(task: str, study: Study) -> list[Cell]:
+    """All cells of a study, in the order of its lists."""
+    return [
+        Cell(task, dataset, network, method, str(fraction), seed)
+        for dataset, network, method, fraction, seed in product(
+            study.datasets, study.networks, study.methods, study.fractions, study.seeds
+        )
+    ]
+
+
+def write_cells(file: Path, cells: Sequence[Cell]) -> None:
+    """Write the list of a study's cells, at least one, as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(asdict(cells[0])), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(cell) for cell in cells)
+    write_text(file, text.getvalue())
+
+
+def read_cells(file: Path) -> list[Cell]:
+    """Read the list of a study's cells."""
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        return [Cell(seed=int(row.pop("seed")), **row) for row in rows]
+
+
+def drop_other_cells(root: Path, cells: Sequence[Cell]) -> None:
+    """Remove from ``root`` the folders of cells that are not in the study.
+
+    DVC leaves the outputs of removed matrix cells behind, and a stage that depends on the whole
+    folder would count them.
+    """
+    kept = {root / cell.name for cell in cells}
+    for folder in sorted(root.glob("*/*/*/*/*")):
+        if folder not in kept:
+            shutil.rmtree(folder)
+    for folder in sorted((f for f in root.rglob("*") if f.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()

@@ -1,0 +1,59 @@
+"""The command ``rarelens``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rarelens.errors import guarded
+
+app = typer.Typer(
+    help="See what class imbalance does to a network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def validate() -> None:
+    """Check params.yaml and the data of the study, and say what the study will need."""
+    from rarelens.validation import validate_study
+
+    typer.echo(validate_study())
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A folder models/segmentation/…")],
+    images: Annotated[list[Path], typer.Argument(help="NIfTI files, or folders of them")],
+    output: Annotated[Path, typer.Option(help="Folder for the label maps")] = Path("predictions"),
+) -> None:
+    """Write label maps for new, unlabelled images."""
+    from rarelens.config import ExtractSegmentation
+    from rarelens.parameters import Scope
+    from rarelens.prediction import predict as predict_images
+
+    settings = Scope(["extract.segmentation"]).get("extract.segmentation", ExtractSegmentation)
+    for file in predict_images(model, images, output, settings):
+        typer.echo(file)
+
+
+@app.command()
+def sync() -> None:
+    """Bring MLflow up to date: one run for each trained cell of the study."""
+    from rarelens.cells import cells_of
+    from rarelens.parameters import read_parameters
+    from rarelens.tracking.mirror import sync as sync_cells
+
+    study = read_parameters().study.segmentation
+    current, stale = sync_cells(cells_of("segmentation", study))
+    typer.echo(f"MLflow: {current} runs of this study, {stale} others marked as stale")
+
+
+@guarded
+def main() -> None:
+    """Run the command line."""
+    app()

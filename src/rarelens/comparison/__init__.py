@@ -1,0 +1,1 @@
+"""Comparison of methods with a baseline, over seeds and subjects."""

@@ -1,0 +1,1 @@
+"""From files on disk to arrays that training maps into memory."""

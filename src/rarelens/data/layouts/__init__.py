@@ -1,0 +1,18 @@
+"""How datasets lie on disk: one module a layout, found by the name of its file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from rarelens.data.collection import Collection
+
+
+def read_collection(layout: str, folder: Path, name: str) -> Collection:
+    """Read the dataset ``name`` at ``folder`` (may be a symbolic link), laid out as ``layout``.
+
+    Raises:
+        RarelensError: for each problem in the dataset's description and list of files.
+    """
+    collection: Collection = import_module(f"{__name__}.{layout}").read(folder, name)
+    return collection

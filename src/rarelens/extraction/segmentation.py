@@ -1,0 +1,140 @@
+"""Apply a trained model to its training, validation and test cases and keep what it says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from rarelens.config import ExtractSegmentation
+from rarelens.data.collection import save_labels
+from rarelens.data.geometry import restore_labels
+from rarelens.data.prepared import PreparedDataset
+from rarelens.extraction import voxels
+from rarelens.extraction.panels import write_panel
+from rarelens.extraction.tables import TableWriter
+from rarelens.files import write_json
+from rarelens.inference import dense_logits
+from rarelens.model import ModelCard, load_model
+
+
+def extract(
+    model: Path, data: PreparedDataset, target: Path, settings: ExtractSegmentation
+) -> None:
+    """Write label maps, voxel statistics, panels and, on request, full logits into ``target``.
+
+    All cases go through the same deterministic preprocessing and the network's evaluation mode.
+    Memory holds one case at a time.
+    """
+    torch.set_num_threads(settings.threads)
+    network, card = load_model(model)
+    sides = _sides(card, data)
+    pd.DataFrame(sides, columns=["case", "side"]).to_parquet(target / "cases.parquet", index=False)
+    for folder in ("predictions", "panels", *(["logits"] if settings.full_logits else [])):
+        (target / folder).mkdir()
+    joint: list[pd.DataFrame] = []
+    panels = 0
+    with TableWriter(target) as tables:
+        for case, side in sides:
+            logits = dense_logits(
+                network,
+                data.image(case),
+                card.patch_size,
+                settings.window_overlap,
+                settings.window_batch,
+            )
+            labels = np.asarray(data.label(case))
+            save_label_map(target / "predictions" / f"{case}.nii.gz", logits, data.table.loc[case])
+            _append_statistics(tables, case, side, logits, labels, settings)
+            joint = _merge(joint, side, logits, labels, settings.joint_bin_width)
+            if (
+                side == "test"
+                and panels < settings.panels
+                and np.isin(labels, card.rare_classes).any()
+            ):
+                panels += 1
+                file = target / "panels" / f"{panels}.npz"
+                write_panel(file, data.image(case), labels, logits, card.rare_classes)
+            if settings.full_logits:
+                with h5py.File(target / "logits" / f"{case}.h5", "w") as file5:
+                    file5.create_dataset("logits", data=logits.astype(np.float16))
+    # Passed on, so that later stages need the small analyses only.
+    shutil.copyfile(model / "history.csv", target / "history.csv")
+    joint[0].to_parquet(target / "joint.parquet", index=False)
+    write_json(
+        target / "extract.json",
+        {
+            "bin_width": settings.bin_width,
+            "joint_bin_width": settings.joint_bin_width,
+            "calibration_bins": settings.calibration_bins,
+            "classes": list(card.classes),
+            "rare_classes": list(card.rare_classes),
+        },
+    )
+
+
+def save_label_map(file: Path, logits: NDArray[np.float32], row: Any) -> None:
+    """Write the label map in the case's own geometry.
+
+    Args:
+        file: the .nii.gz to write.
+        logits: (C, X, Y, Z) on the prepared grid.
+        row: with affine, source_shape and source_affine, as in the table of cases.
+    """
+    source_affine = np.reshape(row["source_affine"], (4, 4))
+    labels = restore_labels(
+        logits, np.reshape(row["affine"], (4, 4)), tuple(row["source_shape"]), source_affine
+    )
+    save_labels(file, labels, source_affine)
+
+
+def _sides(card: ModelCard, data: PreparedDataset) -> list[tuple[str, str]]:
+    return [
+        *((case, "train") for case in sorted(card.training_cases)),
+        *((case, "validation") for case in sorted(card.validation_cases)),
+        *((case, "test") for case in data.subjects("test")),
+    ]
+
+
+def _append_statistics(
+    tables: TableWriter,
+    case: str,
+    side: str,
+    logits: NDArray[np.float32],
+    labels: NDArray[Any],
+    settings: ExtractSegmentation,
+) -> None:
+    flat, truth = logits.reshape(len(logits), -1), labels.reshape(-1)
+    frames = {
+        "moments": voxels.moments(flat, truth),
+        "histograms": voxels.histograms(flat, truth, settings.bin_width),
+        "calibration": voxels.calibration(flat, truth, settings.calibration_bins),
+        "sample": voxels.sample(
+            flat, truth, labels.shape, settings.sample_voxels, settings.seed, case
+        ),
+    }
+    for name, frame in frames.items():
+        frame.insert(0, "case", case)
+        frame.insert(1, "side", side)
+        tables.append(name, frame)
+
+
+def _merge(
+    joint: list[pd.DataFrame],
+    side: str,
+    logits: NDArray[np.float32],
+    labels: NDArray[Any],
+    width: float,
+) -> list[pd.DataFrame]:
+    """Add a case's joint histograms to those so far, summed over the cases of a side."""
+    frame = voxels.joint_histograms(logits.reshape(len(logits), -1), labels.reshape(-1), width)
+    frame.insert(0, "side", side)
+    keys = ["side", "class", "foreground", "bin_x", "bin_y"]
+    summed = pd.concat([*joint, frame]).groupby(keys)["count"].sum()
+    return [summed.reset_index()]

@@ -1,0 +1,60 @@
+"""Outputs are written whole or not at all: beside their place first, then renamed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rarelens.errors import RarelensError
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``target`` that takes its place when the block ends well.
+
+    Raises:
+        RarelensError: if ``target`` is a symbolic link (writing would go through it).
+    """
+    refuse_link(target)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if target.exists():
+        shutil.rmtree(target)
+    partial.rename(target)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write ``text`` to ``target`` in one step."""
+    refuse_link(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(target)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON with sorted keys; NaN and infinity are refused."""
+    write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(source: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(source.read_text(encoding="utf-8"))
+
+
+def refuse_link(target: Path) -> None:
+    """Refuse to write where a symbolic link stands."""
+    if target.is_symlink():
+        raise RarelensError(
+            f"{target}: a symbolic link stands where an output would be written; remove the link"
+        )

@@ -1,0 +1,45 @@
+"""MONAI's SegResNet (Myronenko, 2018), without the variational branch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Len
+from monai.networks.nets.segresnet import SegResNet
+from torch import nn
+
+__all__ = ["segresnet"]
+
+Blocks = Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)]
+
+
+def segresnet(
+    in_channels: int,
+    out_channels: int,
+    filters: Annotated[int, Ge(8)] = 8,
+    blocks_down: Blocks = (1, 1, 1),
+    dropout: Annotated[float, Ge(0)] = 0.0,
+) -> nn.Module:
+    """Build the network.
+
+    Args:
+        in_channels: image channels.
+        out_channels: classes.
+        filters: features at full resolution, a multiple of 8 (group normalisation has 8 groups).
+        blocks_down: residual blocks per resolution on the way down; one each on the way up.
+        dropout: share of features dropped in training.
+
+    Returns:
+        Images (B, in_channels, X, Y, Z) to logits (B, out_channels, X, Y, Z); the sizes must be
+        divisible by ``2 ** (len(blocks_down) - 1)``.
+    """
+    network: nn.Module = SegResNet(
+        spatial_dims=3,
+        init_filters=filters,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        blocks_down=blocks_down,
+        blocks_up=(1,) * (len(blocks_down) - 1),
+        dropout_prob=dropout or None,
+    )
+    return network

@@ -1,0 +1,46 @@
+"""MONAI's strided U-Net, light enough for a CPU."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Len
+from monai.networks.nets.unet import UNet
+from torch import nn
+
+__all__ = ["unet"]
+
+
+def unet(
+    in_channels: int,
+    out_channels: int,
+    channels: Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)] = (16, 32, 64, 64),
+    residual_units: Annotated[int, Ge(0)] = 0,
+    norm: Literal["batch", "instance"] = "batch",
+    dropout: Annotated[float, Ge(0)] = 0.0,
+) -> nn.Module:
+    """Build the network.
+
+    Args:
+        in_channels: image channels.
+        out_channels: classes.
+        channels: features per resolution; each further one halves the resolution.
+        residual_units: convolutions per residual block; 0 for plain convolutions.
+        norm: normalisation layer.
+        dropout: share of features dropped in training.
+
+    Returns:
+        Images (B, in_channels, X, Y, Z) to logits (B, out_channels, X, Y, Z); the sizes must be
+        divisible by ``2 ** (len(channels) - 1)``.
+    """
+    network: nn.Module = UNet(
+        spatial_dims=3,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        channels=channels,
+        strides=[2] * (len(channels) - 1),
+        num_res_units=residual_units,
+        norm=norm,
+        dropout=dropout,
+    )
+    return network

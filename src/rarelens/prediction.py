@@ -1,0 +1,80 @@
+"""Label maps for new, unlabelled images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rarelens.config import ExtractSegmentation
+from rarelens.data.collection import save_labels
+from rarelens.data.geometry import restore_labels
+from rarelens.data.preprocessing import prepare_image
+from rarelens.errors import RarelensError
+from rarelens.inference import dense_logits
+from rarelens.model import load_model
+
+SUFFIXES = (".nii.gz", ".nii")
+
+
+def predict(
+    model: Path, images: Sequence[Path], output: Path, settings: ExtractSegmentation
+) -> list[Path]:
+    """Write one label map a case, on the case's own grid, into ``output``.
+
+    Args:
+        model: a folder ``models/segmentation/<cell>``.
+        images: NIfTI files or folders of them. With a model of several channels, either 4-D
+            files or files ``<case>_0000.nii.gz``, ``<case>_0001.nii.gz``, … of one case.
+        output: folder, made where it is missing.
+        settings: window overlap and batch.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RarelensError: if there is no model or image, an image is unreadable or has other
+            channels than the model, or a label map is there already.
+    """
+    network, card = load_model(model)
+    cases = _group(images)
+    targets = {case: output / f"{case}.nii.gz" for case in cases}
+    if there := [str(file) for file in targets.values() if file.exists()]:
+        raise RarelensError(f"{there[0]}: exists already; name another --output, or remove it")
+    # All images are read once before the first label map is written.
+    for case, files in cases.items():
+        channels = len(prepare_image(files, card.preprocess).array)
+        if channels != len(card.channels):
+            raise RarelensError(
+                f"{case} ({files[0]}): {channels} channels, but the model takes "
+                f"{len(card.channels)} ({', '.join(card.channels)}); give those"
+            )
+    output.mkdir(parents=True, exist_ok=True)
+    for case, files in cases.items():
+        image = prepare_image(files, card.preprocess)
+        logits = dense_logits(
+            network, image.array, card.patch_size, settings.window_overlap, settings.window_batch
+        )
+        labels = restore_labels(logits, image.affine, image.source_shape, image.source_affine)
+        save_labels(targets[case], labels, image.source_affine)
+    return list(targets.values())
+
+
+def _group(images: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Files by case, the channels of one case in order."""
+    files: list[Path] = []
+    for path in images:
+        if path.is_dir():
+            inside = sorted(f for f in path.iterdir() if f.name.endswith(SUFFIXES))
+            files += [file for file in inside if not file.name.startswith(".")]
+        elif path.is_file() and path.name.endswith(SUFFIXES):
+            files.append(path)
+        else:
+            raise RarelensError(f"{path}: no NIfTI file (.nii, .nii.gz) or folder of them")
+    if not files:
+        raise RarelensError(f"{images[0]}: no NIfTI file (.nii, .nii.gz) in it")
+    cases: dict[str, list[Path]] = {}
+    for file in sorted(files):
+        name = file.name.removesuffix(".gz").removesuffix(".nii")
+        cases.setdefault(re.sub(r"_\d{4}$", "", name), []).append(file)
+    return {case: tuple(parts) for case, parts in cases.items()}

@@ -1,0 +1,63 @@
+"""Training curves: loss and validation Dice over the steps, per method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+from rarelens.reporting import style
+from rarelens.reporting.block import Block
+
+
+def draw(block: Block) -> Figure:
+    """A column a method; the loss on its own scale, validation Dice (if any) on a common one."""
+    validated = bool(block.history["validation_dice"].notna().any())
+    width = style.share_column_width(len(block.methods))
+    figure, axes = style.grid(1 + validated, len(block.methods), height=1.7, width=width)
+    for column, method in enumerate(block.methods):
+        own = block.history[block.history["method"] == method]
+        _lines(axes[0][column], own, "loss", block)
+        axes[0][column].set_title(style.label(method))
+        if (own["loss"].dropna() > 0).all():
+            _logarithmic(axes[0][column])
+        if validated:
+            axis = axes[1][column]
+            _lines(axis, own, "validation_dice", block)
+            axis.set_ylim(0, 1)
+            axes[0][column].set_xticklabels([])
+            if column:
+                axis.set_yticklabels([])
+    axes[0][0].set_ylabel("training loss\n(own scale)")
+    if validated:
+        axes[1][0].set_ylabel("validation Dice")
+    figure.supxlabel("optimiser step", fontsize=9.5)
+    handles = [
+        Line2D([], [], color=style.MUTED, lw=0.9, label="a seed"),
+        Line2D([], [], color=style.TRAIN, lw=1.8, label="mean over seeds"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _logarithmic(axis: Axes) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _lines(axis: Axes, own: pd.DataFrame, column: str, block: Block) -> None:
+    known = own[np.isfinite(own[column])]
+    for _, rows in known.groupby("seed"):
+        axis.plot(rows["step"], rows[column], color=style.MUTED, lw=0.9, alpha=0.8)
+    mean = known.groupby("step")[column].agg(["mean", "size"])
+    mean = mean[mean["size"] == len(block.seeds)]
+    axis.plot(mean.index, mean["mean"], color=style.TRAIN, lw=1.8)
+    axis.set_xlim(0, block.history["step"].max())
+    axis.locator_params(axis="x", nbins=4)
+    axis.grid(color=style.FAINT, lw=0.8)
+    axis.set_axisbelow(True)

@@ -1,0 +1,93 @@
+"""The look that all figures share, and how they are saved."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by all kinds of colour vision.
+TRAIN = "#0072B2"
+TEST = "#D55E00"
+CORRECT = "#009E73"
+MISSED = "#CC79A7"
+FALSE_ALARM = "#F0B400"
+INK = "#1f2933"
+MUTED = "#7b8794"
+FAINT = "#e4e7eb"
+# For classes, where several stand in one picture; none is a colour of train or test.
+CLASSES = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b4c9a", "#8c564b")
+
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the report's look, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def save(figure: Figure, file: Path, dpi: int) -> None:
+    """Write a PNG whose bytes depend on the picture alone."""
+    figure.savefig(file, dpi=dpi, metadata={"Software": None})
+
+
+def signed(value: float, digits: int) -> str:
+    """``+0.12`` or ``−0.12``; no sign where it rounds to zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def label(name: str, width: int = 14) -> str:
+    """A method's or class's name on lines of at most about ``width`` letters."""
+    return "\n".join(textwrap.wrap(plain(name), width, break_long_words=False))
+
+
+def plain(name: str) -> str:
+    """A name as words, with nothing that matplotlib would read as mathematics."""
+    return name.replace("_", " ").replace("$", r"\$")
+
+
+def grid(rows: int, columns: int, height: float, width: float) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of panels, each about ``width`` × ``height`` inches; not pyplot's, so no state."""
+    size = (1.0 + width * columns, 0.9 + height * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, [list(row) for row in axes]
+
+
+def share_column_width(methods: int, least: float = 1.75, whole: float = 12.0) -> float:
+    """Inches for each method's column: as wide as the page allows, at most 3.4."""
+    return min(3.4, max(least, whole / methods))

@@ -1,0 +1,75 @@
+"""A training job: everything that decides a cell's weights, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import rarelens
+from rarelens.cells import Cell
+from rarelens.config import Method, Network, Preprocess, TrainSegmentation
+from rarelens.data.prepared import PreparedDataset
+from rarelens.data.splits import rare_classes, training_subset
+
+NUMERIC_PACKAGES = ("accelerate", "monai", "numpy", "torch")
+
+
+@dataclass(frozen=True)
+class Job:
+    """The parameters of one cell's training, as a stage reads them."""
+
+    cell: Cell
+    network: Network
+    method: Method
+    settings: TrainSegmentation
+    preprocess: Preprocess
+    patch_size: tuple[int, int, int]
+    rare_classes: Literal["auto"] | tuple[int, ...]
+    rare_threshold: float
+
+    @property
+    def foreground_share(self) -> float:
+        """Share of patches centred on foreground: the method's own, or else the training's."""
+        own = self.method.foreground_share
+        return self.settings.foreground_share if own is None else own
+
+    def rare(self, data: PreparedDataset) -> tuple[int, ...]:
+        """The dataset's rare classes."""
+        return rare_classes(data.table, self.rare_classes, self.rare_threshold)
+
+    def training_cases(self, data: PreparedDataset) -> list[str]:
+        """The cell's training subset."""
+        return training_subset(data.table, self.cell.fraction, self.cell.seed, self.rare(data))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        sections = {
+            key: getattr(self, key).model_dump(mode="json")
+            for key in ("network", "method", "settings", "preprocess")
+        }
+        plain = {key: getattr(self, key) for key in ("patch_size", "rare_classes")}
+        return {
+            "cell": asdict(self.cell),
+            **sections,
+            **plain,
+            "rare_threshold": self.rare_threshold,
+        }
+
+    def identity(self, data: PreparedDataset) -> str:
+        """A digest of all that the weights depend on: parameters, data, code, packages."""
+        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode())
+        digest.update(data.digest().encode())
+        cases = [*self.training_cases(data), *data.subjects("validation")]
+        arrays = [
+            data.folder / kind / f"{case}.npy" for kind in ("images", "labels") for case in cases
+        ]
+        for file in [*arrays, *sorted(Path(rarelens.__file__).parent.rglob("*.py"))]:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        for name in NUMERIC_PACKAGES:
+            digest.update(f"{name}={version(name)}".encode())
+        return digest.hexdigest()[:16]

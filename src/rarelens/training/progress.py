@@ -1,0 +1,57 @@
+"""How far a training has come: its history, and the best weights so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+Row = dict[str, float]
+
+
+@dataclass
+class Progress:
+    """State of a training between two epochs; Accelerate saves and restores it.
+
+    Attributes:
+        step: optimiser steps taken.
+        gradient_evaluations: forward and backward passes over a batch.
+        history: a row per epoch: step, loss, learning_rate and, with validation cases,
+            validation_dice.
+        best_dice: the best mean validation Dice so far.
+        best_step: when that was.
+        best_weights: the weights then, kept where the best are to be selected.
+    """
+
+    step: int = 0
+    gradient_evaluations: int = 0
+    history: list[Row] = field(default_factory=list)
+    best_dice: float = -1.0
+    best_step: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def record(self, row: Row, weights: dict[str, Tensor] | None) -> None:
+        """Add an epoch's row; ``weights`` are copied if it is the best so far."""
+        self.history.append(row)
+        dice = row.get("validation_dice")
+        if dice is None or dice <= self.best_dice:
+            return
+        self.best_dice, self.best_step = dice, self.step
+        if weights is not None:
+            self.best_weights = {key: value.detach().clone() for key, value in weights.items()}
+
+    def stagnant(self, patience: int | None) -> bool:
+        """Whether the last ``patience`` epochs brought no better validation Dice."""
+        if patience is None:
+            return False
+        since_best = sum(row["step"] > self.best_step for row in self.history)
+        return since_best >= patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """All attributes."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over all attributes."""
+        vars(self).update(state)

@@ -1,0 +1,26 @@
+"""Stage cells: check a whole study, list its cells, drop the analyses of all others."""
+
+import sys
+from pathlib import Path
+
+from rarelens.cells import cells_of, drop_other_cells, write_cells
+from rarelens.checks import check_prepared, check_study
+from rarelens.errors import RarelensError, guarded
+from rarelens.files import write_text
+from rarelens.parameters import read_parameters
+
+
+@guarded
+def main(task: str) -> None:
+    parameters = read_parameters()
+    problems = check_study(parameters) or check_prepared(parameters, Path("data/prepared"))
+    if problems:
+        raise RarelensError(*problems)
+    cells = cells_of(task, getattr(parameters.study, task))
+    drop_other_cells(Path("analyses") / task, cells)
+    write_cells(Path("cells") / task / "cells.csv", cells)
+    write_text(Path("cells") / task / "checked", "The study was checked before any training.\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

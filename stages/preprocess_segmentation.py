@@ -1,0 +1,29 @@
+"""Stage preprocess: from files on disk to arrays that training can map into memory."""
+
+import sys
+from pathlib import Path
+
+from rarelens.config import Layout, Preprocess, Split
+from rarelens.data.preprocessing import prepare_dataset
+from rarelens.errors import guarded
+from rarelens.files import whole_folder
+from rarelens.parameters import Scope
+
+
+@guarded
+def main(dataset: str) -> None:
+    at = f"datasets.{dataset}"
+    scope = Scope([f"{at}.layout", f"{at}.preprocess", f"{at}.split"])
+    with whole_folder(Path("data/prepared") / dataset) as target:
+        prepare_dataset(
+            dataset,
+            scope.get(f"{at}.layout", Layout),
+            Path("data/raw") / dataset,
+            target,
+            scope.get(f"{at}.preprocess", Preprocess),
+            scope.get(f"{at}.split", Split),
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,41 @@
+"""Stage train: one cell's model and the record of its training."""
+
+import sys
+from pathlib import Path
+
+from rarelens.cells import Cell
+from rarelens.config import Method, Network, PatchSize, Preprocess, RareClasses, TrainSegmentation
+from rarelens.data.prepared import PreparedDataset
+from rarelens.errors import guarded
+from rarelens.parameters import Scope
+from rarelens.training.job import Job
+from rarelens.training.segmentation import train_cell
+
+
+@guarded
+def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
+    at = f"datasets.{dataset}"
+    scope = Scope(
+        [
+            *(f"{at}.{key}" for key in ("patch_size", "preprocess", "rare_classes")),
+            f"{at}.rare_threshold",
+            f"networks.{network}",
+            f"methods.segmentation.{method}",
+            "train.segmentation",
+        ]
+    )
+    job = Job(
+        cell=Cell("segmentation", dataset, network, method, fraction, int(seed)),
+        network=scope.get(f"networks.{network}", Network),
+        method=scope.get(f"methods.segmentation.{method}", Method),
+        settings=scope.get("train.segmentation", TrainSegmentation),
+        preprocess=scope.get(f"{at}.preprocess", Preprocess),
+        patch_size=scope.get(f"{at}.patch_size", PatchSize),
+        rare_classes=scope.get(f"{at}.rare_classes", RareClasses),
+        rare_threshold=scope.get(f"{at}.rare_threshold", float),
+    )
+    train_cell(job, PreparedDataset(Path("data/prepared") / dataset))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
