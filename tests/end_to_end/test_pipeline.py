@@ -1,0 +1,195 @@
+"""The promise: a change reruns what it affects, all of it, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from working_copy import Project
+
+CELL = "hippocampus-unet-{}-1-0"
+# Stages with `persist: true` have no run cache; they take a second and change nothing.
+ALWAYS = {"cells@segmentation"}
+
+
+def stages_of(method: str) -> set[str]:
+    names = ("train_segmentation", "extract_segmentation", "analyse_segmentation")
+    return {f"{name}@{CELL.format(method)}" for name in names}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def test_study_leaves_every_result(original: Project) -> None:
+    metrics = json.loads(original.read("metrics/segmentation.json"))
+    methods = metrics["hippocampus"]["unet"]["1"]
+    assert set(methods) == {"cross_entropy", "focal"}
+    assert 0 <= methods["focal"]["Anterior"]["dice"] <= 1
+    assert b"focal" in original.read("reports/index.html")
+    maps = original.folder / "extracts/segmentation/hippocampus/unet/focal/1/0/predictions"
+    assert len(list(maps.glob("*.nii.gz"))) == 9
+
+
+def test_no_case_id_in_what_git_or_mlflow_keeps(original: Project) -> None:
+    cases = [f"hippocampus_{file.name.split('_')[1][:3]}" for file in _images(original)]
+    tracked = original.run("git", "ls-files", "metrics", "dvc.lock").stdout.split()
+    for name in [*tracked, "reports/index.html", "mlflow.db"]:
+        content = original.read(name)
+        assert not [case for case in cases if case.encode() in content], name
+
+
+def _images(project: Project) -> list[Path]:
+    return sorted((project.raw / "imagesTr").iterdir())
+
+
+def test_second_repro_runs_nothing(original: Project) -> None:
+    assert original.repro() == set()
+
+
+def test_clone_restores_all_and_gives_the_same_bytes(clone: Project, original: Project) -> None:
+    assert clone.repro() <= ALWAYS
+    for name in ("metrics/segmentation.json", "metrics/segmentation.csv", "reports/index.html"):
+        assert clone.read(name) == original.read(name)
+
+
+def test_gamma_reruns_the_cells_of_focal_and_what_follows(clone: Project) -> None:
+    clone.repro()
+
+    def edit(parameters: Any) -> None:
+        parameters["methods"]["segmentation"]["focal"]["gamma"] = 3.0
+
+    clone.change(edit)
+    assert clone.repro() == {
+        *stages_of("focal"),
+        *ALWAYS,
+        "compare_segmentation",
+        "report",
+    }
+
+
+def test_retraining_gives_the_same_bytes(clone: Project) -> None:
+    clone.repro()
+    models = clone.folder / "models"
+    before = digests(models)
+    shutil.rmtree(models)
+    ran = clone.repro("--force", "--single-item", f"train_segmentation@{CELL.format('focal')}")
+    assert ran == {f"train_segmentation@{CELL.format('focal')}"}
+    again = digests(models)
+    assert again
+    assert again == {name: digest for name, digest in before.items() if "/focal/" in name}
+
+
+def test_shrunk_study_equals_one_that_was_never_larger(clone: Project, tmp_path: Path) -> None:
+    clone.repro()
+
+    def edit(parameters: Any) -> None:
+        parameters["study"]["segmentation"]["methods"] = ["cross_entropy"]
+
+    clone.change(edit)
+    assert clone.repro() == {*ALWAYS, "compare_segmentation", "report"}
+    assert not (clone.folder / "analyses/segmentation/hippocampus/unet/focal").exists()
+    small = json.loads(clone.read("metrics/segmentation.json"))
+    assert set(small["hippocampus"]["unet"]["1"]) == {"cross_entropy"}
+
+    # A working copy that never held the larger study: same metrics, same bytes.
+    never = tmp_path / "never"
+    shutil.copytree(
+        clone.folder, never, ignore=shutil.ignore_patterns("analyses", "metrics", "data", "cells")
+    )
+    (never / "data/raw").mkdir(parents=True)
+    (never / "data/raw/hippocampus").symlink_to(clone.raw)
+    fresh = Project(never, clone.raw)
+    fresh.repro()
+    for name in ("metrics/segmentation.json", "metrics/segmentation.csv"):
+        assert fresh.read(name) == clone.read(name)
+
+
+def test_content_behind_a_symbolic_link_is_tracked(clone: Project, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(clone.raw, moved)
+    link = clone.folder / "data/raw/hippocampus"
+    link.unlink()
+    link.symlink_to(moved)
+    assert "preprocess" not in _changed(clone)
+    description = json.loads((moved / "dataset.json").read_text())
+    (moved / "dataset.json").write_text(json.dumps(description, indent=1))
+    assert "preprocess_segmentation@hippocampus" in _changed(clone)
+
+
+def _changed(project: Project) -> str:
+    """Stages with a changed dependency (missing outputs do not count)."""
+    status = json.loads(project.run("dvc", "status", "--json").stdout)
+    return " ".join(
+        stage
+        for stage, changes in status.items()
+        if any("changed deps" in change for change in changes if isinstance(change, dict))
+    )
+
+
+def test_bad_data_is_refused_before_any_training(clone: Project, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(clone.raw, broken)
+    image = sorted((broken / "imagesTr").iterdir())[2]
+    image.write_bytes(image.read_bytes()[:500])
+    link = clone.folder / "data/raw/hippocampus"
+    link.unlink()
+    link.symlink_to(broken)
+    done = clone.run("dvc", "repro")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert image.name in said
+    assert "Traceback" not in said
+    assert not (clone.folder / "data/prepared").exists() or not list(
+        (clone.folder / "data/prepared").iterdir()
+    )
+    assert not (clone.folder / "models").exists()
+
+
+def test_unknown_key_is_refused_before_any_training(clone: Project) -> None:
+    def edit(parameters: Any) -> None:
+        parameters["train"]["segmentation"]["stepps"] = 5
+
+    clone.change(edit)
+    done = clone.run("dvc", "repro")
+    assert done.returncode != 0
+    assert "train.segmentation.stepps: unknown key" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (clone.folder / "models").exists()
+
+
+def test_simulate_touches_nothing_that_is_not_its_own(clone: Project) -> None:
+    def edit(parameters: Any) -> None:
+        parameters["study"]["simulated"] = ["embedded"]
+
+    clone.change(edit)
+    mine = clone.folder / "data/raw/embedded/precious.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    done = clone.run("dvc", "repro", "simulate")
+    assert done.returncode != 0
+    assert "data/raw/embedded" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert mine.read_text() == "mine"
+
+
+def test_metrics_and_plots_of_dvc_work(clone: Project) -> None:
+    clone.repro()
+
+    def edit(parameters: Any) -> None:
+        parameters["methods"]["segmentation"]["focal"]["gamma"] = 4.0
+
+    clone.change(edit)
+    clone.repro()
+    diff = json.loads(clone.run("dvc", "metrics", "diff", "--json").stdout)
+    changed = diff["metrics/segmentation.json"]
+    assert any("focal" in key and "dice" in key for key in changed)
+    assert not any("cross_entropy" in key for key in changed)
+    plots = clone.run("dvc", "plots", "show")
+    assert plots.returncode == 0, plots.stderr
+    page = (clone.folder / "dvc_plots/index.html").read_text()
+    assert "margin" in page

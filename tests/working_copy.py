@@ -1,0 +1,74 @@
+"""A working copy of the project, for end-to-end tests: parameters to change, DVC to run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+class Project:
+    """A working copy of the project: parameters to change, DVC to run."""
+
+    def __init__(self, folder: Path, raw: Path) -> None:
+        self.folder = folder
+        self.raw = raw
+        binaries = Path(sys.executable).parent
+        self.environment = os.environ | {
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+
+    def repro(self, *arguments: str) -> set[str]:
+        """Run `dvc repro`; return the stages that ran, neither unchanged nor restored."""
+        done = self.run("dvc", "repro", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return set(re.findall(r"Running stage '([^']+)'", done.stdout))
+
+    def change(self, edit: Callable[[Any], None]) -> None:
+        """Edit params.yaml."""
+        yaml = YAML()
+        file = self.folder / "params.yaml"
+        parameters = yaml.load(file.read_text())
+        edit(parameters)
+        with file.open("w") as stream:
+            yaml.dump(parameters, stream)
+
+    def commit(self) -> None:
+        name = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+        for command in (("add", "-A"), ("commit", "-qm", "state")):
+            done = self.run("git", *name, *command)
+            assert done.returncode == 0, done.stderr
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+
+def shrink(parameters: Any) -> None:
+    """Parameters of a study that runs in a minute."""
+    study = parameters["study"]["segmentation"]
+    parameters["study"]["simulated"] = []
+    study["datasets"], study["fractions"], study["seeds"] = ["hippocampus"], [1], [0]
+    study["methods"] = ["cross_entropy", "focal"]
+    hippocampus = parameters["datasets"]["hippocampus"]
+    hippocampus["split"] |= {"test": 3, "validation": 2, "pool": 4}
+    hippocampus["patch_size"] = [16, 16, 16]
+    parameters["networks"]["unet"]["channels"] = [4, 8]
+    parameters["train"]["segmentation"] |= {"steps": 6, "epoch_steps": 3, "threads": 1}
+    parameters["extract"]["segmentation"] |= {"threads": 1, "panels": 1, "sample_voxels": 20}
+    parameters["analyse"]["segmentation"]["bootstrap"] = 20
+    parameters["compare"]["bootstrap"] = 20
+    parameters["report"]["dpi"] = 50
