@@ -30,7 +30,7 @@ lint: env
 	mypy
 
 ui: env  ## Browse the runs at http://127.0.0.1:5000
-	mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
 
 lock:  ## Pin anew what pyproject.toml asks for.
 	pip-compile --quiet --upgrade --extra dev --strip-extras --no-header --annotation-style=line \

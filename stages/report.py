@@ -8,6 +8,7 @@ from rarelens.errors import guarded
 from rarelens.files import whole_folder
 from rarelens.parameters import Scope
 from rarelens.reporting.page import write_report
+from rarelens.tracking.mirror import sync_if_possible
 
 
 @guarded
@@ -24,6 +25,8 @@ def main() -> None:
             {cell.dataset: cell.dataset in simulated for cell in cells},
             scope.get("report", Report),
         )
+    # Here, for the report follows from every final measure: MLflow then shows them too.
+    sync_if_possible(cells)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def drop_other_cells(root: Path, cells: Sequence[Cell]) -> None:
     """
     kept = {root / cell.name for cell in cells}
     for folder in sorted(root.glob("*/*/*/*/*")):
-        if folder not in kept:
+        if folder.is_dir() and folder not in kept:
             shutil.rmtree(folder)
     for folder in sorted((f for f in root.rglob("*") if f.is_dir()), reverse=True):
         if not any(folder.iterdir()):

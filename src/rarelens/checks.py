@@ -9,12 +9,14 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel
+from torch import nn
 
-from rarelens.config import Dataset, Parameters
+from rarelens.components import check_options, find
+from rarelens.config import Dataset, Network, Parameters
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 from rarelens.errors import RarelensError
-from rarelens.model import build_network
+from rarelens.model import GIVEN_TO_NETWORKS, build_network
 from rarelens.training.builders import check_method
 
 
@@ -57,7 +59,7 @@ def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
     """Run the network's shapes, without its numbers, over one patch of the dataset."""
     patch = parameters.datasets[dataset].patch_size
     with torch.device("meta"):
-        module = build_network(parameters.networks[network], channels=1, classes=2).eval()
+        module = _built(parameters.networks[network], f"networks.{network}")
         try:
             shape = tuple(module(torch.empty(1, 1, *patch)).shape)
         except (RuntimeError, ValueError):
@@ -67,6 +69,17 @@ def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
             f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take patches "
             f"of {list(patch)} voxels; choose multiples of its total stride"
         )
+
+
+def _built(settings: Network, path: str) -> nn.Module:
+    """The network in evaluation mode; what it refuses is told with its path."""
+    component = find("networks", settings.network)
+    check_options(component, settings.options, GIVEN_TO_NETWORKS, path)
+    try:
+        return build_network(settings, channels=1, classes=2).eval()
+    except (RuntimeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise RarelensError(f"params.yaml: {path}: not to be built: {message}") from error
 
 
 def _unknown(kind: str, named: tuple[str, ...], known: Mapping[str, BaseModel]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from rarelens.config import Method, Network, Preprocess
 from rarelens.errors import RarelensError
 from rarelens.files import write_json
 
+WEIGHTS = "weights.safetensors"
 GIVEN_TO_NETWORKS = ("in_channels", "out_channels")
 
 
@@ -57,7 +58,7 @@ def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> Non
     """Write ``weights.safetensors`` and ``model.json`` into an existing folder."""
     save_file(
         {key: value.detach().cpu().contiguous() for key, value in weights.items()},
-        folder / "weights.safetensors",
+        folder / WEIGHTS,
     )
     write_json(folder / "model.json", card.model_dump(mode="json"))
 
@@ -68,8 +69,9 @@ def load_card(folder: Path) -> ModelCard:
     Raises:
         RarelensError: if the folder holds no model.
     """
-    if not (folder / "model.json").is_file():
-        raise RarelensError(f"{folder}: no model here (model.json is missing); give a model folder")
+    for name in ("model.json", WEIGHTS):
+        if not (folder / name).is_file():
+            raise RarelensError(f"{folder}: no model here ({name} is missing); give a model folder")
     return ModelCard.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
 
 
@@ -77,6 +79,6 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     """Rebuild a trained network, in evaluation mode, on the GPU where there is one."""
     card = load_card(folder)
     module = build_network(card.network, len(card.channels), len(card.classes))
-    module.load_state_dict(load_file(folder / "weights.safetensors"))
+    module.load_state_dict(load_file(folder / WEIGHTS))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return module.to(device).eval(), card

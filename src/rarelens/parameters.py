@@ -62,7 +62,7 @@ def read_yaml(file: Path) -> Any:
         return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RarelensError(f"{file}: no such file; run from the project's root") from error
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise RarelensError(
             f"{file}: not readable as YAML: {' '.join(str(error).split())}"
         ) from error
@@ -70,15 +70,23 @@ def read_yaml(file: Path) -> Any:
 
 def check(value: Any, kind: type[T] | Any, path: str) -> Any:
     """Validate ``value`` as ``kind``; problems are told with their path below ``path``."""
+    # By way of JSON, where strict types still let a list stand for a tuple.
+    text = json.dumps(value, default=str)
     try:
-        # By way of JSON, where strict types still let a list stand for a tuple.
-        return TypeAdapter(kind).validate_json(json.dumps(value, default=str))
+        return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        raise RarelensError(*(_sentence(problem, path) for problem in error.errors())) from error
+        problems = [p for p in error.errors() if not _is_echo(p)]
+        raise RarelensError(*(_sentence(p, json.loads(text), path) for p in problems)) from error
 
 
-def _sentence(problem: Any, path: str) -> str:
-    steps = [str(step) for step in problem["loc"]]
+def _is_echo(problem: Any) -> bool:
+    """Whether a list is called too short only because its items, told besides, were refused."""
+    short: bool = problem["type"] == "too_short"
+    return short and len(problem["input"]) >= problem["ctx"]["min_length"]
+
+
+def _sentence(problem: Any, value: Any, path: str) -> str:
+    steps = _steps(problem, value)
     where = ".".join([path, *steps] if path else steps) or "(top level)"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
@@ -88,6 +96,18 @@ def _sentence(problem: Any, path: str) -> str:
     if problem["type"] == "value_error":
         return f"params.yaml: {where}: {message}"
     return f"params.yaml: {where}: {message}, not {problem['input']!r}"
+
+
+def _steps(problem: Any, value: Any) -> list[str]:
+    """The keys and indices that lead to a problem, without the names of types beside them."""
+    steps = []
+    for step in problem["loc"]:
+        listed = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if listed or (isinstance(value, dict) and step in value):
+            value = value[step]
+            steps.append(str(step))
+    missing = problem["type"] == "missing"
+    return [*steps, str(problem["loc"][-1])] if missing else steps
 
 
 def _lookup(raw: Any, path: str, file: Path) -> Any:

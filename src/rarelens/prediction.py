@@ -39,6 +39,8 @@ def predict(
     network, card = load_model(model)
     cases = _group(images)
     targets = {case: output / f"{case}.nii.gz" for case in cases}
+    if output.exists() and not output.is_dir():
+        raise RarelensError(f"{output}: a file stands here; name another --output")
     if there := [str(file) for file in targets.values() if file.exists()]:
         raise RarelensError(f"{there[0]}: exists already; name another --output, or remove it")
     # All images are read once before the first label map is written.
@@ -73,8 +75,28 @@ def _group(images: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
             raise RarelensError(f"{path}: no NIfTI file (.nii, .nii.gz) or folder of them")
     if not files:
         raise RarelensError(f"{images[0]}: no NIfTI file (.nii, .nii.gz) in it")
-    cases: dict[str, list[Path]] = {}
-    for file in sorted(files):
+    named: dict[str, Path] = {}
+    for file in files:
         name = file.name.removesuffix(".gz").removesuffix(".nii")
-        cases.setdefault(re.sub(r"_\d{4}$", "", name), []).append(file)
-    return {case: tuple(parts) for case, parts in cases.items()}
+        if name in named:
+            raise RarelensError(f"{file}: two images of one name ({named[name]}); rename one")
+        named[name] = file
+    return _cases(named)
+
+
+def _cases(named: dict[str, Path]) -> dict[str, tuple[Path, ...]]:
+    """Put ``<case>_0000``, ``<case>_0001``, … together; other numbers belong to a case's name."""
+    cases: dict[str, tuple[Path, ...]] = {}
+    for name, file in sorted(named.items()):
+        case = re.sub(r"_\d{4}$", "", name)
+        if case == name or f"{case}_0000" not in named:
+            cases[name] = (file,)
+            continue
+        before = cases.get(case, ())
+        if name != f"{case}_{len(before):04d}" or file.parent != (*before, file)[0].parent:
+            raise RarelensError(
+                f"{file}: channels are numbered _0000, _0001, … without a gap, in one folder, "
+                f"and there is no other image {case}; rename or add files"
+            )
+        cases[case] = (*before, file)
+    return cases

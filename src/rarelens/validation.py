@@ -57,7 +57,10 @@ def _check_data(
     collection: Collection, settings: Dataset, folder: Path, parameters: Parameters
 ) -> list[str]:
     problems = find_problems(collection)
-    splits = assign_splits([case.case for case in collection.cases], settings.split, folder)
+    try:
+        splits = assign_splits([case.case for case in collection.cases], settings.split, folder)
+    except RarelensError as error:
+        return [*problems, *error.problems]
     pool = int((splits["split"] == "pool").sum())
     for fraction in parameters.study.segmentation.fractions:
         if round(fraction * pool) < 1:

@@ -120,7 +120,13 @@ def rare_classes(
             f"rare_classes: {list(setting)}: name at least one class, each from 0 to "
             f"{len(voxels) - 1}"
         )
-    return tuple(sorted(set(setting)))
+    rare = tuple(sorted(set(setting)))
+    if len(rare) == len(voxels):
+        raise RarelensError(
+            f"rare_classes: {list(setting)}: every class is named, so none is left that is not "
+            "rare; leave out the common ones"
+        )
+    return rare
 
 
 def _pool(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Each function returns a tidy table without the columns ``case`` and ``side``, in
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any
 
@@ -18,6 +19,8 @@ from rarelens.analysis.histograms import Moments, bin_of
 
 Logits = NDArray[np.float32]
 Labels = NDArray[Any]
+DENSE_GRID = 2**24
+"""Largest grid of bins, in cells, that is counted densely (128 MiB)."""
 
 
 def voxel_margins(logits: Logits, label: int) -> NDArray[np.float32]:
@@ -78,12 +81,15 @@ def joint_histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFra
 def _count(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Distinct columns of ``values`` (D, N) in ascending order, and how often each occurs.
 
-    As `np.unique` with its counts does, but in linear time.
+    As `np.unique` with its counts does, but in linear time wherever the grid of all columns
+    between the least and the greatest is small, as it is but for a network that diverged.
     """
     if values.shape[1] == 0:
         return values, np.zeros(0, np.int64)
     low = values.min(1, keepdims=True)
-    extent = tuple((values.max(1) - low[:, 0] + 1).tolist())
+    extent = tuple(int(b) - int(a) + 1 for a, b in zip(low[:, 0], values.max(1), strict=True))
+    if math.prod(extent) > DENSE_GRID:
+        return np.unique(values, axis=1, return_counts=True)
     counts = np.bincount(np.ravel_multi_index(tuple(values - low), extent))
     occupied = np.flatnonzero(counts)
     distinct = np.array(np.unravel_index(occupied, extent), np.int32) + low

@@ -63,9 +63,7 @@ class Block:
         return f"{self.dataset}, {self.network}, {float(self.fraction):.0%} of the training pool"
 
 
-def read_blocks(
-    cells: Sequence[Cell], analyses: Path, metrics: pd.DataFrame
-) -> list[Block]:
+def read_blocks(cells: Sequence[Cell], analyses: Path, metrics: pd.DataFrame) -> list[Block]:
     """The blocks of a study, in its order.
 
     Args:

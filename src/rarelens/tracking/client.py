@@ -12,6 +12,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+# Before MLflow is imported: what is trained here is nobody else's business.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
@@ -78,6 +81,11 @@ def log_epochs(client: MlflowClient, run: str, rows: Iterable[Mapping[str, float
         if key in row
     ]
     client.log_batch(run, metrics=metrics)
+
+
+def logged_steps(client: MlflowClient, run: str) -> set[int]:
+    """The optimiser steps at which the run has an epoch's row already."""
+    return {metric.step for metric in client.get_metric_history(run, METRICS["loss"])}
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rarelens.cells import Cell
+from rarelens.tracking.warning import warn_unlogged
 
 
 class LiveRun:
@@ -24,6 +24,7 @@ class LiveRun:
             self.tags["training_cases"] = ",".join(cases)
         self._client: Any = None
         self._run = ""
+        self._logged: set[int] = set()
 
     def start(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         """Open the run; a resumed training takes its own up again."""
@@ -31,12 +32,13 @@ class LiveRun:
         self._attempt(lambda: self._open(cell, identity, parameters))
 
     def epoch(self, row: dict[str, float]) -> None:
-        """Log an epoch's row of the history at its step."""
-        self._attempt(lambda: self._log(row))
+        """Log an epoch's row of the history at its step, if an earlier try has not done so."""
+        if int(row["step"]) not in self._logged:
+            self._attempt(lambda: self._log(row))
 
-    def finish(self) -> None:
-        """Mark the run as finished."""
-        self._attempt(lambda: self._client.set_terminated(self._run, "FINISHED"))
+    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+        """Close the run."""
+        self._attempt(lambda: self._client.set_terminated(self._run, status))
 
     def _open(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         # Imported here, for it takes seconds and only training needs it.
@@ -47,6 +49,7 @@ class LiveRun:
         if found:
             self._run = found.info.run_id
             self._client.update_run(self._run, "RUNNING")
+            self._logged = mlflow.logged_steps(self._client, self._run)
             return
         self._run = mlflow.create_run(self._client, experiment, cell, identity, self.tags)
         mlflow.log_parameters(self._client, self._run, parameters)
@@ -63,9 +66,4 @@ class LiveRun:
             action()
         except Exception as error:
             self._client = None
-            reason = " ".join(str(error).split())[:200]
-            print(
-                f"warning: MLflow does not answer, so this run is not logged live "
-                f"(`rarelens sync` adds it later): {reason}",
-                file=sys.stderr,
-            )
+            warn_unlogged(error)

@@ -16,6 +16,7 @@ from mlflow.entities import Metric
 from rarelens.cells import Cell
 from rarelens.files import read_json
 from rarelens.tracking import client as mlflow
+from rarelens.tracking.warning import warn_unlogged
 
 
 def sync(cells: Sequence[Cell]) -> tuple[int, int]:
@@ -35,6 +36,14 @@ def sync(cells: Sequence[Cell]) -> tuple[int, int]:
     return len(current), stale
 
 
+def sync_if_possible(cells: Sequence[Cell]) -> None:
+    """As `sync`; if MLflow fails, a warning on standard error says so."""
+    try:
+        sync(cells)
+    except Exception as error:
+        warn_unlogged(error)
+
+
 def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
     """The id of the cell's run, brought up to date; None if the cell is not trained."""
     file = cell.folder("records").with_suffix(".json")
@@ -47,13 +56,20 @@ def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
     else:
         tags = {"git_commit": record["git_commit"], "dataset_digest": record["dataset_digest"]}
         run = mlflow.create_run(client, experiment, cell, record["identity"], tags)
-        mlflow.log_parameters(client, run, record["parameters"])
-        history = pd.read_csv(cell.folder("models") / "history.csv").dropna(axis="columns")
-        mlflow.log_epochs(client, run, (dict(row) for _, row in history.iterrows()))
-        client.set_terminated(run, "FINISHED")
+    if not found or found.info.status != "FINISHED":
+        _complete(client, run, cell, record)
     known = found.data.metrics if found else {}
     _log_measures(client, run, _measures(cell, record), known)
     return run
+
+
+def _complete(client: MlflowClient, run: str, cell: Cell, record: dict[str, Any]) -> None:
+    """Add what a new run lacks, or one whose server went away before the training's end."""
+    mlflow.log_parameters(client, run, record["parameters"])
+    history = pd.read_csv(cell.folder("models") / "history.csv").dropna(axis="columns")
+    rows = history[~history["step"].isin(mlflow.logged_steps(client, run))]
+    mlflow.log_epochs(client, run, (dict(row) for _, row in rows.iterrows()))
+    client.set_terminated(run, "FINISHED")
 
 
 def _measures(cell: Cell, record: dict[str, Any]) -> dict[str, float]:

@@ -25,12 +25,14 @@ class Checkpoints:
                 shutil.rmtree(stale)
 
     def save(self, accelerator: Accelerator) -> None:
-        """Replace the checkpoint; one half-written by a killed process is never taken for it."""
-        partial = self.latest.with_name("partial")
+        """Replace the checkpoint; one half-written or half-removed is never taken for it."""
+        partial, old = (self.latest.with_name(name) for name in ("partial", "old"))
         shutil.rmtree(partial, ignore_errors=True)
         accelerator.save_state(str(partial))
-        shutil.rmtree(self.latest, ignore_errors=True)
+        if self.latest.is_dir():
+            self.latest.rename(old)
         partial.rename(self.latest)
+        shutil.rmtree(old, ignore_errors=True)
 
     def resume(self, accelerator: Accelerator) -> bool:
         """Load the checkpoint into all that the accelerator knows, if there is one."""

@@ -46,16 +46,17 @@ class Job:
         return training_subset(data.table, self.cell.fraction, self.cell.seed, self.rare(data))
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All of it as plain values, the same after a way through JSON."""
         sections = {
             key: getattr(self, key).model_dump(mode="json")
             for key in ("network", "method", "settings", "preprocess")
         }
-        plain = {key: getattr(self, key) for key in ("patch_size", "rare_classes")}
+        rare = self.rare_classes
         return {
             "cell": asdict(self.cell),
             **sections,
-            **plain,
+            "patch_size": list(self.patch_size),
+            "rare_classes": rare if rare == "auto" else list(rare),
             "rare_threshold": self.rare_threshold,
         }
 

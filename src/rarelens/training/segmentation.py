@@ -7,6 +7,7 @@ import time
 import pandas as pd
 
 from rarelens.data.prepared import PreparedDataset
+from rarelens.errors import RarelensError
 from rarelens.files import refuse_link, whole_folder, write_json
 from rarelens.model import ModelCard, save_model
 from rarelens.tracking.live import LiveRun
@@ -28,7 +29,11 @@ def train_cell(job: Job, data: PreparedDataset) -> None:
     tags = {"git_commit": git_commit(), "dataset_digest": data.digest()}
     live = LiveRun(tags, job.training_cases(data))
     live.start(job.cell, identity, job.as_dict())
-    trained = train(job, data, checkpoints, live.epoch)
+    try:
+        trained = train(job, data, checkpoints, live.epoch)
+    except RarelensError:
+        live.end("FAILED")
+        raise
     with whole_folder(folder) as target:
         save_model(target, trained.weights, _card(job, data, trained))
         history = pd.DataFrame(trained.progress.history, columns=list(HISTORY))
@@ -48,7 +53,7 @@ def train_cell(job: Job, data: PreparedDataset) -> None:
             **details,
         },
     )
-    live.finish()
+    live.end("FINISHED")
     checkpoints.clear()
 
 

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from rarelens.cells import Cell
+from rarelens.config import ExtractSegmentation, Preprocess, Split
+from rarelens.data.prepared import PreparedDataset
+from rarelens.data.preprocessing import prepare_dataset
+from rarelens.extraction import voxels
+from rarelens.extraction.segmentation import extract
+from rarelens.model import load_card
+from rarelens.tracking.live import LiveRun
+from rarelens.training.job import Job
+from rarelens.training.segmentation import train_cell
+
+CELL = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0)
+Settings = Callable[..., ExtractSegmentation]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_models: Path) -> Path:
+    return tiny_models / CELL.folder("models")
+
+
+@pytest.fixture(scope="module")
+def extracted(
+    model: Path,
+    tiny: PreparedDataset,
+    extraction: Settings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    target = tmp_path_factory.mktemp("extract")
+    extract(model, tiny, target, extraction())
+    return target
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
+
+
+def full_logits(extracted: Path, case: str) -> np.ndarray:
+    with h5py.File(extracted / "logits" / f"{case}.h5") as file:
+        assert file["logits"].dtype == np.float16
+        return file["logits"][()].astype(np.float32)
+
+
+def check_grids(folder: Path, raw: Path, cases: list[str]) -> None:
+    """Each label map lies on the very grid of the case's own label."""
+    for case in cases:
+        made = nib.load(folder / "predictions" / f"{case}.nii.gz")
+        own = nib.load(raw / "labelsTr" / f"{case}.nii.gz")
+        assert made.shape == own.shape
+        np.testing.assert_array_equal(made.affine, own.affine)
+        np.testing.assert_array_equal(made.get_qform(), own.get_qform())
+        assert made.get_data_dtype() == np.uint8
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    return 2 * float((one & other).sum()) / float(one.sum() + other.sum())
+
+
+def test_every_case_of_every_side(extracted: Path, model: Path, tiny: PreparedDataset) -> None:
+    table = pd.read_parquet(extracted / "cases.parquet")
+    card = load_card(model)
+    sides = {
+        "train": card.training_cases,
+        "validation": card.validation_cases,
+        "test": tiny.subjects("test"),
+    }
+    assert list(table.itertuples(index=False, name=None)) == [
+        (case, side) for side, cases in sides.items() for case in sorted(cases)
+    ]
+    for kind, ending in (("predictions", ".nii.gz"), ("logits", ".h5")):
+        names = sorted(file.name.removesuffix(ending) for file in (extracted / kind).iterdir())
+        assert names == sorted(table["case"])
+    for name in ("moments", "histograms", "calibration", "sample"):
+        frame = pd.read_parquet(extracted / f"{name}.parquet")
+        assert list(frame)[:2] == ["case", "side"]
+        assert frame[["case", "side"]].drop_duplicates().to_numpy().tolist() == (
+            table.to_numpy().tolist()
+        )
+
+
+def test_label_maps_lie_on_the_original_grid(
+    extracted: Path, tiny: PreparedDataset, tiny_raw: Path
+) -> None:
+    check_grids(extracted, tiny_raw, list(tiny.table.index))
+
+
+def test_label_maps_are_where_the_truth_is(extracted: Path, tiny_raw: Path, model: Path) -> None:
+    """The network has learnt a little; a flipped or shifted map would meet no structure."""
+    for case in load_card(model).training_cases:
+        made = np.asarray(nib.load(extracted / f"predictions/{case}.nii.gz").dataobj)
+        own = np.asarray(nib.load(tiny_raw / f"labelsTr/{case}.nii.gz").dataobj)
+        assert dice(made > 0, own > 0) > 0.5
+
+
+def test_label_maps_are_the_largest_logit(extracted: Path, tiny: PreparedDataset) -> None:
+    for case in tiny.subjects("test"):
+        made = nib.load(extracted / f"predictions/{case}.nii.gz")
+        logits = full_logits(extracted, case)
+        turned = np.asarray(nib.as_closest_canonical(made).dataobj)
+        ordered = np.sort(logits, axis=0)
+        clear = ordered[-1] - ordered[-2] > 0.05  # Beyond what float16 may turn round.
+        assert clear.mean() > 0.9
+        np.testing.assert_array_equal(turned[clear], logits.argmax(0)[clear])
+
+
+def test_moments_are_those_of_the_full_logits(extracted: Path, tiny: PreparedDataset) -> None:
+    moments = pd.read_parquet(extracted / "moments.parquet")
+    assert (moments["count"] > 0).all()
+    for case in tiny.subjects("test"):
+        logits, labels = full_logits(extracted, case), tiny.label(case)
+        found = moments[moments["case"] == case].set_index("class")
+        expected = voxels.moments(logits.reshape(3, -1), np.ravel(labels)).set_index("class")
+        assert found["count"].tolist() == list(tiny.table["voxels"][case])
+        for column in ("sum", "sum_squares"):
+            size = np.abs(expected["sum"]) + expected["count"]
+            assert (
+                np.abs(found[column] - expected[column])
+                < 0.01 * size + 0.01 * expected["sum_squares"]
+            ).all()
+        assert (np.abs(found["negative"] - expected["negative"]) <= 3).all()
+
+
+def test_counts_agree_between_tables(extracted: Path) -> None:
+    keys = ["case", "side", "class"]
+    moments = pd.read_parquet(extracted / "moments.parquet").set_index(keys)["count"]
+    histograms = pd.read_parquet(extracted / "histograms.parquet")
+    for _, rows in histograms.groupby("quantity"):
+        found = rows.groupby(keys)["count"].sum()
+        pd.testing.assert_series_equal(found, moments.sort_index(), check_dtype=False)
+    sides = moments.groupby(["side", "class"]).sum()
+    joint = pd.read_parquet(extracted / "joint.parquet")
+    for (side, label, _), rows in joint.groupby(["side", "class", "foreground"]):
+        assert rows["count"].sum() == sides[side, label]
+    calibration = pd.read_parquet(extracted / "calibration.parquet").groupby(keys).sum()
+    totals = moments.groupby(["case", "side"]).sum()
+    for (case, side, label), row in calibration.iterrows():
+        assert row["count"] == totals[case, side]
+        assert row["sum_positive"] == moments.get((case, side, label), 0)
+
+
+def test_histograms_hold_the_moments_within_half_a_bin(
+    extracted: Path, extraction: Settings
+) -> None:
+    width = extraction().bin_width
+    keys = ["case", "side", "class"]
+    moments = pd.read_parquet(extracted / "moments.parquet").set_index(keys).sort_index()
+    rows = pd.read_parquet(extracted / "histograms.parquet").query("quantity == 'margin'")
+    middles = (rows["bin"] + 0.5) * width * rows["count"]
+    means = middles.groupby([rows[key] for key in keys]).sum() / moments["count"]
+    assert (np.abs(means - moments["sum"] / moments["count"]) <= width / 2).all()
+
+
+def test_the_sample_holds_the_logits_at_its_positions(
+    extracted: Path, tiny: PreparedDataset
+) -> None:
+    sample = pd.read_parquet(extracted / "sample.parquet")
+    assert sample.groupby(["case", "class"]).size().max() == 20
+    for case, rows in sample.groupby("case"):
+        x, y, z = rows[["x", "y", "z"]].to_numpy().T
+        np.testing.assert_array_equal(tiny.label(case)[x, y, z], rows["class"])
+        expected = full_logits(extracted, case)[:, x, y, z].T
+        np.testing.assert_allclose(rows[["z_0", "z_1", "z_2"]], expected, atol=0.01, rtol=0.001)
+
+
+def test_panels_description_and_history(
+    extracted: Path, model: Path, tiny: PreparedDataset
+) -> None:
+    assert sorted(file.name for file in (extracted / "panels").iterdir()) == ["1.npz", "2.npz"]
+    with np.load(extracted / "panels/1.npz") as panel:
+        assert panel["image"].shape == tuple(tiny.table["shape"][tiny.subjects("test")[0]])[:2]
+    assert json.loads((extracted / "extract.json").read_text()) == {
+        "bin_width": 0.0625,
+        "joint_bin_width": 0.5,
+        "calibration_bins": 5,
+        "classes": ["background", "left", "right"],
+        "rare_classes": [1, 2],
+    }
+    assert (extracted / "history.csv").read_bytes() == (model / "history.csv").read_bytes()
+
+
+def test_the_same_bytes_twice(
+    extracted: Path, model: Path, tiny: PreparedDataset, extraction: Settings, tmp_path: Path
+) -> None:
+    extract(model, tiny, tmp_path, extraction())
+    assert digests(tmp_path) == digests(extracted)
+
+
+def test_full_logits_and_panels_only_on_request(
+    model: Path, tiny: PreparedDataset, extraction: Settings, tmp_path: Path
+) -> None:
+    extract(model, tiny, tmp_path, extraction(full_logits=False, panels=0))
+    assert not (tmp_path / "logits").exists()
+    assert list((tmp_path / "panels").iterdir()) == []
+
+
+def test_tables_grow_by_a_row_group_per_case(extracted: Path, tiny: PreparedDataset) -> None:
+    import pyarrow.parquet as pq
+
+    for name in ("moments", "histograms", "calibration", "sample"):
+        file = pq.ParquetFile(extracted / f"{name}.parquet")
+        assert file.num_row_groups == len(tiny.table)
+
+
+def train_and_extract(
+    job: Job, data: PreparedDataset, folder: Path, settings: ExtractSegmentation
+) -> Path:
+    train_cell(job, data)
+    target = folder / "extract"
+    target.mkdir()
+    extract(job.cell.folder("models"), data, target, settings)
+    return target
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
+
+
+@pytest.mark.usefixtures("offline")
+def test_cropped_and_resampled_cases_come_back_to_their_own_grid(
+    tiny_raw: Path, make_job: Callable[..., Job], extraction: Settings, tmp_path: Path
+) -> None:
+    settings = make_job().preprocess.model_dump()
+    settings |= {"spacing": (1.5, 1.5, 1.5), "crop_foreground": True, "dtype": "float32"}
+    raw = tmp_path / "raw"
+    shutil.copytree(tiny_raw, raw)
+    for file in (raw / "imagesTr").iterdir():  # Only with a border is there something to crop.
+        image = nib.load(file)
+        data = np.array(image.dataobj)
+        data[:2], data[:, -1:] = 0, 0
+        nib.save(nib.Nifti1Image(data, image.affine), file)
+    (tmp_path / "tiny").mkdir()
+    split = Split(seed=0, test=2, validation=1, pool=4, file=None, group=None)
+    prepared = Preprocess(**settings)
+    prepare_dataset("tiny", "msd", raw, tmp_path / "tiny", prepared, split)
+    data = PreparedDataset(tmp_path / "tiny")
+    assert tuple(data.table["shape"].iloc[0]) != tuple(data.table["source_shape"].iloc[0])
+    job = make_job(preprocess=prepared, steps=40, epoch_steps=20)
+    folder = train_and_extract(job, data, tmp_path, extraction())
+    check_grids(folder, raw, list(data.table.index))
+    for case in job.training_cases(data):
+        made = np.asarray(nib.load(folder / f"predictions/{case}.nii.gz").dataobj)
+        own = np.asarray(nib.load(raw / f"labelsTr/{case}.nii.gz").dataobj)
+        assert dice(made > 0, own > 0) > 0.4
+        assert not made[0].any()
+
+
+@pytest.mark.usefixtures("offline")
+def test_real_cases_end_to_end(
+    hippocampus: PreparedDataset,
+    hippocampus_raw: Path,
+    make_job: Callable[..., Job],
+    extraction: Settings,
+    tmp_path: Path,
+) -> None:
+    job = make_job(
+        dataset="hippocampus",
+        patch_size=(24, 32, 24),
+        network={"network": "unet", "channels": [8, 16]},
+        steps=200,
+        epoch_steps=100,
+    )
+    folder = train_and_extract(job, hippocampus, tmp_path, extraction(full_logits=False))
+    check_grids(folder, hippocampus_raw, list(hippocampus.table.index))
+    for case in job.training_cases(hippocampus):
+        made = np.asarray(nib.load(folder / f"predictions/{case}.nii.gz").dataobj)
+        own = np.asarray(nib.load(hippocampus_raw / f"labelsTr/{case}.nii.gz").dataobj)
+        assert dice(made > 0, own > 0) > 0.5

@@ -1,0 +1,218 @@
+"""A study's problems are found, and told, before anything runs."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from rarelens.checks import check_prepared, check_study
+from rarelens.config import Parameters
+from rarelens.errors import RarelensError
+from rarelens.parameters import check, read_yaml
+
+RAW = read_yaml(Path(__file__).parents[1] / "params.yaml")
+STUDY = {
+    "datasets": ["embedded"],
+    "networks": ["unet"],
+    "methods": ["cross_entropy", "asymmetric_focal"],
+    "baseline": "cross_entropy",
+    "fractions": [1],
+    "seeds": [0],
+}
+METHODS = "methods.segmentation"
+
+
+def parameters(**changes: Any) -> Parameters:
+    """The repository's parameters with a small study; `__` in a name stands for a dot."""
+    raw = copy.deepcopy(RAW)
+    raw["study"] = {"simulated": ["embedded"], "segmentation": dict(STUDY)}
+    for path, value in changes.items():
+        *above, last = path.split("__")
+        reduce(lambda section, step: section[step], above, raw)[last] = value
+    read: Parameters = check(raw, Parameters, "")
+    return read
+
+
+def test_the_repository_s_study_has_no_problem():
+    assert check_study(check(RAW, Parameters, "")) == []
+
+
+def test_every_network_is_tried_on_the_patches_of_every_dataset():
+    networks = ["unet", "unet_large", "segresnet"]
+    every = {"datasets": list(RAW["datasets"]), "networks": networks}
+    study = STUDY | every | {"methods": list(RAW["methods"]["segmentation"])}
+    told = check_study(parameters(study__segmentation=study))
+    # Only the deep network does not fit the two small patches.
+    assert len(told) == 2
+    assert all("networks.unet_large does not take patches" in sentence for sentence in told)
+
+
+@pytest.mark.parametrize("kind", ["datasets", "networks", "methods"])
+def test_an_unknown_name_lists_the_choices(kind):
+    known = list(RAW["methods"]["segmentation"] if kind == "methods" else RAW[kind])
+    changes = {f"study__segmentation__{kind}": [*STUDY[kind], "nowhere"]}
+    assert check_study(parameters(**changes)) == [
+        f"params.yaml: study.segmentation.{kind}: there is no 'nowhere'; choose one of "
+        + ", ".join(known)
+    ]
+
+
+def test_unknown_names_are_told_together():
+    changes = {
+        "study__segmentation__datasets": ["nowhere"],
+        "study__segmentation__networks": ["nothing"],
+        "study__segmentation__methods": ["cross_entropy", "nohow"],
+    }
+    told = check_study(parameters(**changes))
+    assert [
+        any(f"there is no '{name}'" in t for t in told) for name in ("nowhere", "nothing", "nohow")
+    ] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "words"),
+    [
+        ({"objective": "focal", "gama": 2}, ".gama", "unknown key"),
+        ({"objective": "focal", "gamma": -1}, ".gamma", "greater than or equal to 0, not -1"),
+        ({"objective": "focal", "gamma": "2"}, ".gamma", "valid number, not '2'"),
+        ({"objective": "focal", "rare_classes": [1]}, ".rare_classes", "unknown key"),
+        ({"objective": "focal", "reduction": "sum"}, ".reduction", "unknown key"),
+        (
+            {"objective": "cross_entropy", "asymmetric": True},
+            ".asymmetric",
+            "cross_entropy has no asymmetric form; set false",
+        ),
+    ],
+)
+def test_a_method_s_wrong_option_is_told(method, where, words):
+    changes = {"methods__segmentation__asymmetric_focal": method}
+    (sentence,) = check_study(parameters(**changes))
+    assert sentence.startswith(f"params.yaml: {METHODS}.asymmetric_focal{where}: ")
+    assert words in sentence
+
+
+def test_an_unknown_objective_lists_the_choices():
+    changes = {"methods__segmentation__asymmetric_focal": {"objective": "focall"}}
+    (sentence,) = check_study(parameters(**changes))
+    assert "there is no 'focall'; choose one of " in sentence
+    assert "cross_entropy, " in sentence
+
+
+@pytest.mark.parametrize(
+    ("network", "where", "words"),
+    [
+        ({"network": "unet", "chanels": [8, 8]}, ".chanels", "unknown key"),
+        ({"network": "unet", "in_channels": 3}, ".in_channels", "unknown key"),
+        ({"network": "unet", "channels": [8]}, ".channels", "at least 2 items"),
+        ({"network": "unet", "dropout": 1.5}, "", "dropout probability"),
+        ({"network": "segresnet", "filters": 12}, "", "divisible"),
+    ],
+)
+def test_a_network_s_wrong_option_is_told_once(network, where, words):
+    changes = {
+        "networks__unet": network,
+        "study__segmentation__datasets": ["embedded", "hippocampus"],
+    }
+    (sentence,) = check_study(parameters(**changes))
+    assert sentence.startswith(f"params.yaml: networks.unet{where}: ")
+    assert words in sentence
+
+
+@pytest.mark.parametrize("patch", [[40, 40, 41], [12, 40, 40], [1, 1, 1]])
+def test_a_patch_that_the_network_does_not_take_is_told(patch):
+    (sentence,) = check_study(parameters(datasets__embedded__patch_size=patch))
+    assert sentence == (
+        "params.yaml: datasets.embedded.patch_size: networks.unet does not take patches of "
+        f"{patch} voxels; choose multiples of its total stride"
+    )
+
+
+def test_problems_of_methods_and_patches_are_told_together():
+    changes = {
+        "datasets__embedded__patch_size": [9, 9, 9],
+        "methods__segmentation__asymmetric_focal": {"objective": "focal", "bogus": 1},
+    }
+    told = check_study(parameters(**changes))
+    assert len(told) == 2
+    assert "bogus" in told[0]
+    assert "[9, 9, 9]" in told[1]
+
+
+def test_a_dataset_that_is_to_be_simulated_needs_a_section():
+    changes = {"study__simulated": ["embedded", "hippocampus"]}
+    assert check_study(parameters(**changes)) == [
+        "params.yaml: study.simulated: datasets.hippocampus has no section simulate; add it"
+    ]
+
+
+def test_a_simulated_dataset_of_the_study_must_be_named():
+    assert check_study(parameters(study__simulated=[])) == [
+        "params.yaml: study.simulated: 'embedded' is simulated; name it here"
+    ]
+    others = {"study__simulated": [], "study__segmentation__datasets": ["hippocampus"]}
+    assert check_study(parameters(**others)) == []
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Writes ``prepared/embedded`` with a pool of so many cases and voxels per class."""
+
+    def make(pool: int = 8, voxels: tuple[int, ...] = (980, 20)) -> Path:
+        folder = tmp_path / "embedded"
+        folder.mkdir()
+        splits = ["pool"] * pool + ["test"]
+        pd.DataFrame(
+            {
+                "case": [f"s{n}" for n in range(len(splits))],
+                "group": [f"s{n}" for n in range(len(splits))],
+                "split": splits,
+                "spacing": [[1.0, 1.0, 1.0]] * len(splits),
+                "voxels": [list(voxels)] * len(splits),
+            }
+        ).to_parquet(folder / "cases.parquet")
+        description = {"name": "embedded", "channels": ["a"], "classes": ["b", "c"]}
+        (folder / "dataset.json").write_text(json.dumps(description | {"spacing": None}))
+        return tmp_path
+
+    return make
+
+
+def test_prepared_cases_that_suffice_have_no_problem(prepared):
+    changes = {"study__segmentation__fractions": [1, 0.5, 0.125]}
+    assert check_prepared(parameters(**changes), prepared()) == []
+
+
+def test_a_fraction_that_leaves_no_case_is_told_once(prepared):
+    changes = {
+        "study__segmentation__fractions": [1, 0.05],
+        "study__segmentation__seeds": [0, 1, 2],
+    }
+    (sentence,) = check_prepared(parameters(**changes), prepared())
+    assert "fraction 0.05 of a pool of 8 cases leaves no training case" in sentence
+    assert "raise the fraction" in sentence
+
+
+def test_a_dataset_without_a_rare_class_is_told_once(prepared):
+    changes = {"study__segmentation__seeds": [0, 1]}
+    (sentence,) = check_prepared(parameters(**changes), prepared(voxels=(600, 400)))
+    assert "no foreground class has a share of voxels below rare_threshold 0.05" in sentence
+    assert "shares: 0.4" in sentence
+
+
+def test_a_named_rare_class_must_exist(prepared):
+    folder = prepared()
+    (sentence,) = check_prepared(parameters(datasets__embedded__rare_classes=[1, 2]), folder)
+    assert "rare_classes: [1, 2]" in sentence
+    assert "from 0 to 1" in sentence
+    assert check_prepared(parameters(datasets__embedded__rare_classes=[1]), folder) == []
+
+
+def test_a_dataset_that_is_not_prepared_is_told(tmp_path):
+    with pytest.raises(RarelensError, match=r"embedded: no prepared dataset; run"):
+        check_prepared(parameters(), tmp_path)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rarelens.data.prepared import PreparedDataset
+from rarelens.training import job as module
+from rarelens.training.job import Job
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": 7},
+        {"learning_rate": 0.011},
+        {"gradient_clip": 1.0},
+        {"threads": 2},
+        {"seed": 1},
+        {"fraction": "0.5"},
+        {"patch_size": (16, 16, 12)},
+        {"rare_classes": (1,)},
+        {"rare_threshold": 0.04},
+        {"network": {"network": "unet", "channels": [4, 6]}},
+        {"method": {"objective": "focal"}},
+        {"method": {"objective": "cross_entropy", "foreground_share": 0.5}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_any_parameter_changes_the_identity(
+    tiny: PreparedDataset, make_job: MakeJob, changes: dict
+) -> None:
+    assert make_job().identity(tiny) == make_job().identity(tiny)
+    assert make_job(**changes).identity(tiny) != make_job().identity(tiny)
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_a_changed_voxel_changes_the_identity(
+    tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, kind: str
+) -> None:
+    shutil.copytree(tiny.folder, tmp_path / "tiny")
+    copied = PreparedDataset(tmp_path / "tiny")
+    before = make_job().identity(copied)
+    assert before == make_job().identity(tiny)
+    file = tmp_path / f"tiny/{kind}/{make_job().training_cases(tiny)[0]}.npy"
+    array = np.load(file)
+    array[..., 0, 0, 0] += 1
+    np.save(file, array)
+    assert make_job().identity(copied) != before
+
+
+def test_code_and_packages_belong_to_the_identity(
+    tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = make_job().identity(tiny)
+    monkeypatch.setattr(module, "version", lambda _: "0")
+    other_packages = make_job().identity(tiny)
+    (tmp_path / "__init__.py").write_text("")
+    monkeypatch.setattr(module.rarelens, "__file__", str(tmp_path / "__init__.py"))
+    assert len({before, other_packages, make_job().identity(tiny)}) == 3
+
+
+def test_a_method_may_have_its_own_foreground_share(make_job: MakeJob) -> None:
+    own = {"objective": "cross_entropy", "foreground_share": 0.0}
+    assert make_job(foreground_share=0.25).foreground_share == 0.25
+    assert make_job(foreground_share=0.25, method=own).foreground_share == 0.0
+
+
+def test_training_cases_are_a_share_of_the_pool(tiny: PreparedDataset, make_job: MakeJob) -> None:
+    half = make_job(fraction="0.5").training_cases(tiny)
+    assert len(half) == 2
+    assert set(half) < set(make_job().training_cases(tiny)) == set(tiny.subjects("pool"))
+
+
+@pytest.mark.parametrize("rare", ["auto", (1, 2)])
+def test_parameters_are_the_same_after_a_way_through_json(make_job: MakeJob, rare: object) -> None:
+    parameters = make_job(rare_classes=rare, method={"objective": "focal"}).as_dict()
+    assert json.loads(json.dumps(parameters)) == parameters
