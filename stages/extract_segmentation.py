@@ -1,10 +1,11 @@
-"""Stage extract: one cell's label maps, voxel statistics and panels."""
+"""Stage extract: one cell's label maps, voxel statistics and panels, adjusted post hoc or not."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rarelens.cells import Cell
-from rarelens.config import ExtractSegmentation
+from rarelens.config import Adjustment, ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import guarded
 from rarelens.extraction.segmentation import extract
@@ -13,12 +14,18 @@ from rarelens.parameters import Scope
 
 
 @guarded
-def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
+def main(
+    dataset: str, network: str, method: str, fraction: str, seed: str, adjustment: str = ""
+) -> None:
     cell = Cell("segmentation", dataset, network, method, fraction, int(seed))
-    settings = Scope(["extract.segmentation"]).get("extract.segmentation", ExtractSegmentation)
+    path = f"adjustments.segmentation.{adjustment}"
+    scope = Scope(["extract.segmentation", *([path] if adjustment else [])])
+    settings = scope.get("extract.segmentation", ExtractSegmentation)
     data = PreparedDataset(Path("data/prepared") / dataset)
-    with whole_folder(cell.folder("extracts")) as target:
-        extract(cell.folder("models"), data, target, settings)
+    own = scope.get(path, Adjustment) if adjustment else None
+    written = replace(cell, method=f"{method}+{adjustment}") if adjustment else cell
+    with whole_folder(written.folder("extracts")) as target:
+        extract(cell.folder("models"), data, target, settings, own)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,7 @@ def make_job() -> Callable[..., Job]:
 
 TRAINING = {
     "steps": 6,
+    "budget": "steps",
     "epoch_steps": 2,
     "batch_size": 2,
     "foreground_share": 0.5,

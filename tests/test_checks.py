@@ -110,8 +110,8 @@ def test_an_unknown_objective_lists_the_choices():
         ({"network": "unet", "chanels": [8, 8]}, ".chanels", "unknown key"),
         ({"network": "unet", "in_channels": 3}, ".in_channels", "unknown key"),
         ({"network": "unet", "channels": [8]}, ".channels", "at least 2 items"),
-        ({"network": "unet", "dropout": 1.5}, "", "dropout probability"),
-        ({"network": "segresnet", "filters": 12}, "", "divisible"),
+        ({"network": "unet", "dropout": 1.5}, ".dropout", "less than 1"),
+        ({"network": "segresnet", "filters": 12}, ".filters", "multiple of 8"),
     ],
 )
 def test_a_network_s_wrong_option_is_told_once(network, where, words):

@@ -116,7 +116,7 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{STUDY}.fractions", [0], STUDY, ["fractions: 0 ", "(0, 1]"]),
         (f"{STUDY}.fractions", [1.5], STUDY, ["fractions: 1.5 ", "(0, 1]"]),
         (f"{STUDY}.fractions", [1.0], STUDY, ["write 1 for 1.0"]),
-        (f"{STUDY}.baseline", "none", STUDY, ["baseline 'none'", "methods"]),
+        (f"{STUDY}.baseline", "none", STUDY, ["'none' (baseline or adjusted)", "methods"]),
     ],
 )
 def test_a_mistake_is_told_once_with_its_place_value_and_cure(path, value, where, words):

@@ -6,7 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -30,17 +30,24 @@ class Cell:
         """``dataset/network/method/fraction/seed``, the folder below each stage's own."""
         return f"{self.dataset}/{self.network}/{self.method}/{self.fraction}/{self.seed}"
 
+    @property
+    def base(self) -> Cell:
+        """The cell whose weights this one uses: itself, but for a post-hoc ``base+adjustment``."""
+        return replace(self, method=self.method.partition("+")[0])
+
     def folder(self, stage: str) -> Path:
         """Where ``stage`` (models, extracts, analyses, records) keeps this cell's files."""
         return Path(stage) / self.task / self.name
 
 
 def cells_of(task: str, study: Study) -> list[Cell]:
-    """All cells of a study, in the order of its lists."""
+    """All cells of a study, in the order of its lists; the post-hoc ones after the trained."""
+    post_hoc = [f"{base}+{own}" for base, own in product(study.adjusted, study.adjustments)]
+    methods = (*study.methods, *post_hoc)
     return [
         Cell(task, dataset, network, method, str(fraction), seed)
         for dataset, network, method, fraction, seed in product(
-            study.datasets, study.networks, study.methods, study.fractions, study.seeds
+            study.datasets, study.networks, methods, study.fractions, study.seeds
         )
     ]
 

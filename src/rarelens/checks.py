@@ -16,7 +16,8 @@ from rarelens.config import Dataset, Network, Parameters
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 from rarelens.errors import RarelensError
-from rarelens.model import GIVEN_TO_NETWORKS, build_network
+from rarelens.extraction.source import GIVEN_TO_ADJUSTMENTS
+from rarelens.model import GIVEN_TO_NETWORKS, build_network, training_patch
 from rarelens.training.builders import check_method
 
 
@@ -27,12 +28,15 @@ def check_study(parameters: Parameters) -> list[str]:
         *_unknown("datasets", study.datasets, parameters.datasets),
         *_unknown("networks", study.networks, parameters.networks),
         *_unknown("methods", study.methods, parameters.methods.segmentation),
+        *_unknown("adjustments", study.adjustments, parameters.adjustments.segmentation),
         *_simulated(parameters),
     ]
     if problems:
         return problems
     for method in study.methods:
         problems += _told(partial(check_method, method, parameters.methods.segmentation[method]))
+    for name in study.adjustments:
+        problems += _told(partial(_check_adjustment, parameters, name))
     for network, dataset in product(study.networks, study.datasets):
         problems += _told(partial(_check_fit, parameters, network, dataset))
     return list(dict.fromkeys(problems))
@@ -50,6 +54,13 @@ def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
+def _check_adjustment(parameters: Parameters, name: str) -> None:
+    settings = parameters.adjustments.segmentation[name]
+    component = find("adjustments", settings.adjustment)
+    path = f"adjustments.segmentation.{name}"
+    check_options(component, settings.options, GIVEN_TO_ADJUSTMENTS, path)
+
+
 def _check_subset(data: PreparedDataset, settings: Dataset, fraction: str, seed: int) -> None:
     rare = rare_classes(data.table, settings.rare_classes, settings.rare_threshold)
     training_subset(data.table, fraction, seed, rare)
@@ -61,7 +72,8 @@ def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
     with torch.device("meta"):
         module = _built(parameters.networks[network], f"networks.{network}")
         try:
-            shape = tuple(module(torch.empty(1, 1, *patch)).shape)
+            patch, window = training_patch(module, patch)
+            shape = tuple(module(torch.empty(1, 1, *window)).shape)
         except (RuntimeError, ValueError):
             shape = ()
     if shape != (1, 2, *patch):

@@ -25,6 +25,9 @@ PatchSize = tuple[Count, Count, Count]
 RareClasses = Literal["auto"] | tuple[Annotated[int, Field(ge=0)], ...]
 
 
+_LISTS = ("datasets", "networks", "methods", "adjusted", "adjustments", "fractions", "seeds")
+
+
 class Section(BaseModel):
     """A section of ``params.yaml``: strict types, no unknown keys, finite numbers, immutable."""
 
@@ -32,28 +35,35 @@ class Section(BaseModel):
 
 
 class Study(Section):
-    """All cells of one task: the product of its lists."""
+    """All cells of one task: the product of its lists.
+
+    Beside them stand the ``adjusted`` methods × ``adjustments``: post-hoc cells, which share the
+    weights of the method that they adjust.
+    """
 
     datasets: tuple[Name, ...] = Field(min_length=1)
     networks: tuple[Name, ...] = Field(min_length=1)
     methods: tuple[Name, ...] = Field(min_length=1)
     baseline: Name
+    adjusted: tuple[Name, ...] = ()
+    adjustments: tuple[Name, ...] = ()
     fractions: tuple[int | float, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> Study:
-        for key in ("datasets", "networks", "methods", "fractions", "seeds"):
+        for key in _LISTS:
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} names a value twice: {list(values)}")
         for fraction in self.fractions:
             if not 0 < fraction <= 1:
                 raise ValueError(f"fractions: {fraction} is not in (0, 1]")
-            if str(fraction) != f"{fraction:g}":
+            if isinstance(fraction, float) and fraction.is_integer():
                 raise ValueError(f"fractions: write {fraction:g} for {fraction} (one spelling)")
-        if self.baseline not in self.methods:
-            raise ValueError(f"baseline {self.baseline!r} is not among methods")
+        for name in (self.baseline, *self.adjusted):
+            if name not in self.methods:
+                raise ValueError(f"{name!r} (baseline or adjusted) is not among methods")
         return self
 
 
@@ -189,22 +199,46 @@ class Network(Component):
     network: Name
 
 
+class Term(Component):
+    """One loss of a compound objective: a file of `rarelens.objectives` and its arguments."""
+
+    objective: Name
+
+
+class Regulariser(Component):
+    """Options of a file of `rarelens.regularisers`; ``asymmetric`` as in `Method`."""
+
+    asymmetric: bool = False
+
+
 class Method(Component):
     """``objective``: a file of `rarelens.objectives`; further keys are its arguments.
 
-    ``asymmetric`` hands the dataset's rare classes to the objective (else its symmetric form).
-    ``foreground_share`` overrides the training's share of patches centred on foreground.
+    ``losses``: the terms of a compound objective. ``asymmetric`` hands the dataset's rare classes
+    to the objective (else its symmetric form). ``regularisers``, by the names of their files;
+    ``base``: the loss whose gradient adversarial training follows; ``separate_steps``: an
+    optimiser step for each term instead of one for their sum. ``foreground_share`` overrides the
+    training's share of patches centred on foreground.
     """
 
     objective: Name
+    losses: tuple[Term, ...] = ()
     asymmetric: bool = False
+    regularisers: dict[Name, Regulariser] = {}
+    base: Name = "cross_entropy"
+    separate_steps: bool = False
     foreground_share: Share | None = None
 
 
 class TrainSegmentation(Section):
-    """The training loop. Steps are optimiser steps; an epoch is ``epoch_steps`` of them."""
+    """The training loop; an epoch is ``epoch_steps`` optimiser steps.
+
+    ``budget`` says what ``steps`` counts: optimiser steps, or gradient evaluations, of which a
+    regulariser takes more than one a step.
+    """
 
     steps: Count
+    budget: Literal["steps", "gradient_evaluations"]
     epoch_steps: Count
     batch_size: Count
     foreground_share: Share
@@ -280,6 +314,18 @@ class Analyse(Section):
     segmentation: AnalyseSegmentation
 
 
+class Adjustment(Component):
+    """A post-hoc control: a file of `rarelens.adjustments`; further keys are its arguments."""
+
+    adjustment: Name
+
+
+class Adjustments(Section):
+    """Post-hoc controls, by task."""
+
+    segmentation: dict[Name, Adjustment]
+
+
 class Studies(Section):
     """The studies, by task. ``simulated``: the datasets that stage ``simulate`` writes."""
 
@@ -300,6 +346,7 @@ class Parameters(Section):
     datasets: dict[Name, Dataset]
     networks: dict[Name, Network]
     methods: Methods
+    adjustments: Adjustments
     train: Train
     extract: Extract
     analyse: Analyse

@@ -54,6 +54,18 @@ def build_network(network: Network, channels: int, classes: int) -> nn.Module:
     return module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
+def training_patch(
+    network: nn.Module, patch_size: tuple[int, int, int]
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The size of the logits of a training patch, and of the image that they are made from.
+
+    A network with a ``context`` (voxels lost on each side) brings its own ``training_patch``.
+    """
+    x, y, z = getattr(network, "training_patch", patch_size)
+    lost = 2 * int(getattr(network, "context", 0))
+    return (x, y, z), (x + lost, y + lost, z + lost)
+
+
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write ``weights.safetensors`` and ``model.json`` into an existing folder."""
     save_file(

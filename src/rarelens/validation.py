@@ -73,7 +73,8 @@ def _check_data(
 
 def _needs(parameters: Parameters, collections: dict[str, Collection]) -> list[str]:
     """Lines on cells, disk, memory and hours."""
-    cells = cells_of("segmentation", parameters.study.segmentation)
+    listed = cells_of("segmentation", parameters.study.segmentation)
+    cells = [cell for cell in listed if cell == cell.base]  # the post-hoc ones train nothing
     past = [_Past.of(cell) for cell in cells]
     done = [p for p in past if p is not None]
     arrays = sum(_prepared_bytes(c, parameters.datasets[n]) for n, c in collections.items())

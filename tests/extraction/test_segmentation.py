@@ -191,6 +191,7 @@ def test_panels_description_and_history(
         "calibration_bins": 5,
         "classes": ["background", "left", "right"],
         "rare_classes": [1, 2],
+        "logit_bias": [0, 0, 0],
     }
     assert (extracted / "history.csv").read_bytes() == (model / "history.csv").read_bytes()
 

@@ -9,7 +9,7 @@ import torch
 from rarelens.config import Method
 from rarelens.errors import RarelensError
 from rarelens.training.builders import (
-    build_objective,
+    build_terms,
     build_optimiser,
     build_schedule,
     check_method,
@@ -31,7 +31,7 @@ def test_schedules_by_hand(make_job: MakeJob, schedule: str, expected: list[floa
     settings = make_job(steps=4, schedule=schedule, learning_rate=0.2).settings
     network = torch.nn.Linear(1, 1)
     optimiser = build_optimiser(network, settings)
-    schedule_ = build_schedule(optimiser, settings)
+    schedule_ = build_schedule(optimiser, settings, settings.steps)
     rates = []
     for _ in range(5):
         rates.append(optimiser.param_groups[0]["lr"])
@@ -52,7 +52,7 @@ def test_optimisers_take_their_settings(make_job: MakeJob, name: str, kind: type
 
 def test_rare_classes_go_to_asymmetric_methods_only() -> None:
     given = [
-        build_objective("m", Method(objective="focal", asymmetric=flag), [9, 1, 1], [2])
+        build_terms("m", Method(objective="focal", asymmetric=flag), [9, 1, 1], [2]).objective
         for flag in (True, False)
     ]
     assert given[0].rare_classes == [2]
@@ -64,9 +64,9 @@ def test_class_counts_decide_the_weights() -> None:
     target = torch.tensor([0, 1, 2]).view(1, 3, 1, 1)
     method = Method(objective="weighted_cross_entropy", power=1.0)
     # Weights 1/n, normalised to mean 1; every term of the loss is log 3.
-    loss = build_objective("m", method, [4, 2, 1], [1])(logits, target)
+    loss = build_terms("m", method, [4, 2, 1], [1]).objective(logits, target)
     assert loss.item() == pytest.approx(math.log(3), rel=1e-6)
-    only_last = build_objective("m", method, [4, 2, 1], [1])(
+    only_last = build_terms("m", method, [4, 2, 1], [1]).objective(
         logits[:, :, :1], torch.full((1, 1, 1, 1), 2)
     )
     assert only_last.item() == pytest.approx(math.log(3) * 3 / (1 + 0.5 + 0.25), rel=1e-6)

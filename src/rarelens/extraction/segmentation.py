@@ -12,71 +12,69 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from rarelens.config import ExtractSegmentation
+from rarelens.config import Adjustment, ExtractSegmentation
 from rarelens.data.collection import save_labels
 from rarelens.data.geometry import restore_labels
 from rarelens.data.prepared import PreparedDataset
 from rarelens.extraction import voxels
 from rarelens.extraction.panels import write_panel
+from rarelens.extraction.source import LogitSource
 from rarelens.extraction.tables import TableWriter
 from rarelens.files import write_json
-from rarelens.inference import dense_logits
-from rarelens.model import ModelCard, load_model
+from rarelens.model import ModelCard
 
 
 def extract(
-    model: Path, data: PreparedDataset, target: Path, settings: ExtractSegmentation
+    model: Path,
+    data: PreparedDataset,
+    target: Path,
+    settings: ExtractSegmentation,
+    adjustment: Adjustment | None = None,
 ) -> None:
     """Write label maps, voxel statistics, panels and, on request, full logits into ``target``.
 
     All cases go through the same deterministic preprocessing and the network's evaluation mode.
     Memory holds one case at a time.
+
+    Args:
+        model: the model's folder.
+        data: the prepared dataset.
+        target: an existing, empty folder.
+        settings: what to take out.
+        adjustment: a post-hoc control, fitted on the validation cases, for every logit.
     """
     torch.set_num_threads(settings.threads)
-    network, card = load_model(model)
-    sides = _sides(card, data)
+    source = LogitSource(model, data, settings, adjustment)
+    card, sides = source.card, _sides(source.card, data)
     pd.DataFrame(sides, columns=["case", "side"]).to_parquet(target / "cases.parquet", index=False)
     for folder in ("predictions", "panels", *(["logits"] if settings.full_logits else [])):
         (target / folder).mkdir()
     joint: list[pd.DataFrame] = []
-    panels = 0
     with TableWriter(target) as tables:
         for case, side in sides:
-            logits = dense_logits(
-                network,
-                data.image(case),
-                card.patch_size,
-                settings.window_overlap,
-                settings.window_batch,
-            )
-            labels = np.asarray(data.label(case))
+            logits, labels = source.logits(case), np.asarray(data.label(case))
             save_label_map(target / "predictions" / f"{case}.nii.gz", logits, data.table.loc[case])
             _append_statistics(tables, case, side, logits, labels, settings)
             joint = _merge(joint, side, logits, labels, settings.joint_bin_width)
-            if (
-                side == "test"
-                and panels < settings.panels
-                and np.isin(labels, card.rare_classes).any()
-            ):
-                panels += 1
-                file = target / "panels" / f"{panels}.npz"
-                write_panel(file, data.image(case), labels, logits, card.rare_classes)
+            shown = len(list((target / "panels").iterdir()))
+            rare = card.rare_classes
+            if side == "test" and shown < settings.panels and np.isin(labels, rare).any():
+                file = target / "panels" / f"{shown + 1}.npz"
+                write_panel(file, data.image(case), labels, logits, rare)
             if settings.full_logits:
                 with h5py.File(target / "logits" / f"{case}.h5", "w") as file5:
                     file5.create_dataset("logits", data=logits.astype(np.float16))
     # Passed on, so that later stages need the small analyses only.
     shutil.copyfile(model / "history.csv", target / "history.csv")
     joint[0].to_parquet(target / "joint.parquet", index=False)
-    write_json(
-        target / "extract.json",
-        {
-            "bin_width": settings.bin_width,
-            "joint_bin_width": settings.joint_bin_width,
-            "calibration_bins": settings.calibration_bins,
-            "classes": list(card.classes),
-            "rare_classes": list(card.rare_classes),
-        },
-    )
+    chosen = {key: getattr(settings, key) for key in ("bin_width", "joint_bin_width")}
+    facts = {
+        "calibration_bins": settings.calibration_bins,
+        "classes": list(card.classes),
+        "rare_classes": list(card.rare_classes),
+        "logit_bias": source.bias.tolist(),
+    }
+    write_json(target / "extract.json", chosen | facts)
 
 
 def save_label_map(file: Path, logits: NDArray[np.float32], row: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge, Len
+from annotated_types import Ge, Len, Lt, MultipleOf
 from monai.networks.nets.segresnet import SegResNet
 from torch import nn
 
@@ -16,9 +16,9 @@ Blocks = Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)]
 def segresnet(
     in_channels: int,
     out_channels: int,
-    filters: Annotated[int, Ge(8)] = 8,
+    filters: Annotated[int, Ge(8), MultipleOf(8)] = 8,
     blocks_down: Blocks = (1, 1, 1),
-    dropout: Annotated[float, Ge(0)] = 0.0,
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
 ) -> nn.Module:
     """Build the network.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Len
+from annotated_types import Ge, Len, Lt
 from monai.networks.nets.unet import UNet
 from torch import nn
 
@@ -17,7 +17,7 @@ def unet(
     channels: Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)] = (16, 32, 64, 64),
     residual_units: Annotated[int, Ge(0)] = 0,
     norm: Literal["batch", "instance"] = "batch",
-    dropout: Annotated[float, Ge(0)] = 0.0,
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
 ) -> nn.Module:
     """Build the network.
 

@@ -1,12 +1,13 @@
-"""What the voxel-wise objectives share: precision, targets, rare classes, reduction."""
+"""What the objectives share: precision, targets, classes, margins, reduction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -32,6 +33,28 @@ def is_soft(logits: Tensor, target: Tensor) -> bool:
     )
 
 
+def some_index(logits: Tensor, target: Tensor) -> Tensor:
+    """Class indices (B, *spatial), with a class or other at ignored voxels."""
+    return target.long().clamp(0, logits.shape[1] - 1)
+
+
+def regions(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Probabilities and one-hot truth, both (B, C, *spatial) and 0 at ignored voxels.
+
+    The third is which voxels count, (B, *spatial). Sums of p·y, p·(1−y) and (1−p)·y then leave
+    ignored voxels out by themselves.
+    """
+    probabilities = logits.softmax(1)
+    if is_soft(logits, target):
+        counts = torch.ones_like(target[:, 0], dtype=torch.bool)
+        return probabilities, target.to(logits), counts
+    counts = target != ignore_index
+    index = target.long().where(counts, 0)
+    present = counts.unsqueeze(1).to(logits)
+    truth = torch.zeros_like(logits).scatter_(1, index.unsqueeze(1), present)
+    return probabilities * present, truth, counts
+
+
 def class_mask(rare_classes: Sequence[int] | None, logits: Tensor) -> Tensor:
     """r_c of METHODS §1 as a Boolean (C,); all classes where ``rare_classes`` is None.
 
@@ -54,12 +77,65 @@ def refuse_empty(rare_classes: Sequence[int] | None, consequence: str) -> None:
         raise ValueError(f"rare_classes is empty: {consequence}; name a class or give None")
 
 
-def reduce(losses: Tensor, counts: Tensor | None, reduction: Reduction) -> Tensor:
-    """Reduce voxel losses (B, *spatial); ``counts`` marks the voxels that count (None: all)."""
-    if counts is not None:
-        losses = losses.where(counts, losses.new_zeros(()))
+def check_classes(values: Tensor, logits: Tensor, name: str) -> None:
+    """Refuse values (K,) of classes where the logits have another number of classes.
+
+    Raises:
+        ValueError: naming the argument ``name`` that the values came from.
+    """
+    if len(values) != logits.shape[1]:
+        raise ValueError(f"{name} has {len(values)} entries for {logits.shape[1]} classes")
+
+
+def per_class(values: Tensor, logits: Tensor) -> Tensor:
+    """Values of the classes (C,) as (1, C, 1, …), to broadcast against the logits."""
+    return values.view(1, -1, *[1] * (logits.ndim - 2))
+
+
+def of_class(values: Tensor, index: Tensor) -> Tensor:
+    """The value (of values (C,)) that belongs to the class of each voxel of ``index``."""
+    # Several times as fast as values[index].
+    return values.index_select(0, index.flatten()).view_as(index)
+
+
+def subtract_margins(logits: Tensor, target: Tensor, margins: Tensor) -> Tensor:
+    """Logits z_c − m_c·y_c for margins m (C,) of the classes; at ignored voxels, any."""
+    if is_soft(logits, target):
+        return logits - per_class(margins, logits) * target
+    index = some_index(logits, target)
+    return logits.scatter_add(1, index.unsqueeze(1), of_class(-margins, index).unsqueeze(1))
+
+
+def cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int,
+    reduction: Reduction,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy, weighted by class where ``weights`` (C,) are given, and reduced."""
+    logits = full_precision(logits)
+    settings: dict[str, Any] = {"weight": weights, "ignore_index": ignore_index}
+    if is_soft(logits, target):
+        target, settings = target.to(logits), {"weight": weights}
+    else:
+        target = target.long()
+    if reduction == "none":
+        return F.cross_entropy(logits, target, reduction="none", **settings)
+    # Summed by PyTorch, which spares its backward pass a tensor; its mean is not defined as ours.
+    total = F.cross_entropy(logits, target, reduction="sum", **settings)
+    return total if reduction == "sum" else total / count(logits, target, ignore_index)
+
+
+def count(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor | int:
+    """How many voxels count, at least 1."""
+    if is_soft(logits, target):
+        return target[:, 0].numel()
+    return (target != ignore_index).count_nonzero().clamp(min=1)
+
+
+def reduce(losses: Tensor, counted: Tensor | int, reduction: Reduction) -> Tensor:
+    """Reduce voxel losses (B, *spatial), 0 where ignored, of which ``counted`` count."""
     if reduction == "none":
         return losses
-    if reduction == "sum":
-        return losses.sum()
-    return losses.mean() if counts is None else losses.sum() / counts.sum().clamp(min=1)
+    return losses.sum() if reduction == "sum" else losses.sum() / counted

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from rarelens.objectives._voxels import Reduction, full_precision, is_soft, reduce
+from rarelens.objectives._voxels import Reduction, cross_entropy
 
 __all__ = ["CrossEntropyLoss"]
 
@@ -30,8 +29,4 @@ class CrossEntropyLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
-        logits = full_precision(logits)
-        if is_soft(logits, target):
-            return reduce(F.cross_entropy(logits, target, reduction="none"), None, self.reduction)
-        losses = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
-        return reduce(losses, target != self.ignore_index, self.reduction)
+        return cross_entropy(logits, target, self.ignore_index, self.reduction)

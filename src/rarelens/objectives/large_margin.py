@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from annotated_types import Ge
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
+from rarelens.objectives._modified import ModifiedLogitsLoss
 from rarelens.objectives._voxels import (
     Reduction,
     class_mask,
     full_precision,
-    is_soft,
-    reduce,
     refuse_empty,
+    subtract_margins,
 )
+from rarelens.objectives.cross_entropy import CrossEntropyLoss
 
 __all__ = ["LargeMarginLoss"]
 
 
-class LargeMarginLoss(nn.Module):
+class LargeMarginLoss(ModifiedLogitsLoss):
     r"""Cross-entropy on logits :math:`z'_c = z_c - m\, y_c\, r_c`.
 
     The true class must win by the margin m: for every class in the symmetric form, for the rare
@@ -44,23 +44,13 @@ class LargeMarginLoss(nn.Module):
         ignore_index: int = -100,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
         refuse_empty(rare_classes, "no class would have a margin")
+        super().__init__(CrossEntropyLoss(ignore_index, reduction))
         self.margin = margin
         self.rare_classes = rare_classes
-        self.ignore_index = ignore_index
-        self.reduction = reduction
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
+    def modify(self, logits: Tensor, target: Tensor) -> Tensor:
+        """z', (B, C, *spatial)."""
         logits = full_precision(logits)
         margins = self.margin * class_mask(self.rare_classes, logits).to(logits)
-        if is_soft(logits, target):
-            per_class = margins.view(1, -1, *[1] * (logits.ndim - 2))
-            losses = F.cross_entropy(logits - per_class * target, target, reduction="none")
-            return reduce(losses, None, self.reduction)
-        counts = target != self.ignore_index
-        index = target.where(counts, 0)
-        shifted = logits.scatter_add(1, index.unsqueeze(1), -margins[index].unsqueeze(1))
-        losses = F.cross_entropy(shifted, index, reduction="none")
-        return reduce(losses, counts, self.reduction)
+        return subtract_margins(logits, target, margins)

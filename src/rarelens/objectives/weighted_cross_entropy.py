@@ -8,9 +8,8 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from rarelens.objectives._voxels import Reduction, full_precision, is_soft, reduce
+from rarelens.objectives._voxels import Reduction, cross_entropy, full_precision
 
 __all__ = ["WeightedCrossEntropyLoss"]
 
@@ -46,12 +45,5 @@ class WeightedCrossEntropyLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
-        logits = full_precision(logits)
-        weights = self.weights.to(logits)
-        if is_soft(logits, target):
-            losses = F.cross_entropy(logits, target, weight=weights, reduction="none")
-            return reduce(losses, None, self.reduction)
-        losses = F.cross_entropy(
-            logits, target, weight=weights, ignore_index=self.ignore_index, reduction="none"
-        )
-        return reduce(losses, target != self.ignore_index, self.reduction)
+        weights = self.weights.to(full_precision(logits))
+        return cross_entropy(logits, target, self.ignore_index, self.reduction, weights)

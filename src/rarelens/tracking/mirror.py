@@ -46,8 +46,8 @@ def sync_if_possible(cells: Sequence[Cell]) -> None:
 
 def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
     """The id of the cell's run, brought up to date; None if the cell is not trained."""
-    file = cell.folder("records").with_suffix(".json")
-    if not file.is_file() or not cell.folder("models").is_dir():
+    file = cell.base.folder("records").with_suffix(".json")
+    if not file.is_file() or not cell.base.folder("models").is_dir():
         return None
     record = read_json(file)
     found = mlflow.find_run(client, experiment, cell, record["identity"])
@@ -66,7 +66,7 @@ def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
 def _complete(client: MlflowClient, run: str, cell: Cell, record: dict[str, Any]) -> None:
     """Add what a new run lacks, or one whose server went away before the training's end."""
     mlflow.log_parameters(client, run, record["parameters"])
-    history = pd.read_csv(cell.folder("models") / "history.csv").dropna(axis="columns")
+    history = pd.read_csv(cell.base.folder("models") / "history.csv").dropna(axis="columns")
     rows = history[~history["step"].isin(mlflow.logged_steps(client, run))]
     mlflow.log_epochs(client, run, (dict(row) for _, row in rows.iterrows()))
     client.set_terminated(run, "FINISHED")

@@ -1,9 +1,10 @@
-"""Objective, optimiser and learning-rate schedule from parameters."""
+"""Objective, regularisers, optimiser and learning-rate schedule from parameters."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,46 +12,90 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from rarelens.components import check_options, find, needs
-from rarelens.config import Method, TrainSegmentation
+from rarelens.config import Component, Method, TrainSegmentation
 from rarelens.errors import RarelensError
+from rarelens.training.terms import Terms
 
-# Arguments of an objective that rarelens supplies; the user's options are all others.
-GIVEN_TO_OBJECTIVES = ("class_counts", "rare_classes", "ignore_index", "reduction")
+# Arguments that rarelens supplies; the user's options are all others.
+GIVEN = (
+    "class_counts",
+    "class_priors",
+    "classes",
+    "ignore_index",
+    "losses",
+    "rare_classes",
+    "reduction",
+)
 
 
 def check_method(name: str, method: Method) -> None:
-    """Refuse a method whose objective does not exist or does not take its options."""
+    """Refuse a method whose objective or regularisers do not exist or do not take its options."""
     path = f"methods.segmentation.{name}"
-    component = find("objectives", method.objective)
-    check_options(component, method.options, GIVEN_TO_OBJECTIVES, path)
-    if method.asymmetric and not needs(component, ["rare_classes"]):
-        raise RarelensError(
-            f"params.yaml: {path}.asymmetric: {method.objective} has no asymmetric form; set false"
-        )
+    takers = [_check("objectives", method.objective, method, path)]
+    for number, loss in enumerate(method.losses):
+        takers.append(_check("objectives", loss.objective, loss, f"{path}.losses.{number}"))
+    _check("objectives", method.base, Component(), f"{path}.base")
+    if method.asymmetric and not any(takers):
+        raise _symmetric_only(path, method.objective)
+    for kind, regulariser in method.regularisers.items():
+        at = f"{path}.regularisers.{kind}"
+        if not _check("regularisers", kind, regulariser, at) and regulariser.asymmetric:
+            raise _symmetric_only(at, kind)
 
 
-def build_objective(
+def _check(package: str, kind: str, settings: Component, path: str) -> bool:
+    """Check the options of a component; returns whether it has an asymmetric form."""
+    component = find(package, kind)
+    check_options(component, settings.options, GIVEN, path)
+    return bool(needs(component, ["rare_classes"]))
+
+
+def _symmetric_only(path: str, kind: str) -> RarelensError:
+    return RarelensError(
+        f"params.yaml: {path}.asymmetric: {kind} has no asymmetric form; set false"
+    )
+
+
+def build_terms(
     name: str, method: Method, class_counts: Sequence[int], rare: Sequence[int]
-) -> nn.Module:
-    """The method's objective.
+) -> Terms:
+    """What a step of this method minimises.
 
     Args:
         name: the method, for messages.
         method: its parameters.
         class_counts: voxels of each class in the training subset.
-        rare: the dataset's rare classes, given to the objective if the method is asymmetric.
+        rare: the dataset's rare classes, given to what is asymmetric.
+
+    Raises:
+        RarelensError: if parts of the method do not exist, or do not fit together.
     """
     check_method(name, method)
-    component = find("objectives", method.objective)
-    given = {
+    given: dict[str, Any] = {
         "class_counts": list(class_counts),
+        "class_priors": [count / sum(class_counts) for count in class_counts],
+        "classes": len(class_counts),
         "rare_classes": list(rare) if method.asymmetric else None,
     }
-    options = check_options(component, method.options, GIVEN_TO_OBJECTIVES, name)
-    objective: nn.Module = component(
-        **options, **{key: given[key] for key in needs(component, list(given))}
-    )
-    return objective
+    try:
+        given["losses"] = [
+            _build("objectives", loss.objective, loss, given) for loss in method.losses
+        ]
+        objective = _build("objectives", method.objective, method, given)
+        base = _build("objectives", method.base, Component(), given)
+        regularisers = []
+        for kind, settings in method.regularisers.items():
+            own = given | {"rare_classes": list(rare) if settings.asymmetric else None}
+            regularisers.append(_build("regularisers", kind, settings, own))
+    except ValueError as error:
+        raise RarelensError(f"params.yaml: methods.segmentation.{name}: {error}") from error
+    return Terms(objective, base, regularisers)
+
+
+def _build(package: str, kind: str, settings: Component, given: dict[str, Any]) -> Any:
+    component = find(package, kind)
+    options = check_options(component, settings.options, GIVEN, kind)
+    return component(**options, **{key: given[key] for key in needs(component, list(given))})
 
 
 def build_optimiser(network: nn.Module, settings: TrainSegmentation) -> Optimizer:
@@ -68,11 +113,11 @@ def build_optimiser(network: nn.Module, settings: TrainSegmentation) -> Optimize
     )
 
 
-def build_schedule(optimiser: Optimizer, settings: TrainSegmentation) -> LambdaLR:
-    """Learning rate over steps: constant, polynomial (1 − t)^0.9, or half a cosine."""
+def build_schedule(optimiser: Optimizer, settings: TrainSegmentation, steps: int) -> LambdaLR:
+    """Learning rate over ``steps``: constant, polynomial (1 − t)^0.9, or half a cosine."""
     factors = {
         "constant": lambda _: 1.0,
-        "polynomial": lambda step: (1 - min(step / settings.steps, 1.0)) ** 0.9,
-        "cosine": lambda step: (1 + math.cos(math.pi * min(step / settings.steps, 1.0))) / 2,
+        "polynomial": lambda step: (1 - min(step / steps, 1.0)) ** 0.9,
+        "cosine": lambda step: (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2,
     }
     return LambdaLR(optimiser, factors[settings.schedule])

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from torch import Tensor, nn
+from torch import Tensor
 
 from rarelens.data.patches import Batch, PatchSampler
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
-from rarelens.model import build_network
-from rarelens.training.builders import build_objective, build_optimiser, build_schedule
+from rarelens.model import build_network, training_patch
+from rarelens.training.bar import Bar
+from rarelens.training.builders import build_optimiser, build_schedule, build_terms
 from rarelens.training.checkpoints import Checkpoints
 from rarelens.training.job import Job
 from rarelens.training.progress import Progress, Row
@@ -51,62 +49,132 @@ def train(
     Raises:
         RarelensError: if the loss stops being finite, or parameters do not fit together.
     """
-    settings = job.settings
-    validation = data.subjects("validation")
-    if not validation and (settings.select == "best" or settings.patience is not None):
+    trainer = _Trainer(job, data)
+    progress = trainer.progress
+    checkpoints.resume(trainer.accelerator)
+    resumed, begun = progress.step, time.perf_counter()
+    with Bar(job.cell.name, trainer.steps, job.settings.batch_size, resumed) as bar:
+        while progress.step < trainer.steps and not progress.stagnant(job.settings.patience):
+            on_epoch(trainer.epoch(bar))
+            if len(progress.history) % job.settings.checkpoint_epochs == 0:
+                checkpoints.save(trainer.accelerator)
+    last = job.settings.select == "last"
+    return Trained(
+        weights=trainer.weights() if last else progress.best_weights,
+        selected_step=progress.step if last else progress.best_step,
+        progress=progress,
+        steps_per_second=(progress.step - resumed) / (time.perf_counter() - begun),
+        device=str(trainer.accelerator.device),
+    )
+
+
+class _Trainer:
+    """Everything that a training holds, and its epoch and step."""
+
+    def __init__(self, job: Job, data: PreparedDataset) -> None:
+        self.job, self.data = job, data
+        self.validation = data.subjects("validation")
+        _check_selection(job, data)
+        self.accelerator = _accelerator(job)
+        network = build_network(job.network, len(data.channels), len(data.classes))
+        cases = job.training_cases(data)
+        self.context = int(getattr(network, "context", 0))
+        self.sampler = PatchSampler(
+            data,
+            cases,
+            training_patch(network, job.patch_size)[0],
+            job.settings.batch_size,
+            job.foreground_share,
+            job.cell.seed,
+            self.context,
+        )
+        counts = np.sum(np.stack(data.table.loc[cases, "voxels"].tolist()), axis=0).tolist()
+        self.terms = build_terms(job.cell.method, job.method, counts, job.rare(data))
+        self.terms.to(self.accelerator.device)
+        self.steps = job.settings.steps
+        if job.settings.budget == "gradient_evaluations":
+            self.steps = max(1, self.steps // self.terms.gradient_evaluations)
+        optimiser = build_optimiser(network, job.settings)
+        self.network, self.optimiser, self.schedule = self.accelerator.prepare(
+            network, optimiser, build_schedule(optimiser, job.settings, self.steps)
+        )
+        self.progress = Progress()
+        self.accelerator.register_for_checkpointing(self.progress)
+
+    def epoch(self, bar: Bar) -> Row:
+        """Steps up to the end of the epoch, then validation; returns the history's new row."""
+        progress, losses = self.progress, []
+        until = min(progress.step + self.job.settings.epoch_steps, self.steps)
+        self.network.train()
+        while progress.step < until:
+            losses.append(self._step())
+            bar.show(progress.step, losses[-1])
+        row: Row = {
+            "step": progress.step,
+            "loss": sum(losses) / len(losses),
+            "learning_rate": self.schedule.get_last_lr()[0],
+        }
+        plain = self.accelerator.unwrap_model(self.network)
+        if self.validation:
+            size = self.job.patch_size
+            row["validation_dice"] = validation_dice(plain, self.data, self.validation, size)
+        best = self.job.settings.select == "best"
+        progress.record(row, plain.state_dict() if best else None)
+        return row
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights as they are."""
+        state: dict[str, Tensor] = self.accelerator.unwrap_model(self.network).state_dict()
+        return state
+
+    def _step(self) -> float:
+        """One step of the schedule; returns the sum of its terms."""
+        batch = self.sampler.batch(self.progress.step)
+        # Seeded by the step, so that a resumed training draws the same.
+        rng = np.random.default_rng([self.job.cell.seed, self.progress.step, 1])
+        images, labels = self._tensors(batch, rng)
+        total = 0.0
+        self.optimiser.zero_grad()
+        for loss in self.terms.losses(self.network, images, labels, rng):
+            self.accelerator.backward(loss)
+            total += loss.item()
+            if self.job.method.separate_steps:
+                self._update()
+        if not self.job.method.separate_steps:
+            self._update()
+        self.schedule.step()
+        self.progress.step += 1
+        self.progress.gradient_evaluations += self.terms.gradient_evaluations
+        if not np.isfinite(total):
+            raise _not_finite(self.job, self.progress.step, batch)
+        return total
+
+    def _tensors(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        images, labels = self.terms.prepare(batch, rng)
+        device = self.accelerator.device
+        # The network gives no logits for the context.
+        middle = slice(self.context, -self.context or None)
+        cropped = torch.from_numpy(labels[:, middle, middle, middle]).to(device)
+        form = torch.channels_last_3d
+        return torch.from_numpy(images).to(device, memory_format=form), cropped
+
+    def _update(self) -> None:
+        """One optimiser step from the gradients summed so far."""
+        if self.job.settings.gradient_clip is not None:
+            self.accelerator.clip_grad_norm_(
+                self.network.parameters(), self.job.settings.gradient_clip
+            )
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+
+def _check_selection(job: Job, data: PreparedDataset) -> None:
+    chosen = job.settings.select == "best" or job.settings.patience is not None
+    if chosen and not data.subjects("validation"):
         raise RarelensError(
             f"train.segmentation: select 'best' and patience need validation cases, and "
             f"{data.name} has none; set select: last and patience: null, or split.validation"
         )
-    accelerator = _accelerator(job)
-    network = build_network(job.network, len(data.channels), len(data.classes))
-    sampler, objective = _feed(job, data)
-    optimiser = build_optimiser(network, settings)
-    network, optimiser, schedule = accelerator.prepare(
-        network, optimiser, build_schedule(optimiser, settings)
-    )
-    objective.to(accelerator.device)
-    progress = Progress()
-    accelerator.register_for_checkpointing(progress)
-    checkpoints.resume(accelerator)
-    resumed, begun = progress.step, time.perf_counter()
-
-    with _bar(job, progress) as show:
-        while progress.step < settings.steps and not progress.stagnant(settings.patience):
-            until = min(progress.step + settings.epoch_steps, settings.steps)
-            losses = []
-            network.train()
-            while progress.step < until:
-                batch = sampler.batch(progress.step)
-                loss = _step(accelerator, network, objective, optimiser, schedule, batch, settings)
-                progress.step += 1
-                progress.gradient_evaluations += 1
-                if not torch.isfinite(loss):
-                    raise _not_finite(job, progress.step, batch)
-                losses.append(loss.item())
-                show(progress.step, losses[-1])
-            row: Row = {
-                "step": progress.step,
-                "loss": sum(losses) / len(losses),
-                "learning_rate": schedule.get_last_lr()[0],
-            }
-            plain = accelerator.unwrap_model(network)
-            if validation:
-                row["validation_dice"] = validation_dice(plain, data, validation, job.patch_size)
-            progress.record(row, plain.state_dict() if settings.select == "best" else None)
-            on_epoch(row)
-            if len(progress.history) % settings.checkpoint_epochs == 0:
-                checkpoints.save(accelerator)
-
-    seconds = time.perf_counter() - begun
-    last = settings.select == "last"
-    return Trained(
-        weights=accelerator.unwrap_model(network).state_dict() if last else progress.best_weights,
-        selected_step=progress.step if last else progress.best_step,
-        progress=progress,
-        steps_per_second=(progress.step - resumed) / seconds,
-        device=str(accelerator.device),
-    )
 
 
 def _accelerator(job: Job) -> Accelerator:
@@ -122,66 +190,9 @@ def _accelerator(job: Job) -> Accelerator:
     return Accelerator(mixed_precision=job.settings.precision)
 
 
-def _feed(job: Job, data: PreparedDataset) -> tuple[PatchSampler, nn.Module]:
-    """Patches of the training subset, and the objective that knows its class counts."""
-    cases = job.training_cases(data)
-    counts = data.table.loc[cases, "voxels"].tolist()
-    objective = build_objective(
-        job.cell.method,
-        job.method,
-        [sum(per_class) for per_class in zip(*counts, strict=True)],
-        job.rare(data),
-    )
-    settings = job.settings
-    sampler = PatchSampler(
-        data, cases, job.patch_size, settings.batch_size, job.foreground_share, job.cell.seed
-    )
-    return sampler, objective
-
-
-def _step(  # type: ignore[no-untyped-def]
-    accelerator: Accelerator, network, objective, optimiser, schedule, batch: Batch, settings
-) -> Tensor:
-    """One optimiser step; returns the loss before it."""
-    images = torch.from_numpy(batch.images).to(
-        accelerator.device, memory_format=torch.channels_last_3d
-    )
-    labels = torch.from_numpy(batch.labels).to(accelerator.device)
-    loss: Tensor = objective(network(images), labels)
-    optimiser.zero_grad()
-    accelerator.backward(loss)
-    if settings.gradient_clip is not None:
-        accelerator.clip_grad_norm_(network.parameters(), settings.gradient_clip)
-    optimiser.step()
-    schedule.step()
-    return loss.detach()
-
-
 def _not_finite(job: Job, step: int, batch: Batch) -> RarelensError:
     cases = ", ".join(sorted(set(batch.cases)))
     return RarelensError(
         f"{job.cell.name}: the loss is not finite at step {step} (cases {cases}); lower "
         f"train.segmentation.learning_rate, set gradient_clip, or look at these images"
     )
-
-
-@contextmanager
-def _bar(job: Job, progress: Progress) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar with loss and throughput, on standard error."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TextColumn("{task.fields[rate]:.1f} patches/s"),
-        TimeRemainingColumn(),
-    )
-    start, begun = progress.step, time.perf_counter()
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(job.cell.name, total=job.settings.steps, loss=float("nan"), rate=0.0)
-
-        def show(step: int, loss: float) -> None:
-            rate = (step - start) * job.settings.batch_size / (time.perf_counter() - begun)
-            bar.update(task, completed=step, loss=loss, rate=rate)
-
-        yield show

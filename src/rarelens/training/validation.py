@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from rarelens.data.prepared import PreparedDataset
+from rarelens.dice import mean_dice
 from rarelens.inference import dense_logits
 
 OVERLAP, WINDOW_BATCH = 0.25, 4
@@ -16,16 +17,10 @@ OVERLAP, WINDOW_BATCH = 0.25, 4
 def validation_dice(
     network: nn.Module, data: PreparedDataset, cases: Sequence[str], patch_size: Sequence[int]
 ) -> float:
-    """Mean Dice over foreground classes and cases, on the prepared grid.
-
-    A class that a case has neither in truth nor in prediction counts as 1.
-    """
+    """Mean Dice over foreground classes and cases, on the prepared grid."""
     scores = []
     for case in cases:
         logits = dense_logits(network, data.image(case), patch_size, OVERLAP, WINDOW_BATCH)
-        predicted, truth = logits.argmax(0), data.label(case)
-        for label in range(1, len(data.classes)):
-            p, t = predicted == label, truth == label
-            total = p.sum() + t.sum()
-            scores.append(2 * (p & t).sum() / total if total else 1.0)
+        foreground = range(1, len(data.classes))
+        scores.append(mean_dice(logits.argmax(0), data.label(case), foreground))
     return float(np.mean(scores))
