@@ -25,8 +25,8 @@ test: env  ## All tests; those on real data need RARELENS_REAL_DATA.
 	python -m pytest
 
 lint: env
-	ruff check src stages tests
-	ruff format --check src stages tests
+	ruff check
+	ruff format --check
 	mypy
 
 ui: env  ## Browse the runs at http://127.0.0.1:5000

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from working_copy import Project, shrink
 
 ROOT = Path(__file__).parents[2]

@@ -98,9 +98,9 @@ def test_shrunk_study_equals_one_that_was_never_larger(clone: Project, tmp_path:
 
     # A working copy that never held the larger study: same metrics, same bytes.
     never = tmp_path / "never"
-    shutil.copytree(
-        clone.folder, never, ignore=shutil.ignore_patterns("analyses", "metrics", "data", "cells")
-    )
+    shutil.copytree(clone.folder, never, symlinks=True)
+    for made in ("analyses", "metrics", "data", "cells"):
+        shutil.rmtree(never / made)
     (never / "data/raw").mkdir(parents=True)
     (never / "data/raw/hippocampus").symlink_to(clone.raw)
     fresh = Project(never, clone.raw)

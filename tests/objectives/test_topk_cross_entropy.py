@@ -38,3 +38,12 @@ def test_the_share_is_of_the_voxels_that_count_and_at_least_one_voxel():
     losses = CrossEntropyLoss(reduction="none")(logits, target)[0]
     assert torch.equal(TopKCrossEntropyLoss(0.01)(logits, target), losses[2])
     torch.testing.assert_close(TopKCrossEntropyLoss(2 / 3)(logits, target), losses[1:3].mean())
+
+
+def test_the_share_is_rounded_to_voxels():
+    """0.29 · 100 is 28.999… in floating point."""
+    logits = torch.arange(100.0, dtype=torch.float64).view(1, 1, 100)
+    logits = torch.cat([logits / 100, torch.zeros_like(logits)], dim=1)
+    target = torch.ones(1, 100).long()
+    chosen = TopKCrossEntropyLoss(0.29, reduction="none")(logits, target)
+    assert (chosen > 0).nonzero()[:, 1].tolist() == list(range(71, 100))

@@ -38,9 +38,7 @@ class Reader(HTMLParser):
 def write(study, target, simulated=False):
     target.mkdir()
     datasets = {study.cells[0].dataset: simulated}
-    write_report(
-        target, study.cells, study.analyses, study.metrics, datasets, SETTINGS
-    )
+    write_report(target, study.cells, study.analyses, study.metrics, datasets, SETTINGS)
     return (target / "index.html").read_text(encoding="utf-8")
 
 
@@ -135,6 +133,4 @@ def test_plots_hold_tidy_numbers(target, study):
 
 def test_missing_comparison_is_told(study, tmp_path):
     with pytest.raises(RarelensError, match=r"none\.csv: no such file"):
-        write_report(
-            tmp_path, study.cells, study.analyses, tmp_path / "none.csv", {}, SETTINGS
-        )
+        write_report(tmp_path, study.cells, study.analyses, tmp_path / "none.csv", {}, SETTINGS)

@@ -9,9 +9,9 @@ import torch
 from rarelens.config import Method
 from rarelens.errors import RarelensError
 from rarelens.training.builders import (
-    build_terms,
     build_optimiser,
     build_schedule,
+    build_terms,
     check_method,
 )
 from rarelens.training.job import Job

@@ -73,7 +73,8 @@ def build_terms(
     check_method(name, method)
     given: dict[str, Any] = {
         "class_counts": list(class_counts),
-        "class_priors": [count / sum(class_counts) for count in class_counts],
+        # A class that the subset lacks counts as one voxel: priors of 0 have no logarithm.
+        "class_priors": [max(count, 1) / sum(class_counts) for count in class_counts],
         "classes": len(class_counts),
         "rare_classes": list(rare) if method.asymmetric else None,
     }
