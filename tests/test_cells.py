@@ -16,6 +16,8 @@ def study(**changes: object) -> Study:
         "networks": ("unet",),
         "methods": ("focal", "cross_entropy"),
         "baseline": "cross_entropy",
+        "adjusted": (),
+        "adjustments": (),
         "fractions": (1, 0.05),
         "seeds": (1, 0),
     }
@@ -92,3 +94,21 @@ def test_files_that_are_no_cell_s_stay(tmp_path):
     stray.write_text("/1\n")
     drop_other_cells(tmp_path, [cell])
     assert stray.read_text() == "/1\n"
+
+
+def test_post_hoc_cells_share_the_weights_of_their_base():
+    own = Study(
+        datasets=("d",),
+        networks=("n",),
+        methods=("a", "b"),
+        baseline="a",
+        adjusted=("a",),
+        adjustments=("t",),
+        fractions=(1,),
+        seeds=(0,),
+    )
+    cells = cells_of("segmentation", own)
+    assert [cell.method for cell in cells] == ["a", "b", "a+t"]
+    assert cells[2].base == cells[0]
+    assert cells[2].folder("extracts").as_posix() == "extracts/segmentation/d/n/a+t/1/0"
+    assert [cell.base for cell in cells[:2]] == cells[:2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from functools import reduce
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ STUDY = {
     "networks": ["unet"],
     "methods": ["cross_entropy", "asymmetric_focal"],
     "baseline": "cross_entropy",
+    "adjusted": [],
+    "adjustments": [],
     "fractions": [1],
     "seeds": [0],
 }
@@ -87,6 +90,35 @@ def test_unknown_names_are_told_together():
             {"objective": "cross_entropy", "asymmetric": True},
             ".asymmetric",
             "cross_entropy has no asymmetric form; set false",
+        ),
+        ({"objective": "compound"}, ".losses", "missing; compound needs at least one"),
+        (
+            {"objective": "compound", "losses": [{"objective": "dice"}, {"objective": "compound"}]},
+            ".losses.1.objective",
+            "compound within a compound; name its losses here instead",
+        ),
+        (
+            {"objective": "focal", "losses": [{"objective": "dice"}]},
+            ".losses",
+            "focal takes no losses; remove them, or choose the objective compound",
+        ),
+        (
+            {"objective": "focal", "base": "compound"},
+            ".base",
+            "compound needs losses; choose a single loss",
+        ),
+        (
+            {"objective": "compound", "losses": [{"objective": "focal"}], "weights": [1, 2]},
+            "",
+            "compound: there are 1 losses and 2 weights",
+        ),
+        (
+            {
+                "objective": "compound",
+                "losses": [{"objective": "focal_margin"}, {"objective": "ldam"}],
+            },
+            "",
+            "FocalMarginLoss, LDAMLoss modify the logits; one loss of a compound may",
         ),
     ],
 )
@@ -159,14 +191,87 @@ def test_a_simulated_dataset_of_the_study_must_be_named():
     assert check_study(parameters(**others)) == []
 
 
+WITHOUT = {"datasets__embedded__split__validation": 0}
+GIVE = "or give it some by datasets.embedded.split"
+BEST = (
+    "params.yaml: train.segmentation.select: best needs validation cases, and embedded has none; "
+    f"set last, {GIVE}"
+)
+PATIENCE = (
+    "params.yaml: train.segmentation.patience: 3 needs validation cases, and embedded has none; "
+    f"set null, {GIVE}"
+)
+UNFITTED = (
+    "params.yaml: adjustments.segmentation.threshold: a threshold is fitted on validation cases, "
+    "and there are none; give embedded some by datasets.embedded.split"
+)
+FITTED = {
+    "study__segmentation__adjusted": ["cross_entropy"],
+    "study__segmentation__adjustments": ["threshold", "logit_adjustment"],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"train__segmentation__select": "best"}, BEST),
+        ({"train__segmentation__patience": 3}, PATIENCE),
+        (FITTED, UNFITTED),
+    ],
+    ids=["best", "patience", "threshold"],
+)
+def test_what_needs_validation_cases_is_refused_without_any(changes, sentence):
+    assert check_study(parameters(**changes)) == []
+    assert check_study(parameters(**changes, **WITHOUT)) == [sentence]
+    # A split file may name validation cases: the data decides.
+    file = {"datasets__embedded__split__file": "split.csv"}
+    assert check_study(parameters(**changes, **WITHOUT, **file)) == []
+
+
+def test_without_validation_cases_the_rest_is_fine():
+    changes = FITTED | {"study__segmentation__adjustments": ["logit_adjustment"]}
+    assert check_study(parameters(**changes, **WITHOUT)) == []
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_fp16_is_refused_without_a_gpu(monkeypatch, gpu):
+    monkeypatch.setattr("rarelens.checks.torch.cuda.is_available", lambda: gpu)
+    told = check_study(parameters(train__segmentation__precision="fp16"))
+    sentence = (
+        "params.yaml: train.segmentation.precision: fp16 needs a GPU, and there is none; use bf16 "
+        "or no"
+    )
+    assert told == [] if gpu else told == [sentence]
+
+
+def test_what_a_component_refuses_when_it_is_built_is_told(monkeypatch):
+    def refuse(self, *_: object, **__: object) -> None:
+        raise ValueError("not\n today")
+
+    for file, name in (("objectives.ldam", "LDAMLoss"), ("regularisers.mixup", "Mixup")):
+        monkeypatch.setattr(import_module(f"rarelens.{file}").__dict__[name], "__init__", refuse)
+    monkeypatch.setattr("rarelens.adjustments.threshold.Threshold.__init__", refuse)
+    changes = FITTED | {
+        "study__segmentation__methods": ["cross_entropy", "ldam", "mixup"],
+        "methods__segmentation__ldam": {"objective": "ldam"},
+        "methods__segmentation__mixup": {"objective": "focal", "regularisers": {"mixup": {}}},
+        "adjustments__segmentation__threshold": {"adjustment": "threshold"},
+    }
+    assert check_study(parameters(**changes)) == [
+        f"params.yaml: {METHODS}.ldam: ldam: not today",
+        f"params.yaml: {METHODS}.mixup.regularisers.mixup: mixup: not today",
+        "params.yaml: adjustments.segmentation.threshold: threshold: not today",
+    ]
+
+
 @pytest.fixture
 def prepared(tmp_path):
     """Writes ``prepared/embedded`` with a pool of so many cases and voxels per class."""
 
-    def make(pool: int = 8, voxels: tuple[int, ...] = (980, 20)) -> Path:
+    def make(pool: int = 8, voxels: tuple[int, ...] = (980, 20), others: str = "test") -> Path:
         folder = tmp_path / "embedded"
         folder.mkdir()
-        splits = ["pool"] * pool + ["test"]
+        splits = ["pool"] * pool + others.split()
         pd.DataFrame(
             {
                 "case": [f"s{n}" for n in range(len(splits))],
@@ -208,9 +313,21 @@ def test_a_dataset_without_a_rare_class_is_told_once(prepared):
 def test_a_named_rare_class_must_exist(prepared):
     folder = prepared()
     (sentence,) = check_prepared(parameters(datasets__embedded__rare_classes=[1, 2]), folder)
-    assert "rare_classes: [1, 2]" in sentence
+    assert sentence.startswith("params.yaml: datasets.embedded.rare_classes: [1, 2]: ")
     assert "from 0 to 1" in sentence
     assert check_prepared(parameters(datasets__embedded__rare_classes=[1]), folder) == []
+
+
+def test_prepared_cases_without_validation_cases_are_told(prepared):
+    changes = {"train__segmentation__select": "best", "train__segmentation__patience": 3} | FITTED
+    study = parameters(**changes, datasets__embedded__split__file="split.csv")
+    folder = prepared()
+    assert check_prepared(study, folder) == [BEST, PATIENCE, UNFITTED]
+
+
+def test_prepared_validation_cases_suffice(prepared):
+    changes = {"train__segmentation__select": "best", "train__segmentation__patience": 3} | FITTED
+    assert check_prepared(parameters(**changes), prepared(others="test validation")) == []
 
 
 def test_a_dataset_that_is_not_prepared_is_told(tmp_path):

@@ -117,6 +117,9 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{STUDY}.fractions", [1.5], STUDY, ["fractions: 1.5 ", "(0, 1]"]),
         (f"{STUDY}.fractions", [1.0], STUDY, ["write 1 for 1.0"]),
         (f"{STUDY}.baseline", "none", STUDY, ["'none' (baseline or adjusted)", "methods"]),
+        # post-hoc cells
+        (f"{STUDY}.adjusted", ["cross_entropy"], STUDY, ["['cross_entropy']", "both lists"]),
+        (f"{STUDY}.adjustments", ["threshold"], STUDY, ["['threshold']", "or neither"]),
     ],
 )
 def test_a_mistake_is_told_once_with_its_place_value_and_cure(path, value, where, words):
@@ -144,7 +147,17 @@ def test_every_choice_is_told_at_a_place_that_the_file_has(path, value, where):
     assert all(t.startswith((f"params.yaml: {where}: ", f"params.yaml: {where}.0: ")) for t in told)
 
 
-@pytest.mark.parametrize("path", ["report", f"{TRAIN}.steps", f"{STUDY}.baseline"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "report",
+        f"{TRAIN}.steps",
+        f"{STUDY}.baseline",
+        # dvc.yaml names both, even where they are empty.
+        f"{STUDY}.adjusted",
+        f"{STUDY}.adjustments",
+    ],
+)
 def test_a_missing_key_is_named(path):
     raw = copy.deepcopy(RAW)
     *above, last = path.split(".")

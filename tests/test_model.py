@@ -73,6 +73,37 @@ def test_a_missing_file_is_said_in_a_sentence(
         load_model(tmp_path)
 
 
+@pytest.mark.parametrize("length", [0, 5, 100])
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_file_cut_off_is_said_in_a_sentence(
+    card: ModelCard, tmp_path: Path, name: str, length: int
+) -> None:
+    save_model(tmp_path, build_network(card.network, 2, 3).state_dict(), card)
+    file = tmp_path / name
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(RarelensError) as error:
+        load_model(tmp_path)
+    assert str(error.value).startswith(f"{file}: broken, or of another version (")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"[]", b"{}", b'{"dataset": 1}'])
+def test_a_card_that_is_none_is_said_in_a_sentence(
+    card: ModelCard, tmp_path: Path, text: bytes
+) -> None:
+    save_model(tmp_path, build_network(card.network, 2, 3).state_dict(), card)
+    (tmp_path / "model.json").write_bytes(text)
+    with pytest.raises(RarelensError, match=r"model\.json: broken, or of another version \("):
+        load_card(tmp_path)
+
+
+def test_weights_of_another_network_are_said_in_a_sentence(card: ModelCard, tmp_path: Path) -> None:
+    save_model(tmp_path, build_network(card.network, 2, 4).state_dict(), card)
+    with pytest.raises(RarelensError, match=r"weights\.safetensors: broken, or of") as error:
+        load_model(tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_that_does_not_exist_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(RarelensError, match="no model here"):
         load_card(tmp_path / "nowhere")

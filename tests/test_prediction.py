@@ -4,13 +4,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from rarelens import cli
+from rarelens import cli, prediction
 from rarelens.cells import Cell
 from rarelens.config import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
@@ -225,6 +226,63 @@ def test_existing_label_maps_are_never_overwritten(
     assert "tiny_003.nii.gz: exists already" in capsys.readouterr().err
     assert [file.name for file in Path("out").iterdir()] == ["tiny_003.nii.gz"]
     assert Path("out/tiny_003.nii.gz").read_text() == "mine"
+
+
+def test_a_label_map_is_written_whole_or_not_at_all(
+    model: Path,
+    settings: ExtractSegmentation,
+    tiny_raw: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original, images = prediction.save_labels, tiny_raw / "imagesTr"
+
+    def stop_at_the_third(file: Path, *arguments: Any) -> None:
+        original(file, *arguments)
+        if "tiny_002" in file.name:
+            file.write_bytes(file.read_bytes()[:100])
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prediction, "save_labels", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            predict(model, [images], Path("out"), settings)
+    made = sorted(Path("out").iterdir())
+    assert [file.name for file in made] == ["tiny_000.nii.gz", "tiny_001.nii.gz"]
+    # The name that a file was first written under leaves no trace in it.
+    original(Path("plain.nii.gz"), labels(made[0]), nib.load(made[0]).affine)
+    assert Path("plain.nii.gz").read_bytes() == made[0].read_bytes()
+
+
+def test_a_broken_model_is_one_sentence(
+    model: Path,
+    tiny_raw: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model/weights.safetensors").write_bytes(b"1234")
+    assert command(monkeypatch, "predict", tmp_path / "model", tiny_raw / "imagesTr") == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: ")
+    assert "weights.safetensors: broken, or of another version (" in said
+    assert "\n" not in said
+    assert not Path("predictions").exists()
+
+
+def test_sync_without_mlflow_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(Path(__file__).parents[1] / "params.yaml", tmp_path)
+    (tmp_path / "no.db").write_bytes(b"this is no database and never was one" * 9)
+    for address in ("http://127.0.0.1:9", f"sqlite:///{tmp_path}/no.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert command(monkeypatch, "sync") == 1
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        assert said.strip().splitlines()[-1].startswith("error: MLflow is not up to date (")
+        assert "MLFLOW_TRACKING_URI is right, then run `rarelens sync` again" in said
 
 
 def test_a_file_in_place_of_the_output_folder_is_refused(

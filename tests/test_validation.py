@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from rarelens.cells import Cell
 from rarelens.errors import RarelensError
 from rarelens.files import write_json
+from rarelens.parameters import read_parameters
+from rarelens.training.job import Job
 from rarelens.validation import validate_study
 
 PARAMETERS = Path(__file__).parents[1] / "params.yaml"
@@ -31,6 +33,8 @@ def study(tiny_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
             "networks": ["unet"],
             "methods": ["cross_entropy", "focal"],
             "baseline": "cross_entropy",
+            "adjusted": [],
+            "adjustments": [],
             "fractions": [0.5, 1],
             "seeds": [0, 1, 2],
         },
@@ -62,7 +66,19 @@ def problems() -> list[str]:
 def past(method: str, seed: int, seconds: float) -> None:
     """Leave behind what a trained cell does: a record, and 1 MiB on disk."""
     cell = Cell("segmentation", "tiny", "unet", method, "1", seed)
-    record = {"seconds": seconds, "peak_memory_mib": 400 + seed}
+    parameters = read_parameters()
+    data = parameters.datasets["tiny"]
+    job = Job(
+        cell,
+        parameters.networks["unet"],
+        parameters.methods.segmentation[method],
+        parameters.train.segmentation,
+        data.preprocess,
+        data.patch_size,
+        data.rare_classes,
+        data.rare_threshold,
+    )
+    record = {"seconds": seconds, "peak_memory_mib": 400 + seed, "parameters": job.as_dict()}
     write_json(cell.folder("records").with_suffix(".json"), record)
     cell.folder("models").mkdir(parents=True)
     (cell.folder("models") / "weights.safetensors").write_bytes(bytes(2**20))
@@ -92,6 +108,29 @@ def test_past_trainings_tell_hours_and_memory(study: Callable[..., None]) -> Non
     assert "disk: about 1.0 MiB a cell, 0.01 GiB in all" in lines
     assert "memory: 402 MiB at the peak of past trainings" in lines
     assert "hours: about 15.00 of training for 10 cells to come (5400 s each so far)" in lines
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained"),
+    [
+        ({"train__segmentation__steps": 7}, 0),
+        ({"datasets__tiny__rare_classes": [1]}, 0),
+        ({"methods__segmentation__focal": {"objective": "focal", "gamma": 3.0}}, 1),
+        ({"report__dpi": 99}, 2),
+    ],
+    ids=["steps", "rare classes", "focal", "dpi"],
+)
+def test_trainings_by_other_parameters_are_to_come_but_tell_their_time(
+    study: Callable[..., None], changes: dict, trained: int
+) -> None:
+    past("focal", 1, 3600)
+    past("cross_entropy", 2, 7200)
+    study(**changes)
+    text = validate_study()
+    assert f"cells: 12, of which {trained} are trained" in text
+    left = 12 - trained
+    assert f"hours: about {1.5 * left:.2f} of training for {left} cells to come (5400 s" in text
+    assert "memory: 402 MiB at the peak of past trainings" in text
 
 
 def test_problems_of_parameters_and_of_several_files_at_once(study: Callable[..., None]) -> None:
@@ -150,6 +189,32 @@ def test_problems_of_every_dataset_at_once(study: Callable[..., None]) -> None:
             "study.simulated: datasets.tiny has no section simulate; add it",
         ),
         ({"train__segmentation__steps": 0}, "train.segmentation.steps: "),
+        (
+            {"datasets__tiny__rare_classes": [1, 3]},
+            "params.yaml: datasets.tiny.rare_classes: [1, 3]: name at least one class, each from",
+        ),
+        (
+            {"datasets__tiny__rare_classes": [0, 1, 2]},
+            "params.yaml: datasets.tiny.rare_classes: [0, 1, 2]: every class is named",
+        ),
+        (
+            {"datasets__tiny__preprocess__intensity": [{"method": "zscore"}] * 3},
+            "params.yaml: datasets.tiny.preprocess.intensity: 3 entries for images of 2 channels",
+        ),
+        (
+            {"datasets__tiny__split__validation": 0, "train__segmentation__select": "best"},
+            "params.yaml: train.segmentation.select: best needs validation cases, and tiny has",
+        ),
+        (
+            {
+                "methods__segmentation__focal": {
+                    "objective": "compound",
+                    "losses": [{"objective": "focal"}],
+                    "weights": [1, 2],
+                }
+            },
+            "params.yaml: methods.segmentation.focal: compound: there are 1 losses and 2 weights",
+        ),
     ],
 )
 def test_single_mistakes(study: Callable[..., None], changes: dict, sentence: str) -> None:
@@ -157,6 +222,33 @@ def test_single_mistakes(study: Callable[..., None], changes: dict, sentence: st
     (found,) = problems()
     assert sentence in found
     assert "Traceback" not in found
+
+
+@pytest.mark.parametrize("settings", [[{"method": "zscore"}], [{"method": "zscore"}] * 2])
+def test_one_intensity_for_all_channels_or_one_each(
+    study: Callable[..., None], settings: list[dict]
+) -> None:
+    study(datasets__tiny__preprocess__intensity=settings, datasets__tiny__rare_classes=[1, 2])
+    assert "no problem found" in validate_study()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_split_file_decides_whether_there_are_validation_cases(
+    study: Callable[..., None], named: bool
+) -> None:
+    sides = ["test", "validation" if named else "unused", *["pool"] * 5]
+    rows = [f"tiny_{number:03d},{side}" for number, side in enumerate(sides)]
+    Path("data/raw/tiny/split.csv").write_text("\n".join(["case,split", *rows]))
+    study(
+        datasets__tiny__split__file="split.csv",
+        datasets__tiny__split__validation=0 if named else 1,
+        train__segmentation__patience=5,
+    )
+    if named:
+        assert "no problem found" in validate_study()
+    else:
+        (found,) = problems()
+        assert "train.segmentation.patience: 5 needs validation cases, and tiny has none" in found
 
 
 def test_all_mistakes_of_params_yaml_at_once(study: Callable[..., None]) -> None:
@@ -172,6 +264,51 @@ def test_a_simulated_dataset_may_not_be_there_yet(study: Callable[..., None]) ->
     text = validate_study()
     assert "tiny: not simulated yet; `dvc repro` does so first" in text
     assert "cells: 12" in text
+    study(datasets__tiny__split__pool=400)
+    (found,) = problems()
+    assert "split: there are 44 cases, but 2 test + 1 validation + 400 pool" in found
+
+
+@pytest.fixture
+def simulated(study: Callable[..., None], tmp_path: Path) -> Callable[..., None]:
+    """A cohort of 7 on disk by parameters of 7; call it to change these."""
+    values = YAML(typ="safe").load(PARAMETERS.read_text())["datasets"]["embedded"]["simulate"]
+    study(datasets__tiny__simulate=values | {"subjects": 7}, study__simulated=["tiny"])
+    return study
+
+
+def test_an_enlarged_cohort_is_checked_as_it_will_be(simulated: Callable[..., None]) -> None:
+    assert "simulate" not in validate_study()
+    # The files of the old cohort are replaced, whatever is wrong with them.
+    Path("data/raw/tiny/imagesTr/tiny_002.nii.gz").write_bytes(b"1234")
+    simulated(datasets__tiny__simulate__subjects=30, datasets__tiny__split__pool=27)
+    text = validate_study()
+    assert "tiny: 7 subjects on disk, 30 wanted; `dvc repro` simulates them anew first" in text
+    simulated(datasets__tiny__split__pool=28)
+    (found,) = problems()
+    assert "split: there are 30 cases, but 2 test + 1 validation + 28 pool = 31" in found
+
+
+def test_a_cohort_of_the_right_size_is_read(simulated: Callable[..., None]) -> None:
+    Path("data/raw/tiny/imagesTr/tiny_002.nii.gz").write_bytes(b"1234")
+    (found,) = problems()
+    assert "tiny_002.nii.gz: not readable as NIfTI" in found
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_settings_of_a_cohort_are_checked_before_it_is_simulated(
+    simulated: Callable[..., None], there: bool
+) -> None:
+    if not there:
+        shutil.rmtree("data/raw/tiny")
+    simulated(
+        datasets__tiny__rare_classes=[2],
+        datasets__tiny__preprocess__intensity=[{"method": "zscore"}] * 2,
+    )
+    found = problems()
+    assert len(found) == 2
+    assert "preprocess.intensity: 2 entries for images of 1 channels" in found[0]
+    assert "rare_classes: [2]: name at least one class, each from 0 to 1" in found[1]
 
 
 def test_real_data_has_no_problem(hippocampus_raw: Path, study: Callable[..., None]) -> None:

@@ -68,6 +68,7 @@ def shrink(parameters: Any) -> None:
     parameters["study"]["simulated"] = []
     study["datasets"], study["fractions"], study["seeds"] = ["hippocampus"], [1], [0]
     study["methods"] = ["cross_entropy", "focal"]
+    study["adjusted"], study["adjustments"] = ["cross_entropy"], ["threshold"]
     hippocampus = parameters["datasets"]["hippocampus"]
     hippocampus["split"] |= {"test": 3, "validation": 2, "pool": 4}
     hippocampus["patch_size"] = [16, 16, 16]

@@ -16,7 +16,7 @@ from rarelens.config import Dataset, Network, Parameters
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 from rarelens.errors import RarelensError
-from rarelens.extraction.source import GIVEN_TO_ADJUSTMENTS
+from rarelens.extraction.source import Fit, bias_without_cases, build_adjustment
 from rarelens.model import GIVEN_TO_NETWORKS, build_network, training_patch
 from rarelens.training.builders import check_method
 
@@ -39,6 +39,15 @@ def check_study(parameters: Parameters) -> list[str]:
         problems += _told(partial(_check_adjustment, parameters, name))
     for network, dataset in product(study.networks, study.datasets):
         problems += _told(partial(_check_fit, parameters, network, dataset))
+    if parameters.train.segmentation.precision == "fp16" and not torch.cuda.is_available():
+        problems.append(
+            "params.yaml: train.segmentation.precision: fp16 needs a GPU, and there is none; use "
+            "bf16 or no"
+        )
+    for dataset in study.datasets:
+        split = parameters.datasets[dataset].split
+        if split.file is None and split.validation == 0:
+            problems += without_validation(parameters, dataset)
     return list(dict.fromkeys(problems))
 
 
@@ -51,18 +60,44 @@ def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
         data = PreparedDataset(prepared / name)
         for fraction, seed in product(study.fractions, study.seeds):
             problems += _told(partial(_check_subset, data, settings, str(fraction), seed))
+        if not data.subjects("validation"):
+            problems += without_validation(parameters, name)
     return list(dict.fromkeys(problems))
 
 
-def _check_adjustment(parameters: Parameters, name: str) -> None:
+def without_validation(parameters: Parameters, dataset: str) -> list[str]:
+    """Problems of the segmentation study if this dataset of it has no validation cases."""
+    train = parameters.train.segmentation
+    needing = [("select", "best", "last")] if train.select == "best" else []
+    if train.patience is not None:
+        needing.append(("patience", str(train.patience), "null"))
+    problems = [
+        f"params.yaml: train.segmentation.{key}: {value} needs validation cases, and {dataset} has "
+        f"none; set {other}, or give it some by datasets.{dataset}.split"
+        for key, value, other in needing
+    ]
+    for name in parameters.study.segmentation.adjustments:
+        if name in parameters.adjustments.segmentation:
+            problems += _told(partial(_check_without_cases, parameters, name, dataset))
+    return problems
+
+
+def _check_adjustment(parameters: Parameters, name: str) -> Fit:
+    """Build a post-hoc control as if for two classes, the second of them rare."""
     settings = parameters.adjustments.segmentation[name]
-    component = find("adjustments", settings.adjustment)
-    path = f"adjustments.segmentation.{name}"
-    check_options(component, settings.options, GIVEN_TO_ADJUSTMENTS, path)
+    return build_adjustment(settings, [0.5, 0.5], [1], f"adjustments.segmentation.{name}")
+
+
+def _check_without_cases(parameters: Parameters, name: str, dataset: str) -> None:
+    fit = _check_adjustment(parameters, name)
+    bias_without_cases(fit, f"adjustments.segmentation.{name}", dataset)
 
 
 def _check_subset(data: PreparedDataset, settings: Dataset, fraction: str, seed: int) -> None:
-    rare = rare_classes(data.table, settings.rare_classes, settings.rare_threshold)
+    try:
+        rare = rare_classes(data.table, settings.rare_classes, settings.rare_threshold)
+    except RarelensError as error:
+        raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
     training_subset(data.table, fraction, seed, rare)
 
 
@@ -114,7 +149,7 @@ def _simulated(parameters: Parameters) -> Iterator[str]:
         yield f"params.yaml: study.simulated: {name!r} is simulated; name it here"
 
 
-def _told(action: Callable[[], None]) -> tuple[str, ...]:
+def _told(action: Callable[[], object]) -> tuple[str, ...]:
     """The problems that ``action`` raises."""
     try:
         action()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rarelens.errors import guarded
+from rarelens.errors import RarelensError, guarded
 
 app = typer.Typer(
     help="See what class imbalance does to a network.",
@@ -48,8 +48,18 @@ def sync() -> None:
     from rarelens.parameters import read_parameters
     from rarelens.tracking.mirror import sync as sync_cells
 
-    study = read_parameters().study.segmentation
-    current, stale = sync_cells(cells_of("segmentation", study))
+    cells = cells_of("segmentation", read_parameters().study.segmentation)
+    try:
+        current, stale = sync_cells(cells)
+    except RarelensError:
+        raise
+    # A server, a database and a network fail in as many ways.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise RarelensError(
+            f"MLflow is not up to date ({reason}); see that its server runs and that "
+            "MLFLOW_TRACKING_URI is right, then run `rarelens sync` again"
+        ) from error
     typer.echo(f"MLflow: {current} runs of this study, {stale} others marked as stale")
 
 

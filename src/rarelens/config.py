@@ -38,15 +38,15 @@ class Study(Section):
     """All cells of one task: the product of its lists.
 
     Beside them stand the ``adjusted`` methods × ``adjustments``: post-hoc cells, which share the
-    weights of the method that they adjust.
+    weights of the method that they adjust. Both lists are empty in a study without any.
     """
 
     datasets: tuple[Name, ...] = Field(min_length=1)
     networks: tuple[Name, ...] = Field(min_length=1)
     methods: tuple[Name, ...] = Field(min_length=1)
     baseline: Name
-    adjusted: tuple[Name, ...] = ()
-    adjustments: tuple[Name, ...] = ()
+    adjusted: tuple[Name, ...]
+    adjustments: tuple[Name, ...]
     fractions: tuple[int | float, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(min_length=1)
 
@@ -64,6 +64,11 @@ class Study(Section):
         for name in (self.baseline, *self.adjusted):
             if name not in self.methods:
                 raise ValueError(f"{name!r} (baseline or adjusted) is not among methods")
+        if bool(self.adjusted) != bool(self.adjustments):
+            raise ValueError(
+                f"adjusted {list(self.adjusted)} and adjustments {list(self.adjustments)}: fill "
+                "both lists, or neither"
+            )
         return self
 
 
@@ -113,7 +118,7 @@ class ZScore(Section):
 
 
 class Clip(Section):
-    """CT: clip to [lower, upper], then scale to [-1, 1]."""
+    """CT: clip to [lower, upper], then scale to [0, 1]: where a volume ends, air (0) goes on."""
 
     method: Literal["clip"]
     lower: float

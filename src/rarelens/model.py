@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -79,18 +80,38 @@ def load_card(folder: Path) -> ModelCard:
     """Read ``model.json``.
 
     Raises:
-        RarelensError: if the folder holds no model.
+        RarelensError: if the folder holds no model, or its card is not readable.
     """
     for name in ("model.json", WEIGHTS):
         if not (folder / name).is_file():
             raise RarelensError(f"{folder}: no model here ({name} is missing); give a model folder")
-    return ModelCard.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    file = folder / "model.json"
+    try:
+        return ModelCard.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _broken(file, error) from error
 
 
 def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
-    """Rebuild a trained network, in evaluation mode, on the GPU where there is one."""
+    """Rebuild a trained network, in evaluation mode, on the GPU where there is one.
+
+    Raises:
+        RarelensError: if the folder holds no model, or its files are not readable or do not fit
+            together.
+    """
     card = load_card(folder)
     module = build_network(card.network, len(card.channels), len(card.classes))
-    module.load_state_dict(load_file(folder / WEIGHTS))
+    try:
+        module.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise _broken(folder / WEIGHTS, error) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return module.to(device).eval(), card
+
+
+def _broken(file: Path, error: Exception) -> RarelensError:
+    reason = " ".join(str(error).split())[:200]
+    return RarelensError(
+        f"{file}: broken, or of another version ({reason}); bring the model's folder back "
+        "(`dvc checkout`), copy it anew, or train it anew"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rarelens.config import ExtractSegmentation
-from rarelens.data.collection import save_labels
+from rarelens.data.collection import Affine, Labels, save_labels
 from rarelens.data.geometry import restore_labels
 from rarelens.data.preprocessing import prepare_image
 from rarelens.errors import RarelensError
@@ -58,8 +58,19 @@ def predict(
             network, image.array, card.patch_size, settings.window_overlap, settings.window_batch
         )
         labels = restore_labels(logits, image.affine, image.source_shape, image.source_affine)
-        save_labels(targets[case], labels, image.source_affine)
+        _save_whole(targets[case], labels, image.source_affine)
     return list(targets.values())
+
+
+def _save_whole(target: Path, labels: Labels, affine: Affine) -> None:
+    """Write a label map beside its place, then rename it, so that none is ever half written."""
+    # nibabel chooses the format by the suffix; `_group` passes hidden files over.
+    partial = target.with_name(f".partial.{target.name}")
+    try:
+        save_labels(partial, labels, affine)
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _group(images: Sequence[Path]) -> dict[str, tuple[Path, ...]]:

@@ -34,15 +34,15 @@ def test_large_offset_does_not_spoil_the_variance():
     assert found.std() == pytest.approx(1, abs=1e-5)
 
 
-def test_clip_scales_its_bounds_to_one():
+def test_clip_scales_its_bounds_to_zero_and_one():
     found = normalise(row(-1000, -100, 100, 300, 5000), (CT,))
-    np.testing.assert_allclose(found.ravel(), [-1, -1, 0, 1, 1])
+    np.testing.assert_allclose(found.ravel(), [0, 0, 0.5, 1, 1])
 
 
 def test_one_entry_serves_all_channels_and_several_serve_one_each():
     image = np.concatenate([row(0, 100, 300), row(1, 2, 3)])
     both = normalise(image, (CT,))
-    np.testing.assert_allclose(both[1].ravel(), (np.array([1, 2, 3]) - 100) / 200)
+    np.testing.assert_allclose(both[1].ravel(), (np.array([1, 2, 3]) + 100) / 400)
     mixed = normalise(image, (CT, ZSCORE))
     np.testing.assert_allclose(mixed[0], both[0])
     assert mixed[1].std() == pytest.approx(1)

@@ -85,7 +85,7 @@ def test_image_and_label_stay_together_through_crop_turn_and_resampling(make_dat
     chosen = settings(spacing=(1.1, 1.1, 1.1), crop_margin=1, intensity=ct)
     prepared = prepare_image(files[:1], chosen)
     label = prepare_label(files[1], prepared, chosen)
-    bright = prepared.array[0] > 0  # above 20
+    bright = prepared.array[0] > 0.5  # above 20
     dice = 2 * np.sum(bright & (label == 1)) / (bright.sum() + label.sum())
     assert dice > 0.97
     back = restored(label, prepared, 2)
@@ -182,10 +182,18 @@ def test_table_on_disk_has_the_agreed_columns(prepare):
     _, data = prepare()
     table = pd.read_parquet(data.folder / "cases.parquet")
     assert list(table.columns) == [
-        "case", "group", "split", "shape", "spacing", "voxels", "affine", "source_shape",
+        "case", "group", "split", "digest", "shape", "spacing", "voxels", "affine", "source_shape",
         "source_affine",
     ]  # fmt: skip
     assert table["case"].tolist() == [f"s{n}" for n in range(6)]
+
+
+def test_digest_follows_intensities_that_the_table_does_not_show(prepare):
+    plain = prepare(target="plain")[1]
+    clipped = prepare(
+        target="clipped", preprocess={"intensity": (Clip(method="clip", lower=0, upper=9),)}
+    )[1]
+    assert plain.digest() != clipped.digest()
 
 
 def test_problems_are_told_before_anything_is_written(prepare, tmp_path):

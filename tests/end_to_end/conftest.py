@@ -44,7 +44,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, raw: Path) -> Project:
     hidden = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache")
     for name in ("src", "stages", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=hidden)
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+    for name in ("dvc.yaml", "params.yaml", "requirements.lock", ".dvcignore", ".gitignore"):
         shutil.copyfile(ROOT / name, folder / name)
     project = _working_copy(folder, raw)
     project.run("git", "init", "-q")

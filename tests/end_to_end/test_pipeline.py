@@ -28,7 +28,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_study_leaves_every_result(original: Project) -> None:
     metrics = json.loads(original.read("metrics/segmentation.json"))
     methods = metrics["hippocampus"]["unet"]["1"]
-    assert set(methods) == {"cross_entropy", "focal"}
+    assert set(methods) == {"cross_entropy", "cross_entropy+threshold", "focal"}
     assert 0 <= methods["focal"]["Anterior"]["dice"] <= 1
     assert b"focal" in original.read("reports/index.html")
     maps = original.folder / "extracts/segmentation/hippocampus/unet/focal/1/0/predictions"
@@ -72,6 +72,19 @@ def test_gamma_reruns_the_cells_of_focal_and_what_follows(clone: Project) -> Non
     }
 
 
+def test_an_adjustment_reruns_its_own_cells_and_trains_nothing(clone: Project) -> None:
+    clone.repro()
+
+    def edit(parameters: Any) -> None:
+        parameters["adjustments"]["segmentation"]["threshold"]["largest"] = 4.0
+
+    clone.change(edit)
+    name = "cross_entropy-threshold"
+    ran = clone.repro()
+    assert f"adjust_segmentation@{CELL.format(name)}" in ran
+    assert not [stage for stage in ran if stage.startswith(("train", "extract"))]
+
+
 def test_retraining_gives_the_same_bytes(clone: Project) -> None:
     clone.repro()
     models = clone.folder / "models"
@@ -94,7 +107,8 @@ def test_shrunk_study_equals_one_that_was_never_larger(clone: Project, tmp_path:
     assert clone.repro() == {*ALWAYS, "compare_segmentation", "report"}
     assert not (clone.folder / "analyses/segmentation/hippocampus/unet/focal").exists()
     small = json.loads(clone.read("metrics/segmentation.json"))
-    assert set(small["hippocampus"]["unet"]["1"]) == {"cross_entropy"}
+    kept = {"cross_entropy", "cross_entropy+threshold"}
+    assert set(small["hippocampus"]["unet"]["1"]) == kept
 
     # A working copy that never held the larger study: same metrics, same bytes.
     never = tmp_path / "never"

@@ -80,6 +80,17 @@ def test_class_counts_decide_the_weights() -> None:
         ({"objective": "focal", "gamma": -1.0}, r"methods.segmentation.mine.gamma: .* not -1.0"),
         ({"objective": "cross_entropy", "asymmetric": True}, "has no asymmetric form; set false"),
         ({"objective": "focal", "rare_classes": [1]}, r"mine.rare_classes: unknown key"),
+        ({"objective": "compound"}, r"^params.yaml: methods.segmentation.mine.losses: missing;"),
+        ({"objective": "focal", "base": "compound"}, r"mine.base: compound needs losses"),
+        ({"objective": "focal", "losses": ({"objective": "ldam"},)}, "mine.losses: focal takes no"),
+        (
+            {"objective": "compound", "losses": ({"objective": "compound"},)},
+            "mine.losses.0.objective: compound within a compound",
+        ),
+        (
+            {"objective": "compound", "losses": ({"objective": "focal"},), "weights": [1.0, 1.0]},
+            "mine: compound: there are 1 losses and 2 weights",
+        ),
     ],
 )
 def test_impossible_methods_are_refused(method: dict, sentence: str) -> None:

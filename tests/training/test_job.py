@@ -5,10 +5,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
+from rarelens.config import Split
 from rarelens.data.prepared import PreparedDataset
+from rarelens.data.preprocessing import prepare_dataset
 from rarelens.training import job as module
 from rarelens.training.job import Job
 
@@ -40,19 +43,21 @@ def test_any_parameter_changes_the_identity(
     assert make_job(**changes).identity(tiny) != make_job().identity(tiny)
 
 
-@pytest.mark.parametrize("kind", ["images", "labels"])
 def test_a_changed_voxel_changes_the_identity(
-    tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, kind: str
+    tiny: PreparedDataset, tiny_raw: Path, make_job: MakeJob, tmp_path: Path
 ) -> None:
-    shutil.copytree(tiny.folder, tmp_path / "tiny")
-    copied = PreparedDataset(tmp_path / "tiny")
-    before = make_job().identity(copied)
-    assert before == make_job().identity(tiny)
-    file = tmp_path / f"tiny/{kind}/{make_job().training_cases(tiny)[0]}.npy"
-    array = np.load(file)
-    array[..., 0, 0, 0] += 1
-    np.save(file, array)
-    assert make_job().identity(copied) != before
+    raw = tmp_path / "raw"
+    shutil.copytree(tiny_raw, raw)
+    file = raw / "imagesTr" / f"{make_job().training_cases(tiny)[0]}.nii.gz"
+    image = nib.load(file)
+    voxels = np.asarray(image.dataobj).copy()
+    voxels[0, 0, 0] += 1
+    nib.save(nib.Nifti1Image(voxels, image.affine), file)
+    target = tmp_path / "prepared"
+    target.mkdir()
+    split = Split(seed=0, test=2, validation=1, pool=4, file=None, group=None)
+    prepare_dataset("tiny", "msd", raw, target, make_job().preprocess, split)
+    assert make_job().identity(PreparedDataset(target)) != make_job().identity(tiny)
 
 
 def test_code_and_packages_belong_to_the_identity(

@@ -17,6 +17,7 @@ from rarelens.training import loop
 from rarelens.training.checkpoints import Checkpoints
 from rarelens.training.job import Job
 from rarelens.training.loop import Trained, train
+from rarelens.training.terms import Terms
 
 MakeJob = Callable[..., Job]
 
@@ -218,6 +219,30 @@ def test_a_loss_that_is_not_finite_names_the_cases(
     np.save(tmp_path / f"data/images/{broken}.npy", array)
     with pytest.raises(RarelensError, match=rf"loss is not finite at step \d \(cases .*{broken}"):
         run(job, PreparedDataset(tmp_path / "data"), tmp_path / "scratch")
+
+
+class InfiniteGradient(torch.nn.Module):
+    """Zero, by a root whose gradient there is not finite."""
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (logits * 0).abs().sqrt().sum()
+
+
+@pytest.mark.parametrize("changes", [{}, {"gradient_clip": 1.0}], ids=["unclipped", "clipped"])
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_gradient_that_is_not_finite_names_the_cases(
+    tiny: PreparedDataset,
+    make_job: MakeJob,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict,
+    separate: bool,
+) -> None:
+    objective = InfiniteGradient()
+    monkeypatch.setattr(loop, "build_terms", lambda *_: Terms(objective, objective, []))
+    job = make_job(method={"objective": "focal", "separate_steps": separate}, **changes)
+    with pytest.raises(RarelensError, match=r"gradient is not finite at step 1 \(cases tiny_"):
+        run(job, tiny, tmp_path)
 
 
 def test_methods_of_one_seed_see_the_same_patches_and_initial_weights(

@@ -36,12 +36,18 @@ class Threshold:
     def __call__(
         self, cases: Iterable[tuple[NDArray[np.float32], NDArray[Any]]]
     ) -> NDArray[np.float32]:
-        """The bias (C,); of equally good values the one nearest to 0, the lower if two are."""
+        """The bias (C,); of equally good values the one nearest to 0, the lower if two are.
+
+        Raises:
+            ValueError: if there is no case.
+        """
         scores: list[NDArray[np.float64]] = []
         classes = 0
         for logits, labels in cases:
             classes = len(logits)
             scores.append(np.array([self._dice(logits, labels, value) for value in self.values]))
+        if not scores:
+            raise ValueError("a threshold is fitted on validation cases, and there are none")
         mean = np.mean(scores, axis=0)
         best = np.flatnonzero(mean == mean.max())
         chosen = self.values[best[np.abs(self.values[best]).argmin()]]

@@ -51,9 +51,8 @@ def _zscore(channel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _clip(channel: NDArray[np.float32], setting: Clip) -> NDArray[np.float32]:
-    """Clip to the bounds, then scale them to -1 and 1."""
-    half = (setting.upper - setting.lower) / 2
+    """Clip to the bounds, then scale them to 0 and 1: volumes are padded with 0, as with air."""
     result = np.clip(channel, setting.lower, setting.upper).astype(np.float32)
-    result -= setting.lower + half
-    result /= half
+    result -= setting.lower
+    result /= setting.upper - setting.lower
     return result

@@ -31,7 +31,9 @@ class PreparedDataset:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / "dataset.json").is_file():
-            raise RarelensError(f"{folder}: no prepared dataset; run `dvc repro preprocess` first")
+            raise RarelensError(
+                f"{folder}: no prepared dataset; run `dvc repro preprocess_segmentation` first"
+            )
         description = read_json(folder / "dataset.json")
         self.name: str = description["name"]
         self.channels: tuple[str, ...] = tuple(description["channels"])
@@ -57,7 +59,7 @@ class PreparedDataset:
         return sorted(self.table.index[self.table["split"] == split])
 
     def digest(self) -> str:
-        """Digest of the description and the table of cases."""
+        """Digest of the description and the table of cases, which holds one of each case."""
         files = (self.folder / "dataset.json", self.folder / "cases.parquet")
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 

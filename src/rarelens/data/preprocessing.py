@@ -5,6 +5,7 @@ Crop and normalisation come before resampling, where the mask of non-zero voxels
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,7 @@ def _write_case(
     save_labels(target / "references" / f"{case.case}.nii.gz", reference, prepared.source_affine)
     return {
         "case": case.case,
+        "digest": hashlib.sha256(prepared.array.tobytes() + labels.tobytes()).hexdigest()[:16],
         "shape": list(labels.shape),
         "spacing": voxel_sizes(prepared.affine).tolist(),
         "voxels": np.bincount(labels.ravel(), minlength=classes).tolist(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,42 @@ from rarelens.inference import dense_logits
 from rarelens.model import load_model
 
 GIVEN_TO_ADJUSTMENTS = ("class_priors", "rare_classes")
+Bias = NDArray[np.float32]
+Fit = Callable[[Iterable[tuple[NDArray[np.float32], NDArray[Any]]]], Bias]
+
+
+def build_adjustment(
+    settings: Adjustment, priors: Sequence[float], rare: Sequence[int], path: str
+) -> Fit:
+    """The post-hoc control of ``settings``, which stand at ``path``.
+
+    Raises:
+        RarelensError: if there is no such control, or it does not take its options.
+    """
+    component = find("adjustments", settings.adjustment)
+    options = check_options(component, settings.options, GIVEN_TO_ADJUSTMENTS, path)
+    given = {"class_priors": list(priors), "rare_classes": list(rare)}
+    needed = {key: given[key] for key in needs(component, list(given))}
+    try:
+        fit: Fit = component(**options, **needed)
+    except (RuntimeError, TypeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise RarelensError(f"params.yaml: {path}: {settings.adjustment}: {message}") from error
+    return fit
+
+
+def bias_without_cases(fit: Fit, path: str, dataset: str) -> Bias:
+    """The bias (C,) of a control where the dataset has no validation cases.
+
+    Raises:
+        RarelensError: if the control is one that is fitted on them.
+    """
+    try:
+        return fit(())
+    except ValueError as error:
+        raise RarelensError(
+            f"params.yaml: {path}: {error}; give {dataset} some by datasets.{dataset}.split"
+        ) from error
 
 
 class LogitSource:
@@ -24,14 +62,15 @@ class LogitSource:
         model: the model's folder.
         data: the prepared dataset.
         settings: window overlap and batch.
-        adjustment: a post-hoc control, fitted here on the validation cases.
+        adjustment: a post-hoc control, fitted here on the validation cases if it needs any.
 
     Attributes:
         card: of the model.
         bias: (C,), added to every logit vector; 0 without an adjustment.
 
     Raises:
-        RarelensError: if there is no model, or no validation case to fit an adjustment on.
+        RarelensError: if there is no model, or no validation case where the adjustment
+            needs some.
     """
 
     def __init__(
@@ -55,23 +94,12 @@ class LogitSource:
         logits = dense_logits(self.network, image, self.card.patch_size, window, batch)
         return logits + self.bias.reshape(-1, 1, 1, 1)
 
-    def _fit(self, adjustment: Adjustment) -> NDArray[np.float32]:
-        cases = self.card.validation_cases
-        if not cases:
-            raise RarelensError(
-                f"adjustments: {adjustment.adjustment} is fitted on validation cases, and "
-                f"{self.data.name} has none; set split.validation"
-            )
+    def _fit(self, adjustment: Adjustment) -> Bias:
         voxels = np.stack(self.data.table.loc[list(self.card.training_cases), "voxels"].tolist())
         counts = voxels.sum(0)
-        given = {
-            "class_priors": (counts / counts.sum()).tolist(),
-            "rare_classes": list(self.card.rare_classes),
-        }
-        component = find("adjustments", adjustment.adjustment)
-        options = check_options(component, adjustment.options, GIVEN_TO_ADJUSTMENTS, "adjustments")
-        fit = component(**options, **{key: given[key] for key in needs(component, list(given))})
-        bias: NDArray[np.float32] = fit(
-            (self.logits(case), self.data.label(case)) for case in cases
-        )
-        return bias
+        priors, path = (counts / counts.sum()).tolist(), "adjustments.segmentation"
+        fit = build_adjustment(adjustment, priors, self.card.rare_classes, path)
+        cases = self.card.validation_cases
+        if not cases:
+            return bias_without_cases(fit, path, self.data.name)
+        return fit((self.logits(case), self.data.label(case)) for case in cases)

@@ -47,7 +47,8 @@ def sync_if_possible(cells: Sequence[Cell]) -> None:
 def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
     """The id of the cell's run, brought up to date; None if the cell is not trained."""
     file = cell.base.folder("records").with_suffix(".json")
-    if not file.is_file() or not cell.base.folder("models").is_dir():
+    extracted = cell == cell.base or (cell.folder("extracts") / "extract.json").is_file()
+    if not file.is_file() or not cell.base.folder("models").is_dir() or not extracted:
         return None
     record = read_json(file)
     found = mlflow.find_run(client, experiment, cell, record["identity"])
@@ -65,11 +66,20 @@ def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
 
 def _complete(client: MlflowClient, run: str, cell: Cell, record: dict[str, Any]) -> None:
     """Add what a new run lacks, or one whose server went away before the training's end."""
-    mlflow.log_parameters(client, run, record["parameters"])
+    mlflow.log_parameters(client, run, record["parameters"] | _adjustment(cell))
     history = pd.read_csv(cell.base.folder("models") / "history.csv").dropna(axis="columns")
     rows = history[~history["step"].isin(mlflow.logged_steps(client, run))]
     mlflow.log_epochs(client, run, (dict(row) for _, row in rows.iterrows()))
     client.set_terminated(run, "FINISHED")
+
+
+def _adjustment(cell: Cell) -> dict[str, Any]:
+    """What a post-hoc cell adds to the parameters of the one whose weights it uses."""
+    if cell == cell.base:
+        return {}
+    facts = read_json(cell.folder("extracts") / "extract.json")
+    kind = cell.method.partition("+")[2]
+    return {"adjustment": {"name": kind, "logit_bias": facts["logit_bias"]}}
 
 
 def _measures(cell: Cell, record: dict[str, Any]) -> dict[str, float]:

@@ -29,9 +29,19 @@ GIVEN = (
 
 
 def check_method(name: str, method: Method) -> None:
-    """Refuse a method whose objective or regularisers do not exist or do not take its options."""
-    path = f"methods.segmentation.{name}"
+    """Build a method as if for two classes, the second of them rare.
+
+    Raises:
+        RarelensError: if parts of the method do not exist, do not take their options, or do not
+            fit together.
+    """
+    build_terms(name, method, class_counts=(1, 1), rare=(1,))
+
+
+def _check_parts(path: str, method: Method) -> None:
+    """Refuse parts that do not exist, do not take their options, or stand in a wrong place."""
     takers = [_check("objectives", method.objective, method, path)]
+    _check_losses(path, method)
     for number, loss in enumerate(method.losses):
         takers.append(_check("objectives", loss.objective, loss, f"{path}.losses.{number}"))
     _check("objectives", method.base, Component(), f"{path}.base")
@@ -41,6 +51,30 @@ def check_method(name: str, method: Method) -> None:
         at = f"{path}.regularisers.{kind}"
         if not _check("regularisers", kind, regulariser, at) and regulariser.asymmetric:
             raise _symmetric_only(at, kind)
+
+
+def _check_losses(path: str, method: Method) -> None:
+    """Losses belong to a compound, and a compound stands nowhere else."""
+    path = f"params.yaml: {path}"
+    if _is_compound(method.objective) and not method.losses:
+        raise RarelensError(f"{path}.losses: missing; {method.objective} needs at least one")
+    if method.losses and not _is_compound(method.objective):
+        raise RarelensError(
+            f"{path}.losses: {method.objective} takes no losses; remove them, or choose the "
+            "objective compound"
+        )
+    for number, loss in enumerate(method.losses):
+        if _is_compound(loss.objective):
+            raise RarelensError(
+                f"{path}.losses.{number}.objective: {loss.objective} within a compound; name its "
+                "losses here instead"
+            )
+    if _is_compound(method.base):
+        raise RarelensError(f"{path}.base: {method.base} needs losses; choose a single loss")
+
+
+def _is_compound(objective: str) -> bool:
+    return bool(needs(find("objectives", objective), ["losses"]))
 
 
 def _check(package: str, kind: str, settings: Component, path: str) -> bool:
@@ -70,7 +104,8 @@ def build_terms(
     Raises:
         RarelensError: if parts of the method do not exist, or do not fit together.
     """
-    check_method(name, method)
+    path = f"methods.segmentation.{name}"
+    _check_parts(path, method)
     given: dict[str, Any] = {
         "class_counts": list(class_counts),
         # A class that the subset lacks counts as one voxel: priors of 0 have no logarithm.
@@ -78,25 +113,29 @@ def build_terms(
         "classes": len(class_counts),
         "rare_classes": list(rare) if method.asymmetric else None,
     }
-    try:
-        given["losses"] = [
-            _build("objectives", loss.objective, loss, given) for loss in method.losses
-        ]
-        objective = _build("objectives", method.objective, method, given)
-        base = _build("objectives", method.base, Component(), given)
-        regularisers = []
-        for kind, settings in method.regularisers.items():
-            own = given | {"rare_classes": list(rare) if settings.asymmetric else None}
-            regularisers.append(_build("regularisers", kind, settings, own))
-    except ValueError as error:
-        raise RarelensError(f"params.yaml: methods.segmentation.{name}: {error}") from error
+    given["losses"] = [
+        _build("objectives", loss.objective, loss, given, f"{path}.losses.{number}")
+        for number, loss in enumerate(method.losses)
+    ]
+    objective = _build("objectives", method.objective, method, given, path)
+    base = _build("objectives", method.base, Component(), given, f"{path}.base")
+    regularisers = []
+    for kind, settings in method.regularisers.items():
+        own = given | {"rare_classes": list(rare) if settings.asymmetric else None}
+        at = f"{path}.regularisers.{kind}"
+        regularisers.append(_build("regularisers", kind, settings, own, at))
     return Terms(objective, base, regularisers)
 
 
-def _build(package: str, kind: str, settings: Component, given: dict[str, Any]) -> Any:
+def _build(package: str, kind: str, settings: Component, given: dict[str, Any], path: str) -> Any:
     component = find(package, kind)
-    options = check_options(component, settings.options, GIVEN, kind)
-    return component(**options, **{key: given[key] for key in needs(component, list(given))})
+    options = check_options(component, settings.options, GIVEN, path)
+    needed = {key: given[key] for key in needs(component, list(given))}
+    try:
+        return component(**options, **needed)
+    except (RuntimeError, TypeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise RarelensError(f"params.yaml: {path}: {kind}: {message}") from error
 
 
 def build_optimiser(network: nn.Module, settings: TrainSegmentation) -> Optimizer:

@@ -64,11 +64,7 @@ class Job:
         """A digest of all that the weights depend on: parameters, data, code, packages."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode())
         digest.update(data.digest().encode())
-        cases = [*self.training_cases(data), *data.subjects("validation")]
-        arrays = [
-            data.folder / kind / f"{case}.npy" for kind in ("images", "labels") for case in cases
-        ]
-        for file in [*arrays, *sorted(Path(rarelens.__file__).parent.rglob("*.py"))]:
+        for file in sorted(Path(rarelens.__file__).parent.rglob("*.py")):
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
         for name in NUMERIC_PACKAGES:

@@ -47,7 +47,8 @@ def train(
         on_epoch: called with each new row of the history.
 
     Raises:
-        RarelensError: if the loss stops being finite, or parameters do not fit together.
+        RarelensError: if the loss or its gradient stops being finite, or parameters do not fit
+            together.
     """
     trainer = _Trainer(job, data)
     progress = trainer.progress
@@ -138,15 +139,15 @@ class _Trainer:
         for loss in self.terms.losses(self.network, images, labels, rng):
             self.accelerator.backward(loss)
             total += loss.item()
+            if not np.isfinite(total):
+                raise _not_finite(self.job, "loss", self.progress.step + 1, batch)
             if self.job.method.separate_steps:
-                self._update()
+                self._update(batch)
         if not self.job.method.separate_steps:
-            self._update()
+            self._update(batch)
         self.schedule.step()
         self.progress.step += 1
         self.progress.gradient_evaluations += self.terms.gradient_evaluations
-        if not np.isfinite(total):
-            raise _not_finite(self.job, self.progress.step, batch)
         return total
 
     def _tensors(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -158,14 +159,22 @@ class _Trainer:
         form = torch.channels_last_3d
         return torch.from_numpy(images).to(device, memory_format=form), cropped
 
-    def _update(self) -> None:
+    def _update(self, batch: Batch) -> None:
         """One optimiser step from the gradients summed so far."""
-        if self.job.settings.gradient_clip is not None:
-            self.accelerator.clip_grad_norm_(
-                self.network.parameters(), self.job.settings.gradient_clip
-            )
+        # With fp16, overflowing gradients belong to the search for a scale, and their steps are
+        # left out.
+        if not np.isfinite(self._clip()) and self.job.settings.precision != "fp16":
+            raise _not_finite(self.job, "gradient", self.progress.step + 1, batch)
         self.optimiser.step()
         self.optimiser.zero_grad()
+
+    def _clip(self) -> float:
+        """Clip the gradients where that is set; returns their norm before it."""
+        parameters, largest = self.network.parameters(), self.job.settings.gradient_clip
+        if largest is not None:
+            return float(self.accelerator.clip_grad_norm_(parameters, largest))
+        gradients = [each.grad for each in parameters if each.grad is not None]
+        return float(torch.nn.utils.get_total_norm(gradients))
 
 
 def _check_selection(job: Job, data: PreparedDataset) -> None:
@@ -190,9 +199,9 @@ def _accelerator(job: Job) -> Accelerator:
     return Accelerator(mixed_precision=job.settings.precision)
 
 
-def _not_finite(job: Job, step: int, batch: Batch) -> RarelensError:
+def _not_finite(job: Job, what: str, step: int, batch: Batch) -> RarelensError:
     cases = ", ".join(sorted(set(batch.cases)))
     return RarelensError(
-        f"{job.cell.name}: the loss is not finite at step {step} (cases {cases}); lower "
+        f"{job.cell.name}: the {what} is not finite at step {step} (cases {cases}); lower "
         f"train.segmentation.learning_rate, set gradient_clip, or look at these images"
     )

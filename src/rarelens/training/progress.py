@@ -15,7 +15,7 @@ class Progress:
     """State of a training between two epochs; Accelerate saves and restores it.
 
     Attributes:
-        step: optimiser steps taken.
+        step: batches taken; optimiser steps, but under ``separate_steps`` one for each term.
         gradient_evaluations: forward and backward passes over a batch.
         history: a row per epoch: step, loss, learning_rate and, with validation cases,
             validation_dice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pandas as pd
@@ -9,7 +10,8 @@ import pandas as pd
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.files import refuse_link, whole_folder, write_json
-from rarelens.model import ModelCard, save_model
+from rarelens.model import ModelCard, build_network, save_model, training_patch
+from rarelens.regularisers.adversarial import Adversarial
 from rarelens.tracking.live import LiveRun
 from rarelens.training.checkpoints import Checkpoints
 from rarelens.training.job import Job
@@ -48,6 +50,7 @@ def train_cell(job: Job, data: PreparedDataset) -> None:
             "device": trained.device,
             "steps": progress.step,
             "gradient_evaluations": progress.gradient_evaluations,
+            **_perturbation(job, data),
             "parameters": job.as_dict(),
             **tags,
             **details,
@@ -55,6 +58,17 @@ def train_cell(job: Job, data: PreparedDataset) -> None:
     )
     live.end("FINISHED")
     checkpoints.clear()
+
+
+def _perturbation(job: Job, data: PreparedDataset) -> dict[str, float]:
+    """ε/√N of adversarial training: its ε is of a whole patch, and so depends on the patch size."""
+    regulariser = job.method.regularisers.get("adversarial")
+    if regulariser is None:
+        return {}
+    network = build_network(job.network, len(data.channels), len(data.classes))
+    voxels = len(data.channels) * math.prod(training_patch(network, job.patch_size)[1])
+    epsilon = regulariser.options.get("epsilon", Adversarial(rare_classes=None).epsilon)
+    return {"epsilon_per_voxel": epsilon / math.sqrt(voxels)}
 
 
 def _card(job: Job, data: PreparedDataset, trained: Trained) -> ModelCard:

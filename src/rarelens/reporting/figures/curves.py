@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -52,11 +53,13 @@ def _logarithmic(axis: Axes) -> None:
 
 def _lines(axis: Axes, own: pd.DataFrame, column: str, block: Block) -> None:
     known = own[np.isfinite(own[column])]
-    for _, rows in known.groupby("seed"):
-        axis.plot(rows["step"], rows[column], color=style.MUTED, lw=0.9, alpha=0.8)
-    mean = known.groupby("step")[column].agg(["mean", "size"])
-    mean = mean[mean["size"] == len(block.seeds)]
-    axis.plot(mean.index, mean["mean"], color=style.TRAIN, lw=1.8)
+    common = {"x": "step", "y": column, "ax": axis}
+    each = {"units": "seed", "estimator": None, "color": style.MUTED, "lw": 0.9, "alpha": 0.8}
+    sns.lineplot(known, **common, **each)
+    # A mean over fewer seeds than the others would jump.
+    complete = known.groupby("step").filter(lambda rows: len(rows) == len(block.seeds))
+    sns.lineplot(complete, **common, errorbar=None, color=style.TRAIN, lw=1.8)
+    axis.set(xlabel="", ylabel="")
     axis.set_xlim(0, block.history["step"].max())
     axis.locator_params(axis="x", nbins=4)
     axis.grid(color=style.FAINT, lw=0.8)
