@@ -34,7 +34,7 @@ SHAPE = (2, 4, 64, 64, 64)
 COUNTS = [1000.0, 100.0, 30.0, 10.0]
 RARE = [1, 3]
 BASELINE = "F.cross_entropy"
-# What issue 3 asks for: largest ratios of time and memory.
+# The largest ratios of time and memory that are accepted.
 LIMITS = {
     "large margin": (1.6, None),
     "asymmetric large margin": (1.6, None),

@@ -1,4 +1,4 @@
-"""Against the formula, the paper's case, and MONAI's defects (METHODS §9.1)."""
+"""Against the formula, the paper's case, and MONAI's defects."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def regions(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, 
 
 
 def class_mask(rare_classes: Sequence[int] | None, logits: Tensor) -> Tensor:
-    """r_c of METHODS §1 as a Boolean (C,); all classes where ``rare_classes`` is None.
+    """r_c, whether a class is rare, as a Boolean (C,); all classes where ``rare_classes`` is None.
 
     Raises:
         ValueError: if a class is not among those of the logits.

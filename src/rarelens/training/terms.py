@@ -18,7 +18,7 @@ class Terms:
 
     Args:
         objective: of logits and target.
-        base: the loss that adversarial training takes its direction from (METHODS §3).
+        base: the loss that adversarial training takes its direction from (Li et al., TMI 2021).
         regularisers: those with ``prepare`` change the batch, those with ``extra`` add a pass.
     """
 
