@@ -1,4 +1,4 @@
-"""The objectives' formulas in NumPy, float64, straight from their definitions; for comparison in tests.
+"""The formulas of the objectives in NumPy, float64, as they are defined; for comparison in tests.
 
 Logits z and truth y are (B, C, *spatial); y holds shares of the classes. Voxel-wise formulas
 return (B, *spatial), overlap formulas a value for each sample and class, (B, K).
