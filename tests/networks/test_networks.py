@@ -14,7 +14,10 @@ from rarelens.parameters import read_parameters
 ROOT = Path(__file__).parents[2]
 NETWORKS = read_parameters(ROOT / "params.yaml").networks
 # Fewer features; the depth, which decides the strides, stays.
-SMALL = {"unet": lambda options: {"channels": [2] * len(options["channels"])}}
+SMALL = {
+    "unet": lambda options: {"channels": [2] * len(options["channels"])},
+    "deepmedic": lambda _: {"widths": [2] * 8, "hidden": [4, 4]},
+}
 
 
 def small(name: str) -> Network:
@@ -28,11 +31,18 @@ def built(name: str, seed: int = 0, channels: int = 2, classes: int = 4) -> torc
     return build_network(small(name), channels, classes)
 
 
+def image(module: torch.nn.Module, batch: int, channels: int, *size: int) -> torch.Tensor:
+    """A random image for logits of ``size``, with what the network loses on each side."""
+    lost = 2 * getattr(module, "context", 0)
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(batch, channels, *(side + lost for side in size), generator=generator)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("channels", "classes"), [(1, 2), (4, 5)])
 def test_logits_have_the_shape_of_the_image_and_a_channel_a_class(name, channels, classes):
     module = built(name, channels=channels, classes=classes)
-    logits = module(torch.randn(2, channels, 32, 32, 16))
+    logits = module(image(module, 2, channels, 32, 32, 16))
     assert logits.shape == (2, classes, 32, 32, 16)
     assert torch.isfinite(logits).all()
     # Logits and not shares: they take either sign, and their sum over classes is not 1.
@@ -41,8 +51,8 @@ def test_logits_have_the_shape_of_the_image_and_a_channel_a_class(name, channels
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_seed_decides_the_network(name):
-    image = torch.randn(1, 2, 32, 32, 32, generator=torch.Generator().manual_seed(1))
-    logits = [built(name, seed).eval()(image) for seed in (0, 0, 1)]
+    modules = [built(name, seed).eval() for seed in (0, 0, 1)]
+    logits = [module(image(module, 1, 2, 32, 32, 32)) for module in modules]
     assert torch.equal(logits[0], logits[1])
     assert not torch.equal(logits[0], logits[2])
 
@@ -50,7 +60,7 @@ def test_the_seed_decides_the_network(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_weight_has_a_gradient(name):
     module = built(name)
-    module(torch.randn(2, 2, 32, 32, 32)).square().sum().backward()
+    module(image(module, 2, 2, 32, 32, 32)).square().sum().backward()
     without = [key for key, weight in module.named_parameters() if weight.grad is None]
     assert without == []
 
@@ -73,10 +83,10 @@ def test_weights_lie_as_is_fastest_on_a_cpu(name):
 def test_dropout_acts_in_training_only(options):
     torch.manual_seed(0)
     module = build_network(Network.model_validate(options), 1, 2)
-    image = torch.randn(1, 1, 8, 8, 8)
-    assert not torch.equal(module(image), module(image))
+    volume = torch.randn(1, 1, 8, 8, 8)
+    assert not torch.equal(module(volume), module(volume))
     module.eval()
-    assert torch.equal(module(image), module(image))
+    assert torch.equal(module(volume), module(volume))
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
