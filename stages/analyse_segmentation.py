@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rarelens.analysis.segmentation import analyse
 from rarelens.cells import Cell
-from rarelens.config import AnalyseSegmentation
+from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import guarded
 from rarelens.files import whole_folder
 from rarelens.parameters import Scope

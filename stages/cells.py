@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rarelens.cells import cells_of, drop_other_cells, write_cells
 from rarelens.checks import check_prepared, check_study
+from rarelens.config.whole import read_parameters
 from rarelens.errors import RarelensError, guarded
 from rarelens.files import write_text
-from rarelens.parameters import read_parameters
 
 
 @guarded

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from rarelens.cells import read_cells
 from rarelens.comparison.segmentation import compare, write_metrics
-from rarelens.config import Compare, Name
+from rarelens.config.base import Name
+from rarelens.config.results import Compare
 from rarelens.errors import guarded
 from rarelens.parameters import Scope
 

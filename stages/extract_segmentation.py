@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rarelens.cells import Cell
-from rarelens.config import Adjustment, ExtractSegmentation
+from rarelens.config.methods import Adjustment
+from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import guarded
 from rarelens.extraction.segmentation import extract

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from rarelens.config import Layout, Preprocess, Split
+from rarelens.config.volumes import Layout, Preprocess, Split
 from rarelens.data.preprocessing import prepare_dataset
 from rarelens.errors import guarded
 from rarelens.files import whole_folder

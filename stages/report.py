@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from rarelens.cells import read_cells
-from rarelens.config import Name, Report
+from rarelens.config.base import Name
+from rarelens.config.results import Report
 from rarelens.errors import guarded
 from rarelens.files import whole_folder
 from rarelens.parameters import Scope

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from rarelens.config import Simulate
+from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.cohort import simulate
 from rarelens.errors import guarded
 from rarelens.parameters import Scope

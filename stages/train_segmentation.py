@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 from rarelens.cells import Cell
-from rarelens.config import Method, Network, PatchSize, Preprocess, RareClasses, TrainSegmentation
+from rarelens.config.methods import Method, Network
+from rarelens.config.segmentation import TrainSegmentation
+from rarelens.config.volumes import PatchSize, Preprocess, RareClasses
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import guarded
 from rarelens.parameters import Scope

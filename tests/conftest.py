@@ -14,15 +14,9 @@ import numpy as np
 import pytest
 
 from rarelens.cells import Cell
-from rarelens.config import (
-    ExtractSegmentation,
-    Method,
-    Network,
-    Preprocess,
-    Split,
-    TrainSegmentation,
-    ZScore,
-)
+from rarelens.config.methods import Method, Network
+from rarelens.config.segmentation import ExtractSegmentation, TrainSegmentation
+from rarelens.config.volumes import Preprocess, Split, ZScore
 from rarelens.data.prepared import PreparedDataset
 
 if TYPE_CHECKING:

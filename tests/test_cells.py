@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rarelens.cells import Cell, cells_of, drop_other_cells, read_cells, write_cells
-from rarelens.config import Study
+from rarelens.config.study import Study
 
 
 def study(**changes: object) -> Study:

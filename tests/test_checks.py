@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from rarelens.checks import check_prepared, check_study
-from rarelens.config import Parameters
+from rarelens.config.whole import Parameters
 from rarelens.errors import RarelensError
 from rarelens.parameters import check, read_yaml
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from rarelens.config import Method, Parameters, Study
+from rarelens.config.methods import Method
+from rarelens.config.study import Study
+from rarelens.config.whole import Parameters, read_parameters
 from rarelens.errors import RarelensError
-from rarelens.parameters import check, read_parameters, read_yaml
+from rarelens.parameters import check, read_yaml
 
 FILE = Path(__file__).parents[1] / "params.yaml"
 RAW = read_yaml(FILE)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rarelens.config import Parameters
+from rarelens.config.whole import Parameters
 from rarelens.parameters import Scope, read_yaml
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rarelens import components, objectives
-from rarelens.config import Method
+from rarelens.config.methods import Method
 from rarelens.training.builders import build_terms
 
 PAGE = Path(__file__).parents[1] / "docs/how-to/own-method.md"

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from rarelens.config import Compare, Parameters, Report, Section
+from rarelens.config.base import Section
+from rarelens.config.results import Compare, Report
+from rarelens.config.whole import Parameters, read_parameters
 from rarelens.errors import RarelensError
-from rarelens.parameters import Scope, check, read_parameters, read_yaml
+from rarelens.parameters import Scope, check, read_yaml
 
 COMPARE = "compare: {bootstrap: 10, confidence: 0.9, seed: 0}\n"
 

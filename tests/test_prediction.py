@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from rarelens import cli, prediction
 from rarelens.cells import Cell
-from rarelens.config import ExtractSegmentation
+from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.prediction import predict

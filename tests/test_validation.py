@@ -11,9 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from rarelens.cells import Cell
+from rarelens.config.whole import read_parameters
 from rarelens.errors import RarelensError
 from rarelens.files import write_json
-from rarelens.parameters import read_parameters
 from rarelens.training.job import Job
 from rarelens.validation import validate_study
 

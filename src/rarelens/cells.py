@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rarelens.config import Study
+from rarelens.config.study import Study
 from rarelens.files import write_text
 
 

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from torch import nn
 
 from rarelens.components import check_options, find
-from rarelens.config import Dataset, Network, Parameters
+from rarelens.config.methods import Network
+from rarelens.config.volumes import Dataset
+from rarelens.config.whole import Parameters
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 from rarelens.errors import RarelensError

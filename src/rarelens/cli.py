@@ -32,7 +32,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="Folder for the label maps")] = Path("predictions"),
 ) -> None:
     """Write label maps for new, unlabelled images."""
-    from rarelens.config import ExtractSegmentation
+    from rarelens.config.segmentation import ExtractSegmentation
     from rarelens.parameters import Scope
     from rarelens.prediction import predict as predict_images
 
@@ -45,7 +45,7 @@ def predict(
 def sync() -> None:
     """Bring MLflow up to date: one run for each trained cell of the study."""
     from rarelens.cells import cells_of
-    from rarelens.parameters import read_parameters
+    from rarelens.config.whole import read_parameters
     from rarelens.tracking.mirror import sync as sync_cells
 
     cells = cells_of("segmentation", read_parameters().study.segmentation)

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rarelens.components import check_options, find
-from rarelens.config import Method, Network, Preprocess
+from rarelens.config.methods import Method, Network
+from rarelens.config.volumes import Preprocess
 from rarelens.errors import RarelensError
 from rarelens.files import write_json
 

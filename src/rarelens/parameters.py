@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from rarelens.config import Parameters
 from rarelens.errors import RarelensError
 
 T = TypeVar("T")
@@ -44,16 +43,6 @@ class Scope:
         if path not in self._values:
             raise KeyError(f"{path} is read but not declared (declared: {self.declared})")
         return check(self._values[path], kind, path)
-
-
-def read_parameters(file: Path = FILE) -> Parameters:
-    """Read and validate the whole parameter file.
-
-    Raises:
-        RarelensError: with one sentence for each problem in it.
-    """
-    parameters: Parameters = check(read_yaml(file), Parameters, "")
-    return parameters
 
 
 def read_yaml(file: Path) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rarelens.config import ExtractSegmentation
+from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.collection import Affine, Labels, save_labels
 from rarelens.data.geometry import restore_labels
 from rarelens.data.preprocessing import prepare_image

@@ -11,7 +11,8 @@ import pandas as pd
 
 from rarelens.cells import Cell, cells_of
 from rarelens.checks import check_study, without_validation
-from rarelens.config import Dataset, Parameters
+from rarelens.config.volumes import Dataset
+from rarelens.config.whole import Parameters, read_parameters
 from rarelens.data.collection import CaseFiles, Collection
 from rarelens.data.intensity import per_channel
 from rarelens.data.layouts import read_collection
@@ -19,7 +20,6 @@ from rarelens.data.problems import find_problems
 from rarelens.data.splits import assign_splits, rare_classes
 from rarelens.errors import RarelensError
 from rarelens.files import read_json
-from rarelens.parameters import read_parameters
 from rarelens.training.job import Job
 
 GIB = 2**30

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarelens.config import AnalyseSegmentation
+from rarelens.config.segmentation import AnalyseSegmentation
 
 SPACING = (1.0, 1.5, 2.0)
 BIN_WIDTH = 0.05

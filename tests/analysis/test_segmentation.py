@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rarelens.analysis.segmentation import analyse
-from rarelens.config import AnalyseSegmentation
+from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import RarelensError
 
 CLASSES = ["background", "lesion", "vessel"]

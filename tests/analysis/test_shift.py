@@ -9,7 +9,7 @@ from scipy.stats import wasserstein_distance
 
 from rarelens.analysis import shift
 from rarelens.analysis.histograms import bin_of
-from rarelens.config import AnalyseSegmentation
+from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import RarelensError
 
 WIDTH = 0.05

@@ -11,7 +11,7 @@ from scipy.stats import wilcoxon
 
 from rarelens.cells import Cell
 from rarelens.comparison.segmentation import compare, read_metrics, write_metrics
-from rarelens.config import Compare
+from rarelens.config.results import Compare
 from rarelens.errors import RarelensError
 
 SETTINGS = Compare(bootstrap=200, confidence=0.95, seed=1)

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from rarelens.config import Preprocess, Split, ZScore
+from rarelens.config.volumes import Preprocess, Split, ZScore
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarelens.config import Clip, ZScore
+from rarelens.config.volumes import Clip, ZScore
 from rarelens.data.intensity import normalise
 from rarelens.errors import RarelensError
 

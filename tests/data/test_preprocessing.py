@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarelens.config import Clip, ZScore
+from rarelens.config.volumes import Clip, ZScore
 from rarelens.data.geometry import restore_labels
 from rarelens.data.layouts import read_collection
 from rarelens.data.prepared import PreparedDataset

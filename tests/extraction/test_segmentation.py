@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from rarelens.cells import Cell
-from rarelens.config import ExtractSegmentation, Preprocess, Split
+from rarelens.config.segmentation import ExtractSegmentation
+from rarelens.config.volumes import Preprocess, Split
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.preprocessing import prepare_dataset
 from rarelens.extraction import voxels

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from rarelens.cells import Cell
-from rarelens.config import Adjustment, ExtractSegmentation
+from rarelens.config.methods import Adjustment
+from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.extraction.source import LogitSource

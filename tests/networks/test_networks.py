@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rarelens.config import Network
+from rarelens.config.methods import Network
+from rarelens.config.whole import read_parameters
 from rarelens.model import build_network
-from rarelens.parameters import read_parameters
 
 ROOT = Path(__file__).parents[2]
 NETWORKS = read_parameters(ROOT / "params.yaml").networks

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from rarelens.cells import Cell
 from rarelens.comparison.segmentation import compare, write_metrics
-from rarelens.config import Compare
+from rarelens.config.results import Compare
 
 WIDTH = 0.25
 JOINT = 0.5

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from rarelens.config import Report
+from rarelens.config.results import Report
 from rarelens.errors import RarelensError
 from rarelens.reporting.page import write_report
 

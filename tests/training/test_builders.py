@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from rarelens.config import Method
+from rarelens.config.methods import Method
 from rarelens.errors import RarelensError
 from rarelens.training.builders import (
     build_optimiser,

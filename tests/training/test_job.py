@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from rarelens.config import Split
+from rarelens.config.volumes import Split
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.preprocessing import prepare_dataset
 from rarelens.training import job as module

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rarelens.config.whole import read_parameters
 from rarelens.data.prepared import PreparedDataset
-from rarelens.parameters import read_parameters
 from rarelens.training.checkpoints import Checkpoints
 from rarelens.training.job import Job
 from rarelens.training.loop import train

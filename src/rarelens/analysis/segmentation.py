@@ -15,7 +15,7 @@ from nibabel.affines import voxel_sizes
 from rarelens.analysis.calibration import calibration_errors
 from rarelens.analysis.overlap import MEASURES, RULES, overlap_rows
 from rarelens.analysis.shift import margin_histograms, shift_by_case, shift_table
-from rarelens.config import AnalyseSegmentation
+from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import RarelensError
 from rarelens.files import read_json, write_json
 

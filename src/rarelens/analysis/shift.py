@@ -31,7 +31,7 @@ from rarelens.analysis.histograms import (
     quantile_from_histogram,
     wasserstein_from_histograms,
 )
-from rarelens.config import AnalyseSegmentation
+from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import RarelensError
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}

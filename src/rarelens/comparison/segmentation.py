@@ -13,7 +13,7 @@ from rarelens.cells import Cell
 from rarelens.comparison import statistics
 from rarelens.comparison.statistics import Array
 from rarelens.comparison.values import read_values
-from rarelens.config import Compare
+from rarelens.config.results import Compare
 from rarelens.errors import RarelensError
 from rarelens.files import write_json, write_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.config import Clip, Intensity, ZScore
+from rarelens.config.volumes import Clip, Intensity, ZScore
 from rarelens.errors import RarelensError
 
 

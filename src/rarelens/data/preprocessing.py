@@ -15,7 +15,7 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from rarelens.config import Preprocess, Split
+from rarelens.config.volumes import Preprocess, Split
 from rarelens.data.collection import (
     Affine,
     CaseFiles,

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from rarelens.config import Split
+from rarelens.config.volumes import Split
 from rarelens.data.split_file import read_split_file
 from rarelens.errors import RarelensError
 

@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from rarelens.config import Adjustment, ExtractSegmentation
+from rarelens.config.methods import Adjustment
+from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.collection import save_labels
 from rarelens.data.geometry import restore_labels
 from rarelens.data.prepared import PreparedDataset

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rarelens.components import check_options, find, needs
-from rarelens.config import Adjustment, ExtractSegmentation
+from rarelens.config.methods import Adjustment
+from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.inference import dense_logits

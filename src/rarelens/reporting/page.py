@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rarelens.cells import Cell
 from rarelens.comparison.segmentation import read_metrics
-from rarelens.config import Report
+from rarelens.config.results import Report
 from rarelens.files import write_text
 from rarelens.reporting.block import Block, read_blocks
 from rarelens.reporting.figures import Drawn, write_figures

@@ -12,7 +12,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from rarelens.components import check_options, find, needs
-from rarelens.config import Component, Method, TrainSegmentation
+from rarelens.config.base import Component
+from rarelens.config.methods import Method
+from rarelens.config.segmentation import TrainSegmentation
 from rarelens.errors import RarelensError
 from rarelens.training.terms import Terms
 

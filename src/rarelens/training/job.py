@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import rarelens
 from rarelens.cells import Cell
-from rarelens.config import Method, Network, Preprocess, TrainSegmentation
+from rarelens.config.methods import Method, Network
+from rarelens.config.segmentation import TrainSegmentation
+from rarelens.config.volumes import Preprocess
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from rarelens.config import Simulate
+from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.anatomy import Template, load_template
 from rarelens.data.simulation.cohort import draw_subject, simulate
 from rarelens.errors import RarelensError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarelens.config import Simulate
+from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.lesions import draw_lesions
 
 ONE = Simulate(

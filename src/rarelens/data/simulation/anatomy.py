@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
-from rarelens.config import Simulate
+from rarelens.config.volumes import Simulate
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]

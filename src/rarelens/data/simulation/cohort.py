@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.config import Simulate
+from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.anatomy import (
     Mask,
     Template,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from rarelens.config import Simulate
+from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.anatomy import Mask, Volume, smooth_noise
 
 STRETCH = 0.3  # how far each axis of the ellipsoid is stretched or pressed, in log units

@@ -1,0 +1,93 @@
+"""How the classification study trains, extracts and analyses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rarelens.config.base import Count, Positive, Section, Seed, Share
+
+Saliency = Literal["grad_cam", "integrated_gradients", "occlusion"]
+
+
+class TrainClassification(Section):
+    """The training loop; an epoch is ``epoch_steps`` optimiser steps.
+
+    Augmentation, the same for all methods: mirror images at random (``flip_horizontal``,
+    ``flip_vertical``), shift them by up to ``shift`` (share of the size), change their brightness
+    and contrast by up to ``intensity`` (share).
+    """
+
+    steps: Count
+    epoch_steps: Count
+    batch_size: Count
+    flip_horizontal: bool
+    flip_vertical: bool
+    shift: Annotated[float, Field(ge=0, lt=0.5)]
+    intensity: Annotated[float, Field(ge=0, lt=1)]
+    optimiser: Literal["adamw", "sgd"]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "polynomial", "cosine"]
+    gradient_clip: Positive | None
+    precision: Literal["no", "bf16", "fp16"]
+    threads: Count
+    patience: Count | None
+    select: Literal["last", "best"]
+    checkpoint_epochs: Count
+
+
+class ExtractClassification(Section):
+    """Scores, unit activations and saliency maps.
+
+    ``probe_images``: at most that many images with concepts are looked into (null: all), a
+    seeded draw that is the same for all cells. ``occlusion_window`` in pixels.
+    """
+
+    batch_size: Count
+    probe_images: Count | None
+    saliency: tuple[Saliency, ...] = Field(min_length=1)
+    integrated_gradients_steps: Count
+    occlusion_window: Count
+    threads: Count
+    seed: Seed
+
+
+class AnalyseClassification(Section):
+    """Prediction, alignment, dissection, representation.
+
+    ``head_above`` and ``tail_below``: prevalences that part classes into head, mid and tail.
+    ``quantile``, ``iou_threshold``, ``maps``: of network dissection; beside it, a unit counts as
+    detector where IoU/ceiling is above ``ceiling_share`` and the IoU above the ``null_level``
+    quantile of ``permutations`` exchanges of masks between images. ``exact_quantile_values``: as
+    many activations of a unit are sorted exactly, more are sketched. ``alignment_thresholds``: at
+    which normalised saliency maps are also made binary. ``panels``: images, and units, that the
+    report shows.
+    """
+
+    bootstrap: Count
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    calibration_bins: Count
+    head_above: Share
+    tail_below: Share
+    quantile: Annotated[float, Field(gt=0, lt=1)]
+    iou_threshold: Annotated[float, Field(gt=0, lt=1)]
+    maps: Literal["native", "upsampled"]
+    ceiling_share: Annotated[float, Field(gt=0, lt=1)]
+    permutations: Count
+    null_level: Annotated[float, Field(gt=0, lt=1)]
+    exact_quantile_values: Count
+    alignment_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    probe_regularisation: Positive
+    panels: Annotated[int, Field(ge=0)]
+    threads: Count
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check(self) -> AnalyseClassification:
+        if self.tail_below > self.head_above:
+            raise ValueError(
+                f"tail_below {self.tail_below:g} is above head_above {self.head_above:g}"
+            )
+        return self

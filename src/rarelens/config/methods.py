@@ -1,0 +1,70 @@
+"""Networks, methods and post-hoc controls, by the names of their files."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rarelens.config.base import Component, Name, Section, Share
+
+
+class Network(Component):
+    """``network``: a file of `rarelens.networks`; further keys are its arguments."""
+
+    network: Name
+
+
+class Term(Component):
+    """One loss of a compound objective: a file of `rarelens.objectives` and its arguments."""
+
+    objective: Name
+
+
+class Regulariser(Component):
+    """Options of a file of `rarelens.regularisers`; ``asymmetric`` as in `Method`."""
+
+    asymmetric: bool = False
+
+
+class Method(Component):
+    """``objective``: a file of `rarelens.objectives`; further keys are its arguments.
+
+    ``losses``: the terms of a compound objective. ``asymmetric`` hands the dataset's rare classes
+    to the objective (else its symmetric form). ``regularisers``, by the names of their files;
+    ``base``: the loss whose gradient adversarial training follows; ``separate_steps``: an
+    optimiser step for each term instead of one for their sum. ``foreground_share`` overrides the
+    training's share of patches centred on foreground.
+    """
+
+    objective: Name
+    losses: tuple[Term, ...] = ()
+    asymmetric: bool = False
+    regularisers: dict[Name, Regulariser] = Field(default={})
+    base: Name = "cross_entropy"
+    separate_steps: bool = False
+    foreground_share: Share | None = None
+
+
+class Adjustment(Component):
+    """A post-hoc control: a file of `rarelens.adjustments`; further keys are its arguments."""
+
+    adjustment: Name
+
+
+class ClassificationMethod(Component):
+    """``objective``: a file of `rarelens.objectives`; further keys are its arguments.
+
+    ``sampling``: a file of `rarelens.sampling`, which weighs the images of a batch's draw.
+    """
+
+    objective: Name
+    sampling: Name = "uniform"
+
+
+class Layers(Section):
+    """Modules of a network, by their dotted names, that are looked into.
+
+    ``units``: whose channels are units; ``saliency``: where Grad-CAM is taken.
+    """
+
+    units: tuple[str, ...] = Field(min_length=1)
+    saliency: str

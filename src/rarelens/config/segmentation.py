@@ -1,0 +1,61 @@
+"""How the segmentation study trains, extracts and analyses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rarelens.config.base import Count, Positive, Section, Seed, Share
+
+
+class TrainSegmentation(Section):
+    """The training loop; an epoch is ``epoch_steps`` optimiser steps.
+
+    ``budget`` says what ``steps`` counts: optimiser steps, or gradient evaluations, of which a
+    regulariser takes more than one a step.
+    """
+
+    steps: Count
+    budget: Literal["steps", "gradient_evaluations"]
+    epoch_steps: Count
+    batch_size: Count
+    foreground_share: Share
+    optimiser: Literal["adamw", "sgd"]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "polynomial", "cosine"]
+    gradient_clip: Positive | None
+    precision: Literal["no", "bf16", "fp16"]
+    threads: Count
+    patience: Count | None
+    select: Literal["last", "best"]
+    checkpoint_epochs: Count
+
+
+class ExtractSegmentation(Section):
+    """What is taken out of a model: label maps, exact histograms, sampled and full logits.
+
+    ``sample_voxels``: at most that many voxel logits per case and class. ``panels``: how many
+    test subjects get an image panel.
+    """
+
+    window_overlap: Annotated[float, Field(ge=0, lt=1)]
+    window_batch: Count
+    bin_width: Positive
+    joint_bin_width: Positive
+    calibration_bins: Count
+    sample_voxels: Count
+    panels: Annotated[int, Field(ge=0)]
+    full_logits: bool
+    threads: Count
+    seed: Seed
+
+
+class AnalyseSegmentation(Section):
+    """Shift, overlap and calibration. ``surface_tolerance`` in mm."""
+
+    bootstrap: Count
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    surface_tolerance: Positive
+    seed: Seed
