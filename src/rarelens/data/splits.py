@@ -36,7 +36,7 @@ def assign_splits(cases: Sequence[str], split: Split, raw: Path) -> pd.DataFrame
             cases, or for each problem in the split file.
     """
     table = pd.DataFrame({"case": sorted(cases)})
-    table["group"] = _groups(table["case"].tolist(), split.group)
+    table["group"] = find_groups(table["case"].tolist(), split.group)
     if split.file is not None:
         table["split"] = read_split_file(table, raw, split.file)
     else:
@@ -82,7 +82,7 @@ def training_subset(
     ranked = ranked.sort_values(kind="stable")
     members = {group: rows["case"].tolist() for group, rows in pool.groupby("group")}
     chosen: list[str] = []
-    for group in _spread(ranked.index.tolist(), np.random.default_rng([seed])):
+    for group in spread(ranked.index.tolist(), np.random.default_rng([seed])):
         if len(chosen) >= wanted:
             break
         chosen += members[group]
@@ -129,23 +129,26 @@ def rare_classes(
     return rare
 
 
-def _pool(table: pd.DataFrame) -> pd.DataFrame:
-    """The pool's rows, with the case as a column (in a `PreparedDataset` it is the index)."""
-    return table[table["split"] == "pool"].reset_index()
+def spread(ranked: list[str], rng: np.random.Generator) -> list[str]:
+    """Order a ranking so that every beginning has its halves equally often, and so on within.
 
-
-def _spread(ranked: list[str], rng: np.random.Generator) -> list[str]:
-    """Order a ranking so that every beginning has its halves equally often, and so on within."""
+    A scrambled van der Corput sequence over the ranks (nested scrambling: Owen 1995).
+    """
     if len(ranked) < 2:
         return ranked
     middle = (len(ranked) + int(rng.integers(2))) // 2
-    halves = [_spread(ranked[:middle], rng), _spread(ranked[middle:], rng)]
+    halves = [spread(ranked[:middle], rng), spread(ranked[middle:], rng)]
     if rng.integers(2):
         halves.reverse()
     return [item for pair in zip_longest(*halves) for item in pair if item is not None]
 
 
-def _groups(cases: list[str], expression: str | None) -> list[str]:
+def find_groups(cases: list[str], expression: str | None) -> list[str]:
+    """The group of each case: what the first bracket of ``expression`` finds in its id.
+
+    Raises:
+        RarelensError: for each case in which it finds nothing.
+    """
     if expression is None:
         return cases
     found = {case: re.search(expression, case) for case in cases}
@@ -159,6 +162,11 @@ def _groups(cases: list[str], expression: str | None) -> list[str]:
             )
         )
     return [str(names[case]) for case in cases]
+
+
+def _pool(table: pd.DataFrame) -> pd.DataFrame:
+    """The pool's rows, with the case as a column (in a `PreparedDataset` it is the index)."""
+    return table[table["split"] == "pool"].reset_index()
 
 
 def _drawn(table: pd.DataFrame, split: Split) -> list[str]:

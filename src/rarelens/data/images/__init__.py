@@ -1,0 +1,1 @@
+"""Images with findings: layouts on disk, checks, splits, and the prepared arrays."""

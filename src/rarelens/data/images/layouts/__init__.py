@@ -1,0 +1,20 @@
+"""How image datasets lie on disk: one module a layout, found by the name of its file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from rarelens.data.images.collection import ImageCollection
+
+
+def read_image_collection(layout: str, folder: Path, name: str) -> ImageCollection:
+    """Read the dataset ``name`` at ``folder`` (may be a symbolic link), laid out as ``layout``.
+
+    Pictures are not opened yet. Uncertain labels are NaN.
+
+    Raises:
+        RarelensError: for each problem in the dataset's description and list of files.
+    """
+    collection: ImageCollection = import_module(f"{__name__}.{layout}").read(folder, name)
+    return collection

@@ -1,0 +1,29 @@
+"""Stage preprocess: from image files on disk to one array that training can map into memory."""
+
+import sys
+from pathlib import Path
+
+from rarelens.config.images import ImageLayout, ImagePreprocess, ImageSplit
+from rarelens.data.images.preparation import prepare_images
+from rarelens.errors import guarded
+from rarelens.files import whole_folder
+from rarelens.parameters import Scope
+
+
+@guarded
+def main(dataset: str) -> None:
+    at = f"datasets.{dataset}"
+    scope = Scope([f"{at}.layout", f"{at}.preprocess", f"{at}.split"])
+    with whole_folder(Path("data/prepared") / dataset) as target:
+        prepare_images(
+            dataset,
+            scope.get(f"{at}.layout", ImageLayout),
+            Path("data/raw") / dataset,
+            target,
+            scope.get(f"{at}.preprocess", ImagePreprocess),
+            scope.get(f"{at}.split", ImageSplit),
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
