@@ -1,18 +1,26 @@
-"""Stage simulate: write a dataset's virtual cohort to ``data/raw/<dataset>``."""
+"""Stage simulate: write a dataset of virtual subjects to ``data/raw/<dataset>``, in its layout."""
 
 import sys
 from pathlib import Path
+from typing import Literal
 
+from rarelens.config.images import SimulateFindings
 from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.cohort import simulate
+from rarelens.data.simulation.findings import simulate_findings
 from rarelens.errors import guarded
 from rarelens.parameters import Scope
 
 
 @guarded
 def main(dataset: str) -> None:
-    path = f"datasets.{dataset}.simulate"
-    simulate(Path("data/raw") / dataset, dataset, Scope([path]).get(path, Simulate))
+    layout, settings = f"datasets.{dataset}.layout", f"datasets.{dataset}.simulate"
+    scope = Scope([layout, settings])
+    target = Path("data/raw") / dataset
+    if scope.get(layout, Literal["msd", "coco"]) == "coco":
+        simulate_findings(target, dataset, scope.get(settings, SimulateFindings))
+    else:
+        simulate(target, dataset, scope.get(settings, Simulate))
 
 
 if __name__ == "__main__":

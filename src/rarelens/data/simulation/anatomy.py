@@ -2,7 +2,8 @@
 
 The template is the skull-stripped ICBM 2009a average that nilearn carries in its package
 (Fonov et al., NeuroImage 54, 2011), so nothing is downloaded. What is random here is geometry
-and appearance; the lesions are drawn by `rarelens.data.simulation.lesions`.
+and appearance; lesions are drawn by `rarelens.data.simulation.lesions`, findings in slices by
+`rarelens.data.simulation.shapes`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
-from rarelens.config.volumes import Simulate
+from rarelens.config.volumes import VirtualSubjects
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -47,7 +48,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """One subject: intensity without lesions, brain mask and tissue mask, all (X, Y, Z)."""
+    """Intensity without lesions, brain mask and tissue mask, all (X, Y, Z) of a subject's grid."""
 
     image: Volume
     brain: Mask
@@ -86,9 +87,45 @@ def load_template(spacing: float) -> Template:
     )
 
 
-def draw_anatomy(template: Template, settings: Simulate, rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(
+    template: Template, settings: VirtualSubjects, rng: np.random.Generator
+) -> Anatomy:
     """Sample the template under a random rotation, scaling and smooth displacement."""
-    voxels = _positions(template, settings, rng)
+    linear = draw_linear(settings, rng)
+    sigma = settings.warp_smoothness / settings.spacing
+    elastic = np.stack([smooth_noise(template.shape, sigma, rng) for _ in range(3)])
+    grid = np.indices(template.shape).astype(np.float64)
+    return warp(template, settings, linear, grid, settings.warp * elastic)
+
+
+def draw_linear(settings: VirtualSubjects, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random rotation and scaling, (3, 3)."""
+    angles = rng.uniform(-settings.rotation, settings.rotation, 3)
+    scales = 1 + rng.uniform(-settings.scaling, settings.scaling, 3)
+    return np.asarray(Rotation.from_euler("xyz", angles, degrees=True).as_matrix() * scales)
+
+
+def warp(
+    template: Template,
+    settings: VirtualSubjects,
+    linear: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    elastic: NDArray[np.float64],
+) -> Anatomy:
+    """Sample the template at warped places.
+
+    Args:
+        template: where from.
+        settings: for the spacing of the subject's grid.
+        linear: rotation and scaling about the grid's middle, (3, 3).
+        grid: places in voxels of the subject's grid, (3, X, Y, Z).
+        elastic: displacement at each of them in mm, (3, X, Y, Z).
+    """
+    middle = np.reshape(template.shape, (3, 1, 1, 1)) / 2
+    offsets = (grid - middle) * settings.spacing
+    centre = template.affine[:3, 3] - template.origin + middle[:, 0, 0, 0] * settings.spacing
+    moved = np.einsum("ij,jxyz->ixyz", linear, offsets) + elastic
+    voxels = moved + np.reshape(centre, (3, 1, 1, 1))
     image, brain, tissue = (
         map_coordinates(volume, voxels, order=1)
         for volume in (template.image, template.brain, template.tissue)
@@ -98,7 +135,7 @@ def draw_anatomy(template: Template, settings: Simulate, rng: np.random.Generato
 
 
 def draw_appearance(
-    image: Volume, brain: Mask, settings: Simulate, rng: np.random.Generator
+    image: Volume, brain: Mask, settings: VirtualSubjects, rng: np.random.Generator
 ) -> Volume:
     """Change an image's contrast, then add a bias field and noise; 0 outside the brain.
 
@@ -120,20 +157,3 @@ def smooth_noise(
     """Gaussian noise of mean 0 and variance 1, correlated over ``sigma`` voxels."""
     noise = gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap")
     return np.asarray((noise - noise.mean()) / noise.std())
-
-
-def _positions(
-    template: Template, settings: Simulate, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Template voxel coordinates (3, X, Y, Z) of each voxel of the subject's grid."""
-    angles = rng.uniform(-settings.rotation, settings.rotation, 3)
-    scales = 1 + rng.uniform(-settings.scaling, settings.scaling, 3)
-    linear = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() * scales
-    sigma = settings.warp_smoothness / settings.spacing
-    elastic = np.stack([smooth_noise(template.shape, sigma, rng) for _ in range(3)])
-
-    middle = np.reshape(template.shape, (3, 1, 1, 1)) / 2
-    offsets = (np.indices(template.shape) - middle) * settings.spacing
-    centre = template.affine[:3, 3] - template.origin + middle[:, 0, 0, 0] * settings.spacing
-    moved = np.einsum("ij,jxyz->ixyz", linear, offsets) + settings.warp * elastic
-    return np.asarray(moved + np.reshape(centre, (3, 1, 1, 1)))

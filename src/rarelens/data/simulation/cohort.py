@@ -20,10 +20,9 @@ from rarelens.data.simulation.anatomy import (
     load_template,
 )
 from rarelens.data.simulation.lesions import draw_lesions
-from rarelens.errors import RarelensError
-from rarelens.files import read_json, refuse_link, whole_folder, write_json
+from rarelens.data.simulation.ours import GENERATOR, refuse_foreign
+from rarelens.files import whole_folder, write_json
 
-GENERATOR = "rarelens simulate"
 UNITS = 1000  # stored value of the template's maximum
 
 
@@ -45,7 +44,7 @@ def simulate(target: Path, name: str, settings: Simulate) -> None:
         RarelensError: if something stands at ``target`` that is not a cohort of ours; it is
             left untouched.
     """
-    _refuse_foreign(target)
+    refuse_foreign(target)
     template = load_template(settings.spacing)
     with whole_folder(target) as folder:
         (folder / "imagesTr").mkdir()
@@ -95,19 +94,3 @@ def _write(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
-
-
-def _refuse_foreign(target: Path) -> None:
-    """Refuse a link, a file, or a folder that holds anything but a cohort of ours."""
-    refuse_link(target)
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
-    try:
-        description = read_json(target / "dataset.json")
-    except (OSError, ValueError):
-        description = None
-    if not isinstance(description, dict) or description.get("generator") != GENERATOR:
-        raise RarelensError(
-            f"{target}: something other than a simulated cohort stands where one would be "
-            "written; move it away, or name another dataset"
-        )
