@@ -23,13 +23,16 @@ def test_every_file_exports_the_class_of_its_name(file):
     assert getattr(objectives, name) is getattr(module, name)
 
 
-def test_the_names_of_the_issue_are_exported():
+def test_the_names_of_the_issues_are_exported():
     names = [
         "LargeMarginLoss", "FocalLoss", "FocalMarginLoss", "FocalDiceLoss", "TopKCrossEntropyLoss",
         "AsymmetricUnifiedFocalLoss", "LogitAdjustedLoss", "LDAMLoss", "VectorScalingLoss",
         "CompoundLoss", "CrossEntropyLoss", "WeightedCrossEntropyLoss", "DiceLoss",
         "DiceCrossEntropyLoss", "GeneralisedDiceLoss", "TverskyLoss", "FocalTverskyLoss",
-        "BoundaryLoss", "HausdorffLoss",
+        "BoundaryLoss", "HausdorffLoss", "BinaryCrossEntropyLoss", "WeightedBCELoss",
+        "InterClassWeightedBCELoss", "SigmoidFocalLoss", "ClassBalancedFocalLoss",
+        "AsymmetricLoss", "MultiTaskLoss", "SigmoidLogitAdjustedLoss", "SigmoidLDAMLoss",
+        "DistributionBalancedLoss",
     ]  # fmt: skip
     assert len(names) == len(FILES)
     assert {getattr(objectives, name).__name__ for name in names} == set(names)
@@ -49,3 +52,8 @@ def test_one_loss_is_imported_without_the_others():
         "assert 'monai' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_base_of_the_classification_objectives_is_exported():
+    assert issubclass(objectives.SigmoidFocalLoss, objectives.LabelLoss)
+    assert not issubclass(objectives.FocalLoss, objectives.LabelLoss)
