@@ -21,8 +21,8 @@ from rarelens.extraction import voxels
 from rarelens.extraction.segmentation import extract
 from rarelens.model import load_card
 from rarelens.tracking.live import LiveRun
-from rarelens.training.job import Job
-from rarelens.training.segmentation import train_cell
+from rarelens.training.segmentation.cell import train_cell
+from rarelens.training.segmentation.job import Job
 
 CELL = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0)
 Settings = Callable[..., ExtractSegmentation]
