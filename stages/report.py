@@ -8,26 +8,20 @@ from rarelens.config.results import Report
 from rarelens.errors import guarded
 from rarelens.files import whole_folder
 from rarelens.parameters import Scope
-from rarelens.reporting.page import write_report
+from rarelens.reporting.page import TASKS, write_report
 from rarelens.tracking.mirror import sync_if_possible
 
 
 @guarded
 def main() -> None:
     scope = Scope(["report", "study.simulated"])
-    cells = read_cells(Path("cells/segmentation/cells.csv"))
+    studies = {task: read_cells(Path(f"cells/{task}/cells.csv")) for task in TASKS}
     simulated = scope.get("study.simulated", tuple[Name, ...])
+    settings = scope.get("report", Report)
     with whole_folder(Path("reports")) as target:
-        write_report(
-            target,
-            cells,
-            Path("analyses"),
-            Path("metrics/segmentation.csv"),
-            {cell.dataset: cell.dataset in simulated for cell in cells},
-            scope.get("report", Report),
-        )
+        write_report(target, studies, Path("analyses"), Path("metrics"), simulated, settings)
     # Here, for the report follows from every final measure: MLflow then shows them too.
-    sync_if_possible(cells)
+    sync_if_possible([cell for cells in studies.values() for cell in cells])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -37,8 +38,9 @@ class Reader(HTMLParser):
 
 def write(study, target, simulated=False):
     target.mkdir()
-    datasets = {study.cells[0].dataset: simulated}
-    write_report(target, study.cells, study.analyses, study.metrics, datasets, SETTINGS)
+    names = [study.cells[0].dataset] if simulated else []
+    studies = {"segmentation": study.cells, "classification": []}
+    write_report(target, studies, study.analyses, study.metrics.parent, names, SETTINGS)
     return (target / "index.html").read_text(encoding="utf-8")
 
 
@@ -132,5 +134,39 @@ def test_plots_hold_tidy_numbers(target, study):
 
 
 def test_missing_comparison_is_told(study, tmp_path):
-    with pytest.raises(RarelensError, match=r"none\.csv: no such file"):
-        write_report(tmp_path, study.cells, study.analyses, tmp_path / "none.csv", {}, SETTINGS)
+    studies = {"segmentation": study.cells}
+    with pytest.raises(RarelensError, match=r"segmentation\.csv: no such file"):
+        write_report(tmp_path, studies, study.analyses, tmp_path, [], SETTINGS)
+
+
+def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
+    analyses, metrics = tmp_path / "analyses", tmp_path / "metrics"
+    for one in (study, classification):
+        shutil.copytree(one.root / "analyses", analyses, dirs_exist_ok=True)
+        shutil.copytree(one.root / "metrics", metrics, dirs_exist_ok=True)
+    target = tmp_path / "report"
+    target.mkdir()
+    studies = {"segmentation": study.cells, "classification": classification.cells}
+    write_report(target, studies, analyses, metrics, [], SETTINGS)
+    whole = (target / "index.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="([^"]*)">', whole)
+    assert sections == ["brain-unet-0.5", "slices-light_cnn-1", "glossary"]
+    assert all(f'href="#{name}"' in whole for name in sections)
+    text = Reader(whole).text
+    assert "Segmentation study: 9 trained models" in text
+    assert "Classification study: 12 trained models" in text
+    # The segmentation study's own section does not know of the other.
+    section = re.search(r'<section id="brain.*?</section>', whole, re.DOTALL)[0]
+    assert section in page.replace("; simulated data", "")
+
+
+def test_a_switched_off_study_leaves_no_trace(page):
+    text = Reader(page).text
+    assert "lassification" not in text
+    assert "AUROC" not in text
+
+
+def test_no_study_at_all_is_refused(tmp_path):
+    studies = {"segmentation": [], "classification": []}
+    with pytest.raises(RarelensError, match=r"no study has any.*params\.yaml"):
+        write_report(tmp_path, studies, tmp_path, tmp_path, [], SETTINGS)

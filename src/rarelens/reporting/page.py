@@ -1,72 +1,77 @@
-"""The report: one self-contained page of a study, with its figures beside it."""
+"""The report: one self-contained page of both studies, with its figures beside it."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rarelens.cells import Cell
-from rarelens.comparison.segmentation import read_metrics
 from rarelens.config.results import Report
+from rarelens.errors import RarelensError
 from rarelens.files import write_text
-from rarelens.reporting.block import Block, read_blocks
-from rarelens.reporting.figures import Drawn, write_figures
-from rarelens.reporting.glossary import GLOSSARY
-from rarelens.reporting.headline import headline
-from rarelens.reporting.plots import write_plots
-from rarelens.reporting.tables import tables
+from rarelens.reporting.classification import section as classification
+from rarelens.reporting.glossary import glossary
+from rarelens.reporting.segmentation import section as segmentation
+
+TASKS = ("segmentation", "classification")
+_WRITERS = {
+    "segmentation": segmentation.write_sections,
+    "classification": classification.write_sections,
+}
 
 
 def write_report(
     target: Path,
-    cells: Sequence[Cell],
+    studies: Mapping[str, Sequence[Cell]],
     analyses: Path,
-    metrics_csv: Path,
-    datasets: Mapping[str, bool],
+    metrics: Path,
+    simulated: Collection[str],
     settings: Report,
 ) -> None:
     """Write ``index.html``, ``figures/*.png`` and ``plots/*.csv`` into ``target``.
 
     The page holds its figures within itself: it can be sent by mail and opened offline. It
-    holds no case ids.
+    holds no ids of cases or images. A study without cells has no part in it.
 
     Args:
         target: an existing empty folder.
-        cells: the study's models, in the study's order.
+        studies: by task, the models of each study, in its order.
         analyses: the folder above ``<task>/<cell>``.
-        metrics_csv: what the comparison wrote.
-        datasets: the names of the study's datasets, and whether each is simulated.
+        metrics: the folder that the comparisons wrote into.
+        simulated: names of simulated datasets.
         settings: resolution of the figures.
 
     Raises:
-        RarelensError: one sentence for each thing that is missing.
+        RarelensError: one sentence for each thing that is missing, or if no study has cells.
     """
-    blocks = read_blocks(cells, analyses, read_metrics(metrics_csv))
-    folder = target / "figures"
-    folder.mkdir()
-    sections = [_section(block, write_figures(block, folder, settings.dpi)) for block in blocks]
-    write_plots(target / "plots", blocks)
-    simulated = [name for name, is_simulated in datasets.items() if is_simulated]
-    write_text(target / "index.html", _render(sections, simulated, cells))
+    shown = {task: cells for task, cells in studies.items() if cells}
+    if not shown:
+        raise RarelensError("cells: no study has any; name a dataset in one of them (params.yaml)")
+    (target / "figures").mkdir()
+    parts = []
+    for task, cells in shown.items():
+        sections = _WRITERS[task](target, cells, analyses, metrics, settings.dpi)
+        parts.append(_part(task, cells, sections))
+    datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
+    drawn_by_program = [name for name in datasets if name in simulated]
+    write_text(target / "index.html", _render(parts, drawn_by_program, glossary(shown)))
 
 
-def _section(block: Block, drawn: list[Drawn]) -> dict[str, Any]:
-    measured = block.metrics[block.metrics["measure"] == "dice"]
+def _part(task: str, cells: Sequence[Cell], sections: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "block": block,
-        "headline": headline(block),
-        "tables": tables(block),
-        "figures": drawn,
-        "subjects": int(measured["subjects"].max()),
-        "confidence": float(block.metrics["confidence"].iloc[0]),
+        "task": task,
+        "sections": sections,
+        "models": len(cells),
+        "methods": len({cell.method for cell in cells}),
+        "seeds": len({cell.seed for cell in cells}),
     }
 
 
-def _render(sections: list[dict[str, Any]], simulated: list[str], cells: Sequence[Cell]) -> str:
+def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[tuple[str, str]]) -> str:
     environment = Environment(
         loader=PackageLoader("rarelens", "reporting"),
         autoescape=True,
@@ -75,14 +80,8 @@ def _render(sections: list[dict[str, Any]], simulated: list[str], cells: Sequenc
         lstrip_blocks=True,
     )
     environment.filters["embedded"] = _embedded
-    return environment.get_template("page.html.j2").render(
-        sections=sections,
-        simulated=simulated,
-        glossary=GLOSSARY,
-        models=len(cells),
-        methods=len({cell.method for cell in cells}),
-        seeds=len({cell.seed for cell in cells}),
-    )
+    page = environment.get_template("page.html.j2")
+    return page.render(parts=parts, simulated=simulated, glossary=terms)
 
 
 def _embedded(file: Path) -> str:

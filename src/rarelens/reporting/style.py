@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ MUTED = "#7b8794"
 FAINT = "#e4e7eb"
 # For classes, where several stand in one picture; none is a colour of train or test.
 CLASSES = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b4c9a", "#8c564b")
+# For methods, where all stand in one picture: the baseline first.
+METHODS = (INK, TEST, TRAIN, *CLASSES, "#7b8794", "#F0B400")
+MARKERS = "osD^vP<X>ph"
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -91,3 +94,27 @@ def grid(rows: int, columns: int, height: float, width: float) -> tuple[Figure, 
 def share_column_width(methods: int, least: float = 1.75, whole: float = 12.0) -> float:
     """Inches for each method's column: as wide as the page allows, at most 3.4."""
     return min(3.4, max(least, whole / methods))
+
+
+def remark(axis: Axes, text: str) -> None:
+    """Say in the middle of a panel why it is empty."""
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=MUTED)
+
+
+def method_look(place: int) -> tuple[str, str]:
+    """Colour and marker of the method at ``place``; the baseline stands at 0."""
+    return METHODS[place % len(METHODS)], MARKERS[place % len(MARKERS)]
+
+
+def spread(places: Sequence[float], least: float) -> list[float]:
+    """Rising ``places``, moved apart as little as is needed for gaps of at least ``least``."""
+    moved = list(places)
+    for _ in range(100 * len(moved)):
+        close = [i for i in range(len(moved) - 1) if moved[i + 1] - moved[i] < least - 1e-9]
+        if not close:
+            break
+        for i in close:
+            lack = (least - (moved[i + 1] - moved[i])) / 2
+            moved[i] -= lack
+            moved[i + 1] += lack
+    return moved

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rarelens.reporting.block import Block
-from rarelens.reporting.figures.margins import shown_classes
-from rarelens.reporting.tables import entry, interval, number, probability, signed
+from rarelens.reporting.segmentation.block import Block
+from rarelens.reporting.segmentation.figures.margins import shown_classes
+from rarelens.reporting.segmentation.tables import entry
+from rarelens.reporting.wording import interval, no_claim, number, relation, signed, words
 
 
 def headline(block: Block) -> list[str]:
@@ -17,11 +18,7 @@ def headline(block: Block) -> list[str]:
     """
     sentences = [_shift(block, class_) for class_ in shown_classes(block)]
     if not _enough(block):
-        count = len(block.seeds)
-        sentences.append(
-            f"Only {count} seed{'s' if count > 1 else ''}; fewer than three seeds: no claim. The "
-            "numbers above and in the table describe these runs."
-        )
+        sentences.append(no_claim(len(block.seeds)))
     elif len(block.methods) > 1:
         names = [block.classes[class_] for class_ in shown_classes(block) if class_]
         sentences += [_differences(block, name) for name in names]
@@ -38,15 +35,15 @@ def _shift(block: Block, class_: int) -> str:
     shift = entry(block, name, block.baseline, "shift_mean")
     train = entry(block, name, block.baseline, "margin_train")["mean"]
     test = entry(block, name, block.baseline, "margin_test")["mean"]
-    words = (
-        f"With {_plain(block.baseline)} (the baseline), the mean margin of {name} voxels goes from "
+    text = (
+        f"With {words(block.baseline)} (the baseline), the mean margin of {name} voxels goes from "
         f"{signed(train, 2)} in training subjects to {signed(test, 2)} in test subjects"
     )
     if not class_:
-        words = f"The margin of {name} voxels goes from {signed(train, 2)} to {signed(test, 2)}"
+        text = f"The margin of {name} voxels goes from {signed(train, 2)} to {signed(test, 2)}"
     bounds = interval(shift["ci_low"], shift["ci_high"], 2)
     return (
-        f"{words}: a shift of {signed(shift['mean'], 2)} "
+        f"{text}: a shift of {signed(shift['mean'], 2)} "
         f"({shift['confidence']:.0%} interval {bounds}), {_meaning(shift, train, test)}."
     )
 
@@ -69,8 +66,8 @@ def _differences(block: Block, name: str) -> str:
     for measure, word, digits in (("dice", "Dice", 3), ("shift_mean", "shift", 2)):
         rows = {method: entry(block, name, method, measure) for method in others}
         clear = [
-            f"{_plain(method)} ({signed(row['baseline_difference'], digits)}, "
-            f"p\u00a0{_relation(row['p_holm'])})"
+            f"{words(method)} ({signed(row['baseline_difference'], digits)}, "
+            f"p\u00a0{relation(row['p_holm'])})"
             for method, row in rows.items()
             if row["p_holm"] < 1 - row["confidence"]
         ]
@@ -81,12 +78,3 @@ def _differences(block: Block, name: str) -> str:
         f"For {name}, methods that differ from the baseline after Holm's correction over "
         f"{len(others)}: {'; '.join(found)}."
     )
-
-
-def _relation(p: float) -> str:
-    text = probability(p)
-    return (text if text.startswith("<") else f"= {text}").replace(" ", "\u00a0")
-
-
-def _plain(method: str) -> str:
-    return method.replace("_", " ")

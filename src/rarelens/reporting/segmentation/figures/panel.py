@@ -12,7 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from rarelens.reporting import style
-from rarelens.reporting.block import Block, Panel
+from rarelens.reporting.segmentation.block import Block, Panel
 
 LEAST_WINDOW = 36
 PADDING = 8

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from rarelens.reporting import style
-from rarelens.reporting.block import Block
-from rarelens.reporting.figures import curves, joint, margins, overlap, panel, shift
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure on disk.
-
-    Attributes:
-        kind: shift, margins, joint, overlap, panel or curves.
-        title: its heading.
-        caption: what the reader sees and how to read it.
-        alt: the same for those who do not see it, in short.
-        file: the PNG.
-    """
-
-    kind: str
-    title: str
-    caption: str
-    alt: str
-    file: Path
+from rarelens.reporting import curves
+from rarelens.reporting.drawing import Drawn, Plan, draw_all
+from rarelens.reporting.segmentation.block import Block
+from rarelens.reporting.segmentation.figures import joint, margins, overlap, panel, shift
 
 
 def write_figures(block: Block, folder: Path, dpi: int) -> list[Drawn]:
@@ -44,22 +23,13 @@ def write_figures(block: Block, folder: Path, dpi: int) -> list[Drawn]:
     Returns:
         The figures in the order of the report.
     """
-    written = []
-    for name, kind, title, caption, draw in _figures(block):
-        file = folder / f"{block.name}-{name}.png"
-        with style.styled():
-            style.save(draw(), file, dpi)
-        alt = f"{title}: {block.title}; methods {', '.join(block.methods)}."
-        written.append(Drawn(kind, title, caption, alt, file))
-    return written
+    about = f"{block.title}; methods {', '.join(block.methods)}."
+    plans = [*_logits(block), *_predictions(block)]
+    return draw_all(plans, folder, block.name, about, dpi)
 
 
-Plan = tuple[str, str, str, str, Callable[[], Figure]]
-
-
-def _figures(block: Block) -> Iterator[Plan]:
-    """Name, kind, title, caption and drawing of each figure."""
-    yield (
+def _logits(block: Block) -> Iterator[Plan]:
+    yield Plan(
         "shift",
         "shift",
         "Logit shift by class",
@@ -67,7 +37,7 @@ def _figures(block: Block) -> Iterator[Plan]:
         "nearer the decision boundary, or further beyond it, than those of training subjects.",
         partial(shift.draw, block),
     )
-    yield (
+    yield Plan(
         "margins",
         "margins",
         "Logit margins, training and test",
@@ -77,7 +47,7 @@ def _figures(block: Block) -> Iterator[Plan]:
         partial(margins.draw, block),
     )
     for class_ in margins.shown_classes(block)[:-1]:
-        yield (
+        yield Plan(
             f"joint-{class_}",
             "joint",
             f"Logits of {block.classes[class_]} against background",
@@ -86,7 +56,10 @@ def _figures(block: Block) -> Iterator[Plan]:
             "subjects, but not in training subjects, are the shift.",
             partial(joint.draw, block, class_),
         )
-    yield (
+
+
+def _predictions(block: Block) -> Iterator[Plan]:
+    yield Plan(
         "overlap",
         "overlap",
         "Overlap of every test subject",
@@ -95,7 +68,7 @@ def _figures(block: Block) -> Iterator[Plan]:
         partial(overlap.draw, block),
     )
     for number in range(1, len(block.panels) + 1):
-        yield (
+        yield Plan(
             f"panel-{number}",
             "panel",
             f"Test subject {number}",
@@ -104,11 +77,11 @@ def _figures(block: Block) -> Iterator[Plan]:
             "Margin maps: above 0 the network says rare class; the outline is the truth.",
             partial(panel.draw, block, number),
         )
-    yield (
+    yield Plan(
         "curves",
         "curves",
         "Training curves",
         "Losses of different objectives are not on one scale: compare their course, not their "
         "height.",
-        partial(curves.draw, block),
+        partial(curves.draw, block.history, block.methods, "dice"),
     )

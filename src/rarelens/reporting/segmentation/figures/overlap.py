@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from rarelens.reporting import style
-from rarelens.reporting.block import Block
-from rarelens.reporting.figures.margins import shown_classes
+from rarelens.reporting.segmentation.block import Block
+from rarelens.reporting.segmentation.figures.margins import shown_classes
 
 MEASURES = ("dice", "sensitivity", "precision")
 GOLDEN = 0.6180339887498949

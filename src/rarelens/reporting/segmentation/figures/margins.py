@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from rarelens.reporting import style
-from rarelens.reporting.block import Block
+from rarelens.reporting.segmentation.block import Block
 
 BINS = 70
 # The share of voxels, at either end, that the axis may leave out.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from rarelens.reporting import style
-from rarelens.reporting.block import Block
-from rarelens.reporting.figures.margins import shown_classes
+from rarelens.reporting.segmentation.block import Block
+from rarelens.reporting.segmentation.figures.margins import shown_classes
 
 GREY = "#6b7785"
 

@@ -10,8 +10,8 @@ from rarelens.cells import Cell
 from rarelens.comparison.segmentation import read_metrics
 from rarelens.errors import RarelensError
 from rarelens.reporting import style
-from rarelens.reporting.block import read_blocks
-from rarelens.reporting.figures import margins, panel, write_figures
+from rarelens.reporting.segmentation.block import read_blocks
+from rarelens.reporting.segmentation.figures import margins, panel, write_figures
 
 
 @pytest.fixture(scope="module")

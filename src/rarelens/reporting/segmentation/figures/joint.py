@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from rarelens.reporting import style
-from rarelens.reporting.block import Block
+from rarelens.reporting.segmentation.block import Block
 
 BINS = 90
 OUTSIDE = 0.002

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rarelens.cells import Cell
-from rarelens.errors import RarelensError
 from rarelens.files import read_json
+from rarelens.reporting.reading import (
+    gather,
+    grouped,
+    methods_of,
+    own_metrics,
+    percent,
+    require_analyses,
+)
 
 Panel = dict[str, NDArray[Any]]
 
@@ -60,7 +67,7 @@ class Block:
     @property
     def title(self) -> str:
         """For people."""
-        return f"{self.dataset}, {self.network}, {float(self.fraction):.0%} of the training pool"
+        return f"{self.dataset}, {self.network}, {percent(self.fraction)}"
 
 
 def read_blocks(cells: Sequence[Cell], analyses: Path, metrics: pd.DataFrame) -> list[Block]:
@@ -75,38 +82,21 @@ def read_blocks(cells: Sequence[Cell], analyses: Path, metrics: pd.DataFrame) ->
         RarelensError: one sentence for each file that is missing, and where the comparison
             does not cover a cell.
     """
-    missing = [
-        f"{file}: no such file; run the stages before the report (dvc repro)"
-        for cell in cells
-        for file in (cell.folder(str(analyses)) / name for name in ("analysis.json", "history.csv"))
-        if not file.is_file()
-    ]
-    if missing:
-        raise RarelensError(*missing)
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((cell.dataset, cell.network, cell.fraction), []).append(cell)
-    return [_block(group, analyses, metrics) for group in groups.values()]
+    require_analyses(cells, analyses, ("analysis.json", "history.csv"))
+    return [_block(group, analyses, metrics) for group in grouped(cells)]
 
 
 def _block(cells: list[Cell], analyses: Path, metrics: pd.DataFrame) -> Block:
     first = cells[0]
-    own = _own_metrics(first, metrics)
+    own = own_metrics(cells, metrics)
     baseline = str(own["baseline"].iloc[0])
-    methods = sorted(dict.fromkeys(cell.method for cell in cells), key=lambda m: m != baseline)
-    absent = [method for method in methods if method not in set(own["method"])]
-    if absent:
-        raise RarelensError(
-            f"metrics: {', '.join(absent)} of {first.dataset} is not in the comparison; "
-            "run stage compare again (dvc repro)"
-        )
     facts = read_json(first.folder(str(analyses)) / "analysis.json")
     seeds = tuple(dict.fromkeys(cell.seed for cell in cells))
     return Block(
         dataset=first.dataset,
         network=first.network,
         fraction=first.fraction,
-        methods=tuple(methods),
+        methods=methods_of(cells, baseline),
         baseline=baseline,
         seeds=seeds,
         classes=tuple(facts["classes"]),
@@ -116,34 +106,15 @@ def _block(cells: list[Cell], analyses: Path, metrics: pd.DataFrame) -> Block:
         margins=_pooled(cells, analyses, "margins", ["side", "class", "bin"]),
         joint=_pooled(cells, analyses, "joint", ["side", "class", "foreground", "bin_x", "bin_y"]),
         subjects=_subjects(cells, analyses),
-        history=_gather(cells, lambda cell: _history(cell.folder(str(analyses)))),
+        history=gather(cells, lambda cell: _history(cell.folder(str(analyses)))),
         panels=_panels([cell for cell in cells if cell.seed == seeds[0]], analyses),
         metrics=own,
     )
 
 
-def _own_metrics(cell: Cell, metrics: pd.DataFrame) -> pd.DataFrame:
-    keys = {"dataset": cell.dataset, "network": cell.network, "fraction": cell.fraction}
-    matching = pd.Series(True, index=metrics.index)
-    for column, value in keys.items():
-        matching &= metrics[column] == value
-    own: pd.DataFrame = metrics[matching]
-    if own.empty:
-        raise RarelensError(
-            f"metrics: {', '.join(keys.values())} is not in the comparison; "
-            "run stage compare again (dvc repro)"
-        )
-    return own
-
-
-def _gather(cells: list[Cell], read: Callable[[Cell], pd.DataFrame]) -> pd.DataFrame:
-    frames = [read(cell).assign(method=cell.method, seed=cell.seed) for cell in cells]
-    return pd.concat(frames, ignore_index=True)
-
-
 def _pooled(cells: list[Cell], analyses: Path, name: str, keys: list[str]) -> pd.DataFrame:
     """Counts of one table, added up over seeds."""
-    rows = _gather(
+    rows = gather(
         cells, lambda cell: pd.read_parquet(cell.folder(str(analyses)) / f"{name}.parquet")
     )
     return rows.groupby(["method", *keys])["count"].sum().reset_index()
@@ -151,7 +122,7 @@ def _pooled(cells: list[Cell], analyses: Path, name: str, keys: list[str]) -> pd
 
 def _subjects(cells: list[Cell], analyses: Path) -> pd.DataFrame:
     """Overlap per test subject; case ids give way to numbers here."""
-    rows = _gather(
+    rows = gather(
         cells, lambda cell: pd.read_parquet(cell.folder(str(analyses)) / "overlap.parquet")
     )
     rows = rows[(rows["side"] == "test") & (rows["rule"] == "all")]

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
-from rarelens.reporting import style
-from rarelens.reporting.block import Block
-from rarelens.reporting.figures.margins import shown_classes
-
-NONE = "–"
-
-
-class Mean(NamedTuple):
-    """A mean, and how it spreads over seeds."""
-
-    mean: str
-    spread: str
+from rarelens.reporting.segmentation.block import Block
+from rarelens.reporting.segmentation.figures.margins import shown_classes
+from rarelens.reporting.wording import NONE, Mean, interval, number, probability, signed, words
 
 
 @dataclass(frozen=True)
@@ -72,30 +62,6 @@ def entry(block: Block, class_name: str, method: str, measure: str) -> pd.Series
     return rows.iloc[0] if len(rows) else pd.Series(float("nan"), index=block.metrics.columns)
 
 
-def number(value: float, digits: int = 3) -> str:
-    """``0.512``; a dash where there is no value."""
-    return NONE if not math.isfinite(value) else style.signed(value, digits).removeprefix("+")
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """``+0.012`` or ``−0.012``."""
-    return NONE if not math.isfinite(value) else style.signed(value, digits)
-
-
-def interval(low: float, high: float, digits: int = 3) -> str:
-    """``−0.012 to +0.034``; empty where there is none."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f"{signed(low, digits)} to {signed(high, digits)}"
-
-
-def probability(p: float) -> str:
-    """``0.034``, or ``< 0.001``."""
-    if not math.isfinite(p):
-        return NONE
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def _row(block: Block, class_name: str, method: str) -> Row:
     dice, sensitivity, precision, hd95, missed, shift = (
         entry(block, class_name, method, measure)
@@ -103,7 +69,7 @@ def _row(block: Block, class_name: str, method: str) -> Row:
     )
     baseline = method == block.baseline
     return Row(
-        method=method.replace("_", " "),
+        method=words(method),
         baseline=baseline,
         dice=_spread(dice),
         sensitivity=_spread(sensitivity),
