@@ -10,8 +10,8 @@ from rarelens.config.volumes import PatchSize, Preprocess, RareClasses
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import guarded
 from rarelens.parameters import Scope
-from rarelens.training.job import Job
-from rarelens.training.segmentation import train_cell
+from rarelens.training.segmentation.cell import train_cell
+from rarelens.training.segmentation.job import Job
 
 
 @guarded

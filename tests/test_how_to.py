@@ -10,7 +10,7 @@ import torch
 
 from rarelens import components, objectives
 from rarelens.config.methods import Method
-from rarelens.training.builders import build_terms
+from rarelens.training.segmentation.builders import build_terms
 
 PAGE = Path(__file__).parents[1] / "docs/how-to/own-method.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)

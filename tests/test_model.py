@@ -8,7 +8,7 @@ import torch
 
 from rarelens.errors import RarelensError
 from rarelens.model import ModelCard, build_network, load_card, load_model, save_model
-from rarelens.training.job import Job
+from rarelens.training.segmentation.job import Job
 
 
 @pytest.fixture(params=["unet", "segresnet"])

@@ -18,8 +18,8 @@ from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.prediction import predict
 from rarelens.tracking.live import LiveRun
-from rarelens.training.job import Job
-from rarelens.training.segmentation import train_cell
+from rarelens.training.segmentation.cell import train_cell
+from rarelens.training.segmentation.job import Job
 
 MODEL = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0).folder("models")
 PARAMETERS = """

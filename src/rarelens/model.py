@@ -8,18 +8,11 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rarelens.components import check_options, find
 from rarelens.config.methods import Method, Network
 from rarelens.config.volumes import Preprocess
-from rarelens.errors import RarelensError
-from rarelens.files import write_json
-
-WEIGHTS = "weights.safetensors"
-GIVEN_TO_NETWORKS = ("in_channels", "out_channels")
+from rarelens.modules import construct, load_weights, read_card, write_model
 
 
 class ModelCard(BaseModel):
@@ -50,9 +43,7 @@ class ModelCard(BaseModel):
 
 def build_network(network: Network, channels: int, classes: int) -> nn.Module:
     """A new network with the layout of weights that is fastest for 3-D convolution on a CPU."""
-    component = find("networks", network.network)
-    options = check_options(component, network.options, GIVEN_TO_NETWORKS, "networks")
-    module: nn.Module = component(in_channels=channels, out_channels=classes, **options)
+    module = construct(network, channels, classes)
     return module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
@@ -70,11 +61,7 @@ def training_patch(
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write ``weights.safetensors`` and ``model.json`` into an existing folder."""
-    save_file(
-        {key: value.detach().cpu().contiguous() for key, value in weights.items()},
-        folder / WEIGHTS,
-    )
-    write_json(folder / "model.json", card.model_dump(mode="json"))
+    write_model(folder, weights, card)
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -83,14 +70,7 @@ def load_card(folder: Path) -> ModelCard:
     Raises:
         RarelensError: if the folder holds no model, or its card is not readable.
     """
-    for name in ("model.json", WEIGHTS):
-        if not (folder / name).is_file():
-            raise RarelensError(f"{folder}: no model here ({name} is missing); give a model folder")
-    file = folder / "model.json"
-    try:
-        return ModelCard.model_validate_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _broken(file, error) from error
+    return read_card(folder, ModelCard)
 
 
 def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
@@ -102,17 +82,4 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     """
     card = load_card(folder)
     module = build_network(card.network, len(card.channels), len(card.classes))
-    try:
-        module.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise _broken(folder / WEIGHTS, error) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return module.to(device).eval(), card
-
-
-def _broken(file: Path, error: Exception) -> RarelensError:
-    reason = " ".join(str(error).split())[:200]
-    return RarelensError(
-        f"{file}: broken, or of another version ({reason}); bring the model's folder back "
-        "(`dvc checkout`), copy it anew, or train it anew"
-    )
+    return load_weights(module, folder), card

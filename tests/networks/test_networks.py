@@ -1,4 +1,4 @@
-"""Every network of ``params.yaml``, in a small size: shapes, seeds, gradients."""
+"""Every segmentation network of ``params.yaml``, in a small size: shapes, seeds, gradients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from rarelens.config.whole import read_parameters
 from rarelens.model import build_network
 
 ROOT = Path(__file__).parents[2]
-NETWORKS = read_parameters(ROOT / "params.yaml").networks
+FOR_IMAGES = ("light_cnn", "densenet121", "resnet50")
+NETWORKS = {
+    name: settings
+    for name, settings in read_parameters(ROOT / "params.yaml").networks.items()
+    if settings.network not in FOR_IMAGES
+}
 # Fewer features; the depth, which decides the strides, stays.
 SMALL = {
     "unet": lambda options: {"channels": [2] * len(options["channels"])},

@@ -10,8 +10,8 @@ import pytest
 from rarelens.data.prepared import PreparedDataset
 from rarelens.files import read_json
 from rarelens.tracking.live import LiveRun
-from rarelens.training.job import Job
-from rarelens.training.segmentation import train_cell
+from rarelens.training.segmentation.cell import train_cell
+from rarelens.training.segmentation.job import Job
 
 MakeJob = Callable[..., Job]
 Runs = Callable[[], list[Any]]

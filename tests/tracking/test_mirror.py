@@ -11,7 +11,7 @@ from rarelens.cells import Cell
 from rarelens.files import read_json, write_json
 from rarelens.tracking.client import connect
 from rarelens.tracking.mirror import sync
-from rarelens.training.job import Job
+from rarelens.training.segmentation.job import Job
 
 CELL = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0)
 UNTRAINED = Cell("segmentation", "tiny", "unet", "focal", "1", 0)

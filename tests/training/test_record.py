@@ -45,7 +45,7 @@ def test_commit_is_marked_where_tracked_files_differ(outside: Path) -> None:
 
 
 def test_a_run_is_described() -> None:
-    record = describe_run(seconds=2.0, steps_per_second=3.0, batch_size=4)
+    record = describe_run(seconds=2.0, steps_per_second=3.0, batch_size=4, unit="patches")
     assert (record["seconds"], record["patches_per_second"]) == (2.0, 12.0)
     # More than the interpreter alone, less than any machine that tests run on.
     assert 50 < record["peak_memory_mib"] < 64 * 1024

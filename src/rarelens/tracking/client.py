@@ -22,7 +22,10 @@ from rarelens.cells import Cell
 
 CELL, IDENTITY, STALE = "rarelens.cell", "rarelens.identity", "rarelens.stale"
 METRICS = {"loss": "train/loss", "learning_rate": "train/learning_rate"}
-METRICS |= {"validation_dice": "validation/dice"}
+METRICS |= {
+    "validation_dice": "validation/dice",
+    "validation_average_precision": "validation/average_precision",
+}
 # A server that is away is given up on in seconds, not in MLflow's minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

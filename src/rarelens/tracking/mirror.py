@@ -46,9 +46,10 @@ def sync_if_possible(cells: Sequence[Cell]) -> None:
 
 def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
     """The id of the cell's run, brought up to date; None if the cell is not trained."""
-    file = cell.base.folder("records").with_suffix(".json")
-    extracted = cell == cell.base or (cell.folder("extracts") / "extract.json").is_file()
-    if not file.is_file() or not cell.base.folder("models").is_dir() or not extracted:
+    trained = _trained(cell)
+    file = trained.folder("records").with_suffix(".json")
+    extracted = cell == trained or (cell.folder("extracts") / "extract.json").is_file()
+    if not file.is_file() or not trained.folder("models").is_dir() or not extracted:
         return None
     record = read_json(file)
     found = mlflow.find_run(client, experiment, cell, record["identity"])
@@ -67,15 +68,20 @@ def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
 def _complete(client: MlflowClient, run: str, cell: Cell, record: dict[str, Any]) -> None:
     """Add what a new run lacks, or one whose server went away before the training's end."""
     mlflow.log_parameters(client, run, record["parameters"] | _adjustment(cell))
-    history = pd.read_csv(cell.base.folder("models") / "history.csv").dropna(axis="columns")
+    history = pd.read_csv(_trained(cell).folder("models") / "history.csv").dropna(axis="columns")
     rows = history[~history["step"].isin(mlflow.logged_steps(client, run))]
     mlflow.log_epochs(client, run, (dict(row) for _, row in rows.iterrows()))
     client.set_terminated(run, "FINISHED")
 
 
+def _trained(cell: Cell) -> Cell:
+    """The cell whose weights this one uses: of a post-hoc one its base, else itself."""
+    return cell.base if cell.task == "segmentation" else cell
+
+
 def _adjustment(cell: Cell) -> dict[str, Any]:
     """What a post-hoc cell adds to the parameters of the one whose weights it uses."""
-    if cell == cell.base:
+    if cell == _trained(cell):
         return {}
     facts = read_json(cell.folder("extracts") / "extract.json")
     kind = cell.method.partition("+")[2]
@@ -84,7 +90,8 @@ def _adjustment(cell: Cell) -> dict[str, Any]:
 
 def _measures(cell: Cell, record: dict[str, Any]) -> dict[str, float]:
     """Counts and costs of the training, and the final measures where the cell is analysed."""
-    names = ("steps", "gradient_evaluations", "seconds", "patches_per_second", "peak_memory_mib")
+    names = ["steps", "gradient_evaluations", "seconds", "peak_memory_mib"]
+    names += [name for name in ("patches_per_second", "images_per_second") if name in record]
     measures = {f"cost/{name}": float(record[name]) for name in names}
     summary = cell.folder("analyses") / "summary.json"
     if summary.is_file():

@@ -1,1 +1,1 @@
-"""The training loop and what it is made of."""
+"""The training loop that both tasks share; what is a task's own lies in its folder."""

@@ -15,17 +15,18 @@ class Bar:
     Args:
         name: what is trained.
         steps: in all.
-        batch_size: patches a step.
+        batch_size: samples a step.
+        unit: what they are, in the plural.
         resumed: steps that were taken before.
     """
 
-    def __init__(self, name: str, steps: int, batch_size: int, resumed: int) -> None:
+    def __init__(self, name: str, steps: int, batch_size: int, unit: str, resumed: int) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
             TextColumn("loss {task.fields[loss]:.4f}"),
-            TextColumn("{task.fields[rate]:.1f} patches/s"),
+            TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=Console(stderr=True))
@@ -34,8 +35,8 @@ class Bar:
 
     def show(self, step: int, loss: float) -> None:
         """Move on to ``step``."""
-        patches = (step - self._resumed) * self._batch_size
-        rate = patches / (time.perf_counter() - self._begun)
+        samples = (step - self._resumed) * self._batch_size
+        rate = samples / (time.perf_counter() - self._begun)
         self._bar.update(self._task, completed=step, loss=loss, rate=rate)
 
     def __enter__(self) -> Bar:

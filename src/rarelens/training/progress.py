@@ -17,9 +17,9 @@ class Progress:
     Attributes:
         step: batches taken; optimiser steps, but under ``separate_steps`` one for each term.
         gradient_evaluations: forward and backward passes over a batch.
-        history: a row per epoch: step, loss, learning_rate and, with validation cases,
-            validation_dice.
-        best_dice: the best mean validation Dice so far.
+        history: a row per epoch: step, loss, learning_rate and, where there is a validation, its
+            score.
+        best_score: the best of the validation so far.
         best_step: when that was.
         best_weights: the weights then, kept where the best are to be selected.
     """
@@ -27,22 +27,21 @@ class Progress:
     step: int = 0
     gradient_evaluations: int = 0
     history: list[Row] = field(default_factory=list)
-    best_dice: float = -1.0
+    best_score: float = -1.0
     best_step: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def record(self, row: Row, weights: dict[str, Tensor] | None) -> None:
-        """Add an epoch's row; ``weights`` are copied if it is the best so far."""
+    def record(self, row: Row, score: float | None, weights: dict[str, Tensor] | None) -> None:
+        """Add an epoch's row; ``weights`` are copied if its ``score`` is the best so far."""
         self.history.append(row)
-        dice = row.get("validation_dice")
-        if dice is None or dice <= self.best_dice:
+        if score is None or score <= self.best_score:
             return
-        self.best_dice, self.best_step = dice, self.step
+        self.best_score, self.best_step = score, self.step
         if weights is not None:
             self.best_weights = {key: value.detach().clone() for key, value in weights.items()}
 
     def stagnant(self, patience: int | None) -> bool:
-        """Whether the last ``patience`` epochs brought no better validation Dice."""
+        """Whether the last ``patience`` epochs brought no better score."""
         if patience is None:
             return False
         since_best = sum(row["step"] > self.best_step for row in self.history)

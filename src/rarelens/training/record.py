@@ -14,18 +14,20 @@ from typing import Any
 
 import torch
 
-from rarelens.training.job import NUMERIC_PACKAGES
+from rarelens.training.identity import NUMERIC_PACKAGES
 
 
-def describe_run(seconds: float, steps_per_second: float, batch_size: int) -> dict[str, Any]:
-    """Seconds, throughput and peak memory (MiB) of this process, and where it ran."""
+def describe_run(
+    seconds: float, steps_per_second: float, batch_size: int, unit: str
+) -> dict[str, Any]:
+    """Seconds, throughput (in ``unit``) and peak memory (MiB) of this process, and where it ran."""
     # ru_maxrss counts KiB, but bytes on macOS.
-    unit = 1024 if sys.platform == "darwin" else 1
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit / 1024
+    kib = 1024 if sys.platform == "darwin" else 1
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / kib / 1024
     record: dict[str, Any] = {
         "seconds": round(seconds, 2),
         "steps_per_second": round(steps_per_second, 3),
-        "patches_per_second": round(steps_per_second * batch_size, 2),
+        f"{unit}_per_second": round(steps_per_second * batch_size, 2),
         "peak_memory_mib": round(memory, 1),
         "environment": {
             "python": platform.python_version(),

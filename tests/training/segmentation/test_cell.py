@@ -14,8 +14,8 @@ from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.model import load_card
 from rarelens.tracking.live import LiveRun
-from rarelens.training.job import Job
-from rarelens.training.segmentation import train_cell
+from rarelens.training.segmentation.cell import train_cell
+from rarelens.training.segmentation.job import Job
 
 MakeJob = Callable[..., Job]
 

@@ -12,8 +12,8 @@ import pytest
 from rarelens.config.volumes import Split
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.preprocessing import prepare_dataset
-from rarelens.training import job as module
-from rarelens.training.job import Job
+from rarelens.training import identity as module
+from rarelens.training.segmentation.job import Job
 
 MakeJob = Callable[..., Job]
 

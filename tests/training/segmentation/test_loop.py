@@ -13,11 +13,12 @@ from safetensors.torch import save
 from rarelens.data.patches import PatchSampler
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
-from rarelens.training import loop
 from rarelens.training.checkpoints import Checkpoints
-from rarelens.training.job import Job
-from rarelens.training.loop import Trained, train
-from rarelens.training.terms import Terms
+from rarelens.training.loop import Trained
+from rarelens.training.segmentation import task
+from rarelens.training.segmentation.job import Job
+from rarelens.training.segmentation.task import train
+from rarelens.training.segmentation.terms import Terms
 
 MakeJob = Callable[..., Job]
 
@@ -42,7 +43,7 @@ def equal(one: Trained, other: Trained) -> bool:
 def vars_of(trained: Trained) -> tuple:
     progress = trained.progress
     return (
-        progress.step, progress.gradient_evaluations, progress.history, progress.best_dice,
+        progress.step, progress.gradient_evaluations, progress.history, progress.best_score,
         progress.best_step, trained.selected_step,
     )  # fmt: skip
 
@@ -155,7 +156,7 @@ def test_history_holds_the_learning_rate_after_each_epoch(
 def dice(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Validation Dice to come, one an epoch."""
     values: list[float] = []
-    monkeypatch.setattr(loop, "validation_dice", lambda *_: values.pop(0))
+    monkeypatch.setattr(task, "validation_dice", lambda *_: values.pop(0))
     return values
 
 
@@ -239,7 +240,7 @@ def test_a_gradient_that_is_not_finite_names_the_cases(
     separate: bool,
 ) -> None:
     objective = InfiniteGradient()
-    monkeypatch.setattr(loop, "build_terms", lambda *_: Terms(objective, objective, []))
+    monkeypatch.setattr(task, "build_terms", lambda *_: Terms(objective, objective, []))
     job = make_job(method={"objective": "focal", "separate_steps": separate}, **changes)
     with pytest.raises(RarelensError, match=r"gradient is not finite at step 1 \(cases tiny_"):
         run(job, tiny, tmp_path)
@@ -249,7 +250,7 @@ def test_methods_of_one_seed_see_the_same_patches_and_initial_weights(
     tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    original, build = PatchSampler.batch, loop.build_network
+    original, build = PatchSampler.batch, task.build_network
 
     def batch(self: PatchSampler, step: int) -> object:
         result = original(self, step)
@@ -263,7 +264,7 @@ def test_methods_of_one_seed_see_the_same_patches_and_initial_weights(
         return network
 
     monkeypatch.setattr(PatchSampler, "batch", batch)
-    monkeypatch.setattr(loop, "build_network", build_network)
+    monkeypatch.setattr(task, "build_network", build_network)
     methods = (
         {"objective": "cross_entropy"},
         {"objective": "large_margin", "asymmetric": True},

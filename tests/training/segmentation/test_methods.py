@@ -11,10 +11,10 @@ import pytest
 from rarelens.config.whole import read_parameters
 from rarelens.data.prepared import PreparedDataset
 from rarelens.training.checkpoints import Checkpoints
-from rarelens.training.job import Job
-from rarelens.training.loop import train
+from rarelens.training.segmentation.job import Job
+from rarelens.training.segmentation.task import train
 
-PARAMETERS = read_parameters(Path(__file__).parents[2] / "params.yaml")
+PARAMETERS = read_parameters(Path(__file__).parents[3] / "params.yaml")
 METHODS = PARAMETERS.methods.segmentation
 SMALL_DEEPMEDIC = {
     "network": "deepmedic",

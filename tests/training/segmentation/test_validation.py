@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rarelens.data.prepared import PreparedDataset
-from rarelens.training.validation import validation_dice
+from rarelens.training.segmentation.validation import validation_dice
 
 
 class Always(torch.nn.Module):

@@ -1,22 +1,15 @@
-"""Objective, regularisers, optimiser and learning-rate schedule from parameters."""
+"""Objective and regularisers from parameters."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
-
-import torch
-from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from rarelens.components import check_options, find, needs
 from rarelens.config.base import Component
 from rarelens.config.methods import Method
-from rarelens.config.segmentation import TrainSegmentation
 from rarelens.errors import RarelensError
-from rarelens.training.terms import Terms
+from rarelens.training.segmentation.terms import Terms
 
 # Arguments that rarelens supplies; the user's options are all others.
 GIVEN = (
@@ -138,28 +131,3 @@ def _build(package: str, kind: str, settings: Component, given: dict[str, Any], 
     except (RuntimeError, TypeError, ValueError) as error:
         message = " ".join(str(error).split())
         raise RarelensError(f"params.yaml: {path}: {kind}: {message}") from error
-
-
-def build_optimiser(network: nn.Module, settings: TrainSegmentation) -> Optimizer:
-    """AdamW, or SGD with Nesterov momentum 0.99 (as nnU-Net)."""
-    if settings.optimiser == "adamw":
-        return torch.optim.AdamW(
-            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    return torch.optim.SGD(
-        network.parameters(),
-        settings.learning_rate,
-        momentum=0.99,
-        nesterov=True,
-        weight_decay=settings.weight_decay,
-    )
-
-
-def build_schedule(optimiser: Optimizer, settings: TrainSegmentation, steps: int) -> LambdaLR:
-    """Learning rate over ``steps``: constant, polynomial (1 − t)^0.9, or half a cosine."""
-    factors = {
-        "constant": lambda _: 1.0,
-        "polynomial": lambda step: (1 - min(step / steps, 1.0)) ** 0.9,
-        "cosine": lambda step: (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2,
-    }
-    return LambdaLR(optimiser, factors[settings.schedule])

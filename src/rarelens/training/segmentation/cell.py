@@ -1,63 +1,38 @@
-"""Train one cell and write its model and record."""
+"""Train one segmentation cell and write its model and record."""
 
 from __future__ import annotations
 
 import math
-import time
-
-import pandas as pd
+from functools import partial
+from pathlib import Path
 
 from rarelens.data.prepared import PreparedDataset
-from rarelens.errors import RarelensError
-from rarelens.files import refuse_link, whole_folder, write_json
 from rarelens.model import ModelCard, build_network, save_model, training_patch
 from rarelens.regularisers.adversarial import Adversarial
-from rarelens.tracking.live import LiveRun
-from rarelens.training.checkpoints import Checkpoints
-from rarelens.training.job import Job
-from rarelens.training.loop import Trained, train
-from rarelens.training.record import describe_run, git_commit
-
-HISTORY = ("step", "loss", "learning_rate", "validation_dice")
+from rarelens.training.loop import Trained
+from rarelens.training.run import Run, train_and_record
+from rarelens.training.segmentation.job import Job
+from rarelens.training.segmentation.task import SegmentationTask, train
 
 
 def train_cell(job: Job, data: PreparedDataset) -> None:
     """Write ``models/…/<cell>/`` and ``records/…/<cell>.json``; log to MLflow as it goes."""
-    folder, record = job.cell.folder("models"), job.cell.folder("records").with_suffix(".json")
-    refuse_link(folder)
-    begun = time.perf_counter()
-    identity = job.identity(data)
-    checkpoints = Checkpoints(job.cell.folder("scratch"), identity)
-    tags = {"git_commit": git_commit(), "dataset_digest": data.digest()}
-    live = LiveRun(tags, job.training_cases(data))
-    live.start(job.cell, identity, job.as_dict())
-    try:
-        trained = train(job, data, checkpoints, live.epoch)
-    except RarelensError:
-        live.end("FAILED")
-        raise
-    with whole_folder(folder) as target:
-        save_model(target, trained.weights, _card(job, data, trained))
-        history = pd.DataFrame(trained.progress.history, columns=list(HISTORY))
-        history.to_csv(target / "history.csv", index=False, float_format="%.9g")
-    seconds = time.perf_counter() - begun
-    details = describe_run(seconds, trained.steps_per_second, job.settings.batch_size)
-    progress = trained.progress
-    write_json(
-        record,
-        {
-            "identity": identity,
-            "device": trained.device,
-            "steps": progress.step,
-            "gradient_evaluations": progress.gradient_evaluations,
-            **_perturbation(job, data),
-            "parameters": job.as_dict(),
-            **tags,
-            **details,
-        },
+    run = Run(
+        cell=job.cell,
+        identity=job.identity(data),
+        parameters=job.as_dict(),
+        dataset_digest=data.digest(),
+        cases=job.training_cases(data),
+        samples=job.settings.batch_size,
+        unit=SegmentationTask.unit,
+        score=SegmentationTask.score,
+        facts=_perturbation(job, data),
     )
-    live.end("FINISHED")
-    checkpoints.clear()
+
+    def save(folder: Path, trained: Trained) -> None:
+        save_model(folder, trained.weights, _card(job, data, trained))
+
+    train_and_record(run, partial(train, job, data), save)
 
 
 def _perturbation(job: Job, data: PreparedDataset) -> dict[str, float]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
-import rarelens
 from rarelens.cells import Cell
 from rarelens.config.methods import Method, Network
 from rarelens.config.segmentation import TrainSegmentation
 from rarelens.config.volumes import Preprocess
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
-
-NUMERIC_PACKAGES = ("accelerate", "monai", "numpy", "torch")
+from rarelens.training.identity import identify
 
 
 @dataclass(frozen=True)
@@ -64,11 +58,4 @@ class Job:
 
     def identity(self, data: PreparedDataset) -> str:
         """A digest of all that the weights depend on: parameters, data, code, packages."""
-        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode())
-        digest.update(data.digest().encode())
-        for file in sorted(Path(rarelens.__file__).parent.rglob("*.py")):
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        for name in NUMERIC_PACKAGES:
-            digest.update(f"{name}={version(name)}".encode())
-        return digest.hexdigest()[:16]
+        return identify(self.as_dict(), data.digest())

@@ -1,0 +1,1 @@
+"""Training of classification networks on images, and of new heads on frozen features."""

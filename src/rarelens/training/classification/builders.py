@@ -1,0 +1,100 @@
+"""Objective and sampler of a classification method, from parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from rarelens.components import check_options, find, needs
+from rarelens.config.methods import ClassificationMethod
+from rarelens.errors import RarelensError
+
+# Arguments that rarelens supplies; the user's options are all others.
+GIVEN = ("classes", "images", "negatives", "positives", "reduction")
+Labels = NDArray[np.float32]
+
+
+def check_classification_method(name: str, method: ClassificationMethod) -> None:
+    """Build a method as if for two classes, and try it.
+
+    Raises:
+        RarelensError: if parts of the method do not exist, do not take their options, or are not
+            for multi-label classification.
+    """
+    labels = np.array([[1, 0], [0, 1], [np.nan, 0]], np.float32)
+    image_weights(name, method, labels)
+    if not _is_multi_label(build_objective(name, method, labels), labels):
+        raise RarelensError(
+            f"params.yaml: methods.classification.{name}.objective: {method.objective} is not for "
+            "multi-label targets in which NaN is ignored; choose an objective for classification"
+        )
+
+
+def _is_multi_label(objective: nn.Module, labels: Labels) -> bool:
+    """Whether the loss has a gradient for each label, and none for those that are ignored.
+
+    An objective for segmentation may take targets of this shape, too, but lets classes compete.
+    """
+    logits = torch.zeros(labels.shape, requires_grad=True)
+    try:
+        objective(logits, torch.from_numpy(labels)).backward()
+    except (IndexError, RuntimeError, TypeError, ValueError):
+        return False
+    gradient = logits.grad
+    if gradient is None or not torch.isfinite(gradient).all():
+        return False
+    return bool(((gradient == 0).numpy() == np.isnan(labels)).all())
+
+
+def build_objective(name: str, method: ClassificationMethod, labels: Labels) -> nn.Module:
+    """The objective of this method for a training subset.
+
+    Args:
+        name: the method, for messages.
+        method: its parameters.
+        labels: of the training subset, (N, C), 1, 0 or NaN.
+
+    Raises:
+        RarelensError: if there is no such objective, or it does not take its options.
+    """
+    path = f"methods.classification.{name}"
+    component = find("objectives", method.objective)
+    options = check_options(component, method.options, GIVEN, path)
+    given = {
+        "classes": labels.shape[1],
+        "images": len(labels),
+        "negatives": (labels == 0).sum(axis=0).tolist(),
+        "positives": (labels == 1).sum(axis=0).tolist(),
+    }
+    needed = {key: given[key] for key in needs(component, list(given))}
+    objective: nn.Module = made(component, {**options, **needed}, path, method.objective)
+    return objective
+
+
+def image_weights(name: str, method: ClassificationMethod, labels: Labels) -> NDArray[np.float64]:
+    """How likely each image of the training subset is to be drawn into a batch, (N,).
+
+    Raises:
+        RarelensError: if there is no such sampler.
+    """
+    try:
+        sampler = find("sampling", method.sampling)
+    except RarelensError as error:
+        path = f"params.yaml: methods.classification.{name}"
+        raise RarelensError(f"{path}: {error}") from error
+    weights: NDArray[np.float64] = sampler(labels)
+    return weights
+
+
+def made(component: Callable[..., Any], arguments: dict[str, Any], path: str, kind: str) -> Any:
+    """What a component makes of its arguments; what it refuses is told with its path."""
+    try:
+        return component(**arguments)
+    except (RuntimeError, TypeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise RarelensError(f"params.yaml: {path}: {kind}: {message}") from error

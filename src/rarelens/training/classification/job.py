@@ -1,0 +1,50 @@
+"""A training job: everything that decides a classifier's weights, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rarelens.cells import Cell
+from rarelens.classifier import INITIAL_WEIGHTS
+from rarelens.config.classification import TrainClassification
+from rarelens.config.images import ImagePreprocess
+from rarelens.config.methods import ClassificationMethod, Network
+from rarelens.data.images.prepared import PreparedImages
+from rarelens.data.images.splits import image_subset
+from rarelens.training.identity import identify
+
+
+@dataclass(frozen=True)
+class ClassificationJob:
+    """The parameters of one cell's training, as a stage reads them."""
+
+    cell: Cell
+    network: Network
+    method: ClassificationMethod
+    settings: TrainClassification
+    preprocess: ImagePreprocess
+
+    def training_images(self, data: PreparedImages) -> list[str]:
+        """The cell's training subset."""
+        return image_subset(data.table, self.cell.fraction, self.cell.seed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values, the same after a way through JSON."""
+        sections = {
+            key: getattr(self, key).model_dump(mode="json")
+            for key in ("network", "method", "settings", "preprocess")
+        }
+        return {"cell": asdict(self.cell), **sections}
+
+    def identity(self, data: PreparedImages) -> str:
+        """A digest of all that the weights depend on: parameters, data, code, packages."""
+        digest = data.digest()
+        initial = self.network.options.get(INITIAL_WEIGHTS)
+        # A file that is missing is told when the network is built.
+        if initial is not None and Path(initial).is_file():
+            with Path(initial).open("rb") as stream:
+                digest += hashlib.file_digest(stream, "sha256").hexdigest()
+        return identify(self.as_dict(), digest)

@@ -1,0 +1,1 @@
+"""Training of segmentation networks on patches."""
