@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -31,12 +31,27 @@ from rarelens.analysis.histograms import (
     quantile_from_histogram,
     wasserstein_from_histograms,
 )
-from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import RarelensError
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 INTERVALS = ("mean", "median", "negative_fraction", "standardised_difference", "wasserstein")
 CHUNK = 4_000_000  # Entries of a replicates × bins matrix that are held at once.
+
+
+class Resampling(Protocol):
+    """What the settings of an analysis say of its bootstrap."""
+
+    @property
+    def bootstrap(self) -> int:
+        """Number of replicates."""
+
+    @property
+    def confidence(self) -> float:
+        """Share of the replicates within an interval."""
+
+    @property
+    def seed(self) -> int:
+        """Of the random numbers."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ def shift_table(
     histograms: pd.DataFrame,
     classes: Sequence[str],
     width: float,
-    settings: AnalyseSegmentation,
+    settings: Resampling,
 ) -> pd.DataFrame:
     """Train against test side, for each class and statistic.
 
@@ -146,7 +161,7 @@ def _sides(
 
 
 def _rows(
-    train: Side, test: Side, settings: AnalyseSegmentation, rng: np.random.Generator
+    train: Side, test: Side, settings: Resampling, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     whole_train, whole_test = (side.pooled(np.ones((1, side.subjects))) for side in (train, test))
     before, after = whole_train.statistics(), whole_test.statistics()
@@ -180,7 +195,7 @@ def _differences(train: Side, test: Side) -> dict[str, Floats]:
 
 
 def _intervals(
-    train: Side, test: Side, settings: AnalyseSegmentation, rng: np.random.Generator
+    train: Side, test: Side, settings: Resampling, rng: np.random.Generator
 ) -> dict[str, tuple[float, float]]:
     """Percentile interval of each difference; NaN where a side has no subject."""
     if not (train.subjects and test.subjects):
@@ -202,7 +217,7 @@ def _intervals(
     return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
 
 
-def _draws(subjects: int, settings: AnalyseSegmentation, rng: np.random.Generator) -> Floats:
+def _draws(subjects: int, settings: Resampling, rng: np.random.Generator) -> Floats:
     """How often each subject is drawn in each replicate, (B, S)."""
     even = np.full(subjects, 1 / subjects)
     return rng.multinomial(subjects, even, size=settings.bootstrap).astype(np.float64)

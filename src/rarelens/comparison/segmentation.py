@@ -65,14 +65,15 @@ def compare(
 
     Returns:
         One row for each dataset, network, fraction, method, class, rule and measure, without
-        case ids, in an order that does not depend on that of ``cells``.
+        case ids, in an order that does not depend on that of ``cells``; none without cells, of a
+        study that is switched off.
 
     Raises:
         RarelensError: if an analysis is missing, or the baseline is not among the cells.
     """
     cells = sorted(cells)
     if not cells:
-        raise RarelensError("cells: the study has none; name datasets and methods in study")
+        return pd.DataFrame(columns=COLUMNS)
     if baseline not in {cell.method for cell in cells}:
         raise RarelensError(
             f"baseline {baseline!r} is not among the study's methods; add it to study.*.methods"
@@ -96,7 +97,7 @@ def write_metrics(table: pd.DataFrame, json: Path, csv: Path) -> None:
     write_text(csv, ordered.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     tree: dict[str, Any] = {}
     main = ordered[(ordered["rule"] == "all") & ordered["measure"].isin(MAIN)]
-    for row in main[np.isfinite(main["mean"])].to_dict("records"):
+    for row in main[np.isfinite(main["mean"].astype(float))].to_dict("records"):
         node = tree
         for level in (*STUDY, "method", "class"):
             node = node.setdefault(str(row[level]), {})

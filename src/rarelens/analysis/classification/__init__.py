@@ -1,0 +1,1 @@
+"""Analyse one classification cell: from its extract to tidy tables."""
