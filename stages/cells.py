@@ -13,7 +13,7 @@ from rarelens.files import write_text
 @guarded
 def main(task: str) -> None:
     parameters = read_parameters()
-    problems = check_study(parameters) or check_prepared(parameters, Path("data/prepared"))
+    problems = check_study(parameters) or check_prepared(parameters, Path("data/prepared"), task)
     if problems:
         raise RarelensError(*problems)
     cells = cells_of(task, getattr(parameters.study, task))

@@ -20,7 +20,7 @@ from rarelens.config.volumes import Preprocess, Split, ZScore
 from rarelens.data.prepared import PreparedDataset
 
 if TYPE_CHECKING:
-    from rarelens.training.job import Job
+    from rarelens.training.segmentation.job import Job
 
 # Axes permuted and flipped, voxels of 1.0 x 1.5 x 2.0 mm, far from the origin.
 OBLIQUE = np.array([[0, -1.5, 0, 30], [0, 0, 2.0, -7], [-1.0, 0, 0, 12], [0, 0, 0, 1]])
@@ -95,7 +95,7 @@ def make_job() -> Callable[..., Job]:
     job; all further keys are settings of the training.
     """
     # Imported here, for it imports torch and MONAI.
-    from rarelens.training.job import Job
+    from rarelens.training.segmentation.job import Job
 
     def make(**changes: Any) -> Job:
         fields = {
@@ -195,7 +195,7 @@ def tiny_models(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        from rarelens.training.segmentation import train_cell
+        from rarelens.training.segmentation.cell import train_cell
 
         train_cell(make_job(steps=30, epoch_steps=10), tiny)
     return folder

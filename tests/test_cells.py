@@ -81,10 +81,20 @@ def test_dropping_twice_or_from_nothing_changes_nothing(tmp_path, remains):
     fill(tmp_path, cells)
     before = contents(tmp_path)
     drop_other_cells(tmp_path, cells)
-    drop_other_cells(tmp_path / "missing", cells)
     assert contents(tmp_path) == before
     drop_other_cells(tmp_path, [])
     assert contents(tmp_path) == set()
+
+
+def test_a_root_that_is_missing_is_made_for_what_depends_on_it(tmp_path):
+    drop_other_cells(tmp_path / "missing", [])
+    assert contents(tmp_path) == {"missing"}
+
+
+def test_the_list_of_a_study_that_is_switched_off_has_a_header_and_no_cells(tmp_path):
+    write_cells(tmp_path / "cells.csv", cells_of("s", study(datasets=())))
+    assert (tmp_path / "cells.csv").read_text() == "task,dataset,network,method,fraction,seed\n"
+    assert read_cells(tmp_path / "cells.csv") == []
 
 
 def test_files_that_are_no_cell_s_stay(tmp_path):

@@ -29,12 +29,18 @@ STUDY = {
     "seeds": [0],
 }
 METHODS = "methods.segmentation"
+TASK = "segmentation"
 
 
 def parameters(**changes: Any) -> Parameters:
     """The repository's parameters with a small study; `__` in a name stands for a dot."""
     raw = copy.deepcopy(RAW)
-    raw["study"] = {"simulated": ["embedded"], "segmentation": dict(STUDY)}
+    off = raw["study"]["classification"] | {"datasets": []}
+    raw["study"] = {
+        "simulated": ["embedded"],
+        "segmentation": dict(STUDY),
+        "classification": off,
+    }
     for path, value in changes.items():
         *above, last = path.split("__")
         reduce(lambda section, step: section[step], above, raw)[last] = value
@@ -48,7 +54,8 @@ def test_the_repository_s_study_has_no_problem():
 
 def test_every_network_is_tried_on_the_patches_of_every_dataset():
     networks = ["unet", "unet_large", "segresnet"]
-    every = {"datasets": list(RAW["datasets"]), "networks": networks}
+    volumes = [name for name, values in RAW["datasets"].items() if "patch_size" in values]
+    every = {"datasets": volumes, "networks": networks}
     study = STUDY | every | {"methods": list(RAW["methods"]["segmentation"])}
     told = check_study(parameters(study__segmentation=study))
     # Only the deep network does not fit the two small patches.
@@ -59,6 +66,8 @@ def test_every_network_is_tried_on_the_patches_of_every_dataset():
 @pytest.mark.parametrize("kind", ["datasets", "networks", "methods"])
 def test_an_unknown_name_lists_the_choices(kind):
     known = list(RAW["methods"]["segmentation"] if kind == "methods" else RAW[kind])
+    if kind == "datasets":
+        known = [name for name in known if "patch_size" in RAW[kind][name]]
     changes = {f"study__segmentation__{kind}": [*STUDY[kind], "nowhere"]}
     assert check_study(parameters(**changes)) == [
         f"params.yaml: study.segmentation.{kind}: there is no 'nowhere'; choose one of "
@@ -235,7 +244,7 @@ def test_without_validation_cases_the_rest_is_fine():
 
 @pytest.mark.parametrize("gpu", [True, False])
 def test_fp16_is_refused_without_a_gpu(monkeypatch, gpu):
-    monkeypatch.setattr("rarelens.checks.torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr("rarelens.checks.common.torch.cuda.is_available", lambda: gpu)
     told = check_study(parameters(train__segmentation__precision="fp16"))
     sentence = (
         "params.yaml: train.segmentation.precision: fp16 needs a GPU, and there is none; use bf16 "
@@ -290,7 +299,7 @@ def prepared(tmp_path):
 
 def test_prepared_cases_that_suffice_have_no_problem(prepared):
     changes = {"study__segmentation__fractions": [1, 0.5, 0.125]}
-    assert check_prepared(parameters(**changes), prepared()) == []
+    assert check_prepared(parameters(**changes), prepared(), TASK) == []
 
 
 def test_a_fraction_that_leaves_no_case_is_told_once(prepared):
@@ -298,38 +307,38 @@ def test_a_fraction_that_leaves_no_case_is_told_once(prepared):
         "study__segmentation__fractions": [1, 0.05],
         "study__segmentation__seeds": [0, 1, 2],
     }
-    (sentence,) = check_prepared(parameters(**changes), prepared())
+    (sentence,) = check_prepared(parameters(**changes), prepared(), TASK)
     assert "fraction 0.05 of a pool of 8 cases leaves no training case" in sentence
     assert "raise the fraction" in sentence
 
 
 def test_a_dataset_without_a_rare_class_is_told_once(prepared):
     changes = {"study__segmentation__seeds": [0, 1]}
-    (sentence,) = check_prepared(parameters(**changes), prepared(voxels=(600, 400)))
+    (sentence,) = check_prepared(parameters(**changes), prepared(voxels=(600, 400)), TASK)
     assert "no foreground class has a share of voxels below rare_threshold 0.05" in sentence
     assert "shares: 0.4" in sentence
 
 
 def test_a_named_rare_class_must_exist(prepared):
     folder = prepared()
-    (sentence,) = check_prepared(parameters(datasets__embedded__rare_classes=[1, 2]), folder)
+    (sentence,) = check_prepared(parameters(datasets__embedded__rare_classes=[1, 2]), folder, TASK)
     assert sentence.startswith("params.yaml: datasets.embedded.rare_classes: [1, 2]: ")
     assert "from 0 to 1" in sentence
-    assert check_prepared(parameters(datasets__embedded__rare_classes=[1]), folder) == []
+    assert check_prepared(parameters(datasets__embedded__rare_classes=[1]), folder, TASK) == []
 
 
 def test_prepared_cases_without_validation_cases_are_told(prepared):
     changes = {"train__segmentation__select": "best", "train__segmentation__patience": 3} | FITTED
     study = parameters(**changes, datasets__embedded__split__file="split.csv")
     folder = prepared()
-    assert check_prepared(study, folder) == [BEST, PATIENCE, UNFITTED]
+    assert check_prepared(study, folder, TASK) == [BEST, PATIENCE, UNFITTED]
 
 
 def test_prepared_validation_cases_suffice(prepared):
     changes = {"train__segmentation__select": "best", "train__segmentation__patience": 3} | FITTED
-    assert check_prepared(parameters(**changes), prepared(others="test validation")) == []
+    assert check_prepared(parameters(**changes), prepared(others="test validation"), TASK) == []
 
 
 def test_a_dataset_that_is_not_prepared_is_told(tmp_path):
     with pytest.raises(RarelensError, match=r"embedded: no prepared dataset; run"):
-        check_prepared(parameters(), tmp_path)
+        check_prepared(parameters(), tmp_path, TASK)

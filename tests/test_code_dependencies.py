@@ -14,8 +14,10 @@ ROOT = Path(__file__).parents[1]
 STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]
 # Found by name at run time: the whole folder belongs to whatever imports the finder.
 BY_NAME = {
-    "rarelens.model": ["networks"],
-    "rarelens.training.builders": ["objectives", "regularisers"],
+    "rarelens.modules": ["networks"],
+    "rarelens.training.segmentation.builders": ["objectives", "regularisers"],
+    "rarelens.training.classification.builders": ["objectives", "sampling"],
+    "rarelens.training.classification.heads": ["retraining"],
     "rarelens.extraction.source": ["adjustments"],
     "rarelens.data.layouts": ["data/layouts"],
 }

@@ -83,7 +83,7 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{STUDY}.seeds", [-1], f"{STUDY}.seeds.0", ["equal to 0", "-1"]),
         (f"{STUDY}.seeds", [], f"{STUDY}.seeds", ["at least 1 item", "[]"]),
         (f"{STUDY}.methods", ["A b"], f"{STUDY}.methods.0", ["pattern", "'A b'"]),
-        (f"{EMBEDDED}.layout", "bids", f"{EMBEDDED}.layout", ["'msd' or 'nnunet'", "'bids'"]),
+        (f"{EMBEDDED}.layout", "bids", f"{EMBEDDED}.layout", ["'msd', 'nnunet', 'coco'", "'bids'"]),
         (f"{EMBEDDED}.patch_size", [8, 8], f"{EMBEDDED}.patch_size.2", ["missing", "add it"]),
         (f"{EMBEDDED}.simulate.lesions", [4, 1], f"{EMBEDDED}.simulate", ["lesions", "4", "1"]),
         (f"{EMBEDDED}.split.group", "(", f"{EMBEDDED}.split", ["group '('", "expression"]),

@@ -14,7 +14,7 @@ from rarelens.cells import Cell
 from rarelens.config.whole import read_parameters
 from rarelens.errors import RarelensError
 from rarelens.files import write_json
-from rarelens.training.job import Job
+from rarelens.training.segmentation.job import Job
 from rarelens.validation import validate_study
 
 PARAMETERS = Path(__file__).parents[1] / "params.yaml"
@@ -38,6 +38,7 @@ def study(tiny_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
             "fractions": [0.5, 1],
             "seeds": [0, 1, 2],
         },
+        "classification": values["study"]["classification"] | {"datasets": []},
     }
     values["datasets"] = {"tiny": values["datasets"]["embedded"]}
     del values["datasets"]["tiny"]["simulate"]

@@ -63,9 +63,40 @@ class Project:
 
 
 def shrink(parameters: Any) -> None:
-    """Parameters of a study that runs in a minute."""
-    study = parameters["study"]["segmentation"]
+    """Parameters of two studies that run in two minutes."""
     parameters["study"]["simulated"] = []
+    _shrink_segmentation(parameters)
+    _shrink_classification(parameters)
+    parameters["compare"]["bootstrap"] = 20
+    parameters["report"]["dpi"] = 50
+
+
+def _shrink_classification(parameters: Any) -> None:
+    study = parameters["study"]["classification"]
+    study["datasets"], study["fractions"], study["seeds"] = ["blood_cells"], [1], [0]
+    study["methods"] = ["bce", "weighted_bce"]
+    study["adjusted"], study["adjustments"] = ["bce"], ["classifier_retraining"]
+    data = parameters["datasets"]["blood_cells"]
+    data["preprocess"]["size"] = [32, 32]
+    data["split"] |= {"test": 0.4, "validation": 0.2}
+    parameters["networks"]["light_cnn"]["channels"] = [4, 8, 8, 8]
+    parameters["train"]["classification"] |= {
+        "steps": 6,
+        "epoch_steps": 3,
+        "batch_size": 8,
+        "threads": 1,
+    }
+    parameters["extract"]["classification"] |= {"threads": 1, "probe_images": 40}
+    parameters["analyse"]["classification"] |= {
+        "bootstrap": 20,
+        "permutations": 5,
+        "threads": 1,
+        "panels": 2,
+    }
+
+
+def _shrink_segmentation(parameters: Any) -> None:
+    study = parameters["study"]["segmentation"]
     study["datasets"], study["fractions"], study["seeds"] = ["hippocampus"], [1], [0]
     study["methods"] = ["cross_entropy", "focal"]
     study["adjusted"], study["adjustments"] = ["cross_entropy"], ["threshold"]
@@ -76,5 +107,3 @@ def shrink(parameters: Any) -> None:
     parameters["train"]["segmentation"] |= {"steps": 6, "epoch_steps": 3, "threads": 1}
     parameters["extract"]["segmentation"] |= {"threads": 1, "panels": 1, "sample_voxels": 20}
     parameters["analyse"]["segmentation"]["bootstrap"] = 20
-    parameters["compare"]["bootstrap"] = 20
-    parameters["report"]["dpi"] = 50

@@ -6,7 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Cell:
 
     @property
     def base(self) -> Cell:
-        """The cell whose weights this one uses: itself, but for a post-hoc ``base+adjustment``."""
+        """The trained cell that this one is made from: itself, but for a ``base+adjustment``."""
         return replace(self, method=self.method.partition("+")[0])
 
     def folder(self, stage: str) -> Path:
@@ -41,9 +41,9 @@ class Cell:
 
 
 def cells_of(task: str, study: Study) -> list[Cell]:
-    """All cells of a study, in the order of its lists; the post-hoc ones after the trained."""
-    post_hoc = [f"{base}+{own}" for base, own in product(study.adjusted, study.adjustments)]
-    methods = (*study.methods, *post_hoc)
+    """All cells of a study, in the order of its lists; the adjusted ones after the trained."""
+    adjusted = [f"{base}+{own}" for base, own in product(study.adjusted, study.adjustments)]
+    methods = (*study.methods, *adjusted)
     return [
         Cell(task, dataset, network, method, str(fraction), seed)
         for dataset, network, method, fraction, seed in product(
@@ -53,9 +53,10 @@ def cells_of(task: str, study: Study) -> list[Cell]:
 
 
 def write_cells(file: Path, cells: Sequence[Cell]) -> None:
-    """Write the list of a study's cells, at least one, as CSV."""
+    """Write the list of a study's cells as CSV; of a study that is switched off, the header."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(asdict(cells[0])), lineterminator="\n")
+    names = [field.name for field in fields(Cell)]
+    writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(cell) for cell in cells)
     write_text(file, text.getvalue())
@@ -69,11 +70,12 @@ def read_cells(file: Path) -> list[Cell]:
 
 
 def drop_other_cells(root: Path, cells: Sequence[Cell]) -> None:
-    """Remove from ``root`` the folders of cells that are not in the study.
+    """Remove from ``root`` the folders of cells that are not in the study; keep ``root`` itself.
 
     DVC leaves the outputs of removed matrix cells behind, and a stage that depends on the whole
     folder would count them.
     """
+    root.mkdir(parents=True, exist_ok=True)
     kept = {root / cell.name for cell in cells}
     for folder in sorted(root.glob("*/*/*/*/*")):
         if folder.is_dir() and folder not in kept:

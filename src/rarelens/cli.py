@@ -48,7 +48,11 @@ def sync() -> None:
     from rarelens.config.whole import read_parameters
     from rarelens.tracking.mirror import sync as sync_cells
 
-    cells = cells_of("segmentation", read_parameters().study.segmentation)
+    study = read_parameters().study
+    cells = [
+        *cells_of("segmentation", study.segmentation),
+        *cells_of("classification", study.classification),
+    ]
     try:
         current, stale = sync_cells(cells)
     except RarelensError:

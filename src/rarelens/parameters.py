@@ -84,6 +84,9 @@ def _sentence(problem: Any, value: Any, path: str) -> str:
         return f"params.yaml: {where}: missing; add it"
     if problem["type"] == "value_error":
         return f"params.yaml: {where}: {message}"
+    if problem["type"] == "union_tag_invalid":
+        key, known = problem["ctx"]["discriminator"].strip("'"), problem["ctx"]["expected_tags"]
+        return f"params.yaml: {where}.{key}: there is no {problem['ctx']['tag']!r}; choose {known}"
     return f"params.yaml: {where}: {message}, not {problem['input']!r}"
 
 

@@ -13,13 +13,19 @@ from working_copy import Project, shrink
 
 ROOT = Path(__file__).parents[2]
 CASES = 12
+SMEARS = 12
 
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
-    """A dozen real hippocampi in the MSD layout."""
-    source = real_data / "Task04_Hippocampus"
-    target = tmp_path_factory.mktemp("raw") / "Task04"
+    """Folders ``hippocampus`` and ``blood_cells``: a dozen real subjects, a dozen real smears."""
+    folder = tmp_path_factory.mktemp("raw")
+    _copy_subjects(real_data / "Task04_Hippocampus", folder / "hippocampus")
+    _copy_smears(real_data / "bccd_tiles_96px", folder / "blood_cells")
+    return folder
+
+
+def _copy_subjects(source: Path, target: Path) -> None:
     description = json.loads((source / "dataset.json").read_text())
     description["training"] = description["training"][:CASES]
     description["numTraining"] = CASES
@@ -28,12 +34,28 @@ def raw(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
             (target / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / file, target / file)
     (target / "dataset.json").write_text(json.dumps(description))
-    return target
+
+
+def _copy_smears(source: Path, target: Path) -> None:
+    coco = json.loads((source / "annotations.json").read_text())
+    platelets = next(each["id"] for each in coco["categories"] if each["name"] == "Platelets")
+    rare = {each["image_id"] for each in coco["annotations"] if each["category_id"] == platelets}
+    # Smears with platelets, so that every split has some.
+    groups = sorted({image["group"] for image in coco["images"] if image["id"] in rare})[:SMEARS]
+    coco["images"] = [image for image in coco["images"] if image["group"] in groups]
+    kept = {image["id"] for image in coco["images"]}
+    coco["annotations"] = [each for each in coco["annotations"] if each["image_id"] in kept]
+    (target / "images").mkdir(parents=True)
+    for image in coco["images"]:
+        name = f"images/{image['file_name']}"
+        shutil.copyfile(source / name, target / name)
+    (target / "annotations.json").write_text(json.dumps(coco))
 
 
 def _working_copy(folder: Path, raw: Path) -> Project:
     (folder / "data/raw").mkdir(parents=True)
-    (folder / "data/raw/hippocampus").symlink_to(raw)
+    for name in ("hippocampus", "blood_cells"):
+        (folder / "data/raw" / name).symlink_to(raw / name)
     return Project(folder, raw)
 
 

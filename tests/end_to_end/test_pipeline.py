@@ -11,8 +11,15 @@ from typing import Any
 from working_copy import Project
 
 CELL = "hippocampus-unet-{}-1-0"
-# Stages with `persist: true` have no run cache; they take a second and change nothing.
-ALWAYS = {"cells@segmentation"}
+METRICS = (
+    "metrics/segmentation.json",
+    "metrics/segmentation.csv",
+    "metrics/classification.json",
+    "metrics/classification.csv",
+    "metrics/classification_pairs.csv",
+)
+# Stages with `persist: true` have no run cache; they take seconds and change nothing.
+ALWAYS = {"cells@segmentation", "cells@classification"}
 
 
 def stages_of(method: str) -> set[str]:
@@ -44,7 +51,7 @@ def test_no_case_id_in_what_git_or_mlflow_keeps(original: Project) -> None:
 
 
 def _images(project: Project) -> list[Path]:
-    return sorted((project.raw / "imagesTr").iterdir())
+    return sorted((project.raw / "hippocampus/imagesTr").iterdir())
 
 
 def test_second_repro_runs_nothing(original: Project) -> None:
@@ -53,7 +60,7 @@ def test_second_repro_runs_nothing(original: Project) -> None:
 
 def test_clone_restores_all_and_gives_the_same_bytes(clone: Project, original: Project) -> None:
     assert clone.repro() <= ALWAYS
-    for name in ("metrics/segmentation.json", "metrics/segmentation.csv", "reports/index.html"):
+    for name in (*METRICS, "reports/index.html"):
         assert clone.read(name) == original.read(name)
 
 
@@ -116,16 +123,17 @@ def test_shrunk_study_equals_one_that_was_never_larger(clone: Project, tmp_path:
     for made in ("analyses", "metrics", "data", "cells"):
         shutil.rmtree(never / made)
     (never / "data/raw").mkdir(parents=True)
-    (never / "data/raw/hippocampus").symlink_to(clone.raw)
+    for name in ("hippocampus", "blood_cells"):
+        (never / "data/raw" / name).symlink_to(clone.raw / name)
     fresh = Project(never, clone.raw)
     fresh.repro()
-    for name in ("metrics/segmentation.json", "metrics/segmentation.csv"):
+    for name in METRICS:
         assert fresh.read(name) == clone.read(name)
 
 
 def test_content_behind_a_symbolic_link_is_tracked(clone: Project, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
-    shutil.copytree(clone.raw, moved)
+    shutil.copytree(clone.raw / "hippocampus", moved)
     link = clone.folder / "data/raw/hippocampus"
     link.unlink()
     link.symlink_to(moved)
@@ -147,7 +155,7 @@ def _changed(project: Project) -> str:
 
 def test_bad_data_is_refused_before_any_training(clone: Project, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    shutil.copytree(clone.raw, broken)
+    shutil.copytree(clone.raw / "hippocampus", broken)
     image = sorted((broken / "imagesTr").iterdir())[2]
     image.write_bytes(image.read_bytes()[:500])
     link = clone.folder / "data/raw/hippocampus"

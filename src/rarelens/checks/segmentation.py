@@ -1,17 +1,15 @@
-"""Check a study before anything runs: names, options, sizes, cases."""
+"""Check the segmentation study before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel
 from torch import nn
 
-from rarelens.components import check_options, find
+from rarelens.checks.common import built, precision, selection, told, unknown_names
 from rarelens.config.methods import Network
 from rarelens.config.volumes import Dataset
 from rarelens.config.whole import Parameters
@@ -19,38 +17,28 @@ from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 from rarelens.errors import RarelensError
 from rarelens.extraction.source import Fit, bias_without_cases, build_adjustment
-from rarelens.model import GIVEN_TO_NETWORKS, build_network, training_patch
-from rarelens.training.builders import check_method
+from rarelens.model import build_network, training_patch
+from rarelens.training.segmentation.builders import check_method
 
 
-def check_study(parameters: Parameters) -> list[str]:
+def check_parameters(parameters: Parameters) -> list[str]:
     """Problems of the segmentation study that its parameters alone show."""
     study = parameters.study.segmentation
-    problems = [
-        *_unknown("datasets", study.datasets, parameters.datasets),
-        *_unknown("networks", study.networks, parameters.networks),
-        *_unknown("methods", study.methods, parameters.methods.segmentation),
-        *_unknown("adjustments", study.adjustments, parameters.adjustments.segmentation),
-        *_simulated(parameters),
-    ]
-    if problems:
+    problems = unknown_names("segmentation", study, parameters, Dataset)
+    if problems or not study.datasets:
         return problems
     for method in study.methods:
-        problems += _told(partial(check_method, method, parameters.methods.segmentation[method]))
+        problems += told(partial(check_method, method, parameters.methods.segmentation[method]))
     for name in study.adjustments:
-        problems += _told(partial(_check_adjustment, parameters, name))
+        problems += told(partial(_check_adjustment, parameters, name))
     for network, dataset in product(study.networks, study.datasets):
-        problems += _told(partial(_check_fit, parameters, network, dataset))
-    if parameters.train.segmentation.precision == "fp16" and not torch.cuda.is_available():
-        problems.append(
-            "params.yaml: train.segmentation.precision: fp16 needs a GPU, and there is none; use "
-            "bf16 or no"
-        )
+        problems += told(partial(_check_fit, parameters, network, dataset))
+    problems += precision("segmentation", parameters.train.segmentation.precision)
     for dataset in study.datasets:
-        split = parameters.datasets[dataset].split
+        split = _dataset(parameters, dataset).split
         if split.file is None and split.validation == 0:
             problems += without_validation(parameters, dataset)
-    return list(dict.fromkeys(problems))
+    return problems
 
 
 def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
@@ -58,29 +46,22 @@ def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
     study = parameters.study.segmentation
     problems: list[str] = []
     for name in study.datasets:
-        settings = parameters.datasets[name]
+        settings = _dataset(parameters, name)
         data = PreparedDataset(prepared / name)
         for fraction, seed in product(study.fractions, study.seeds):
-            problems += _told(partial(_check_subset, data, settings, str(fraction), seed))
+            problems += told(partial(_check_subset, data, settings, str(fraction), seed))
         if not data.subjects("validation"):
             problems += without_validation(parameters, name)
-    return list(dict.fromkeys(problems))
+    return problems
 
 
 def without_validation(parameters: Parameters, dataset: str) -> list[str]:
     """Problems of the segmentation study if this dataset of it has no validation cases."""
     train = parameters.train.segmentation
-    needing = [("select", "best", "last")] if train.select == "best" else []
-    if train.patience is not None:
-        needing.append(("patience", str(train.patience), "null"))
-    problems = [
-        f"params.yaml: train.segmentation.{key}: {value} needs validation cases, and {dataset} has "
-        f"none; set {other}, or give it some by datasets.{dataset}.split"
-        for key, value, other in needing
-    ]
+    problems = list(selection("segmentation", train.select, train.patience, dataset))
     for name in parameters.study.segmentation.adjustments:
         if name in parameters.adjustments.segmentation:
-            problems += _told(partial(_check_without_cases, parameters, name, dataset))
+            problems += told(partial(_check_without_cases, parameters, name, dataset))
     return problems
 
 
@@ -105,9 +86,9 @@ def _check_subset(data: PreparedDataset, settings: Dataset, fraction: str, seed:
 
 def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
     """Run the network's shapes, without its numbers, over one patch of the dataset."""
-    patch = parameters.datasets[dataset].patch_size
+    patch = _dataset(parameters, dataset).patch_size
     with torch.device("meta"):
-        module = _built(parameters.networks[network], f"networks.{network}")
+        module = built(parameters.networks[network], f"networks.{network}", _two_classes)
         try:
             patch, window = training_patch(module, patch)
             shape = tuple(module(torch.empty(1, 1, *window)).shape)
@@ -120,41 +101,12 @@ def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
         )
 
 
-def _built(settings: Network, path: str) -> nn.Module:
-    """The network in evaluation mode; what it refuses is told with its path."""
-    component = find("networks", settings.network)
-    check_options(component, settings.options, GIVEN_TO_NETWORKS, path)
-    try:
-        return build_network(settings, channels=1, classes=2).eval()
-    except (RuntimeError, ValueError) as error:
-        message = " ".join(str(error).split())
-        raise RarelensError(f"params.yaml: {path}: not to be built: {message}") from error
+def _two_classes(settings: Network) -> nn.Module:
+    return build_network(settings, channels=1, classes=2)
 
 
-def _unknown(kind: str, named: tuple[str, ...], known: Mapping[str, BaseModel]) -> Iterator[str]:
-    for name in named:
-        if name not in known:
-            yield (
-                f"params.yaml: study.segmentation.{kind}: there is no {name!r}; choose one of "
-                f"{', '.join(known)}"
-            )
-
-
-def _simulated(parameters: Parameters) -> Iterator[str]:
-    named, defined = (
-        set(parameters.study.simulated),
-        {name for name, dataset in parameters.datasets.items() if dataset.simulate is not None},
-    )
-    for name in sorted(named - defined):
-        yield f"params.yaml: study.simulated: datasets.{name} has no section simulate; add it"
-    for name in sorted((defined - named) & set(parameters.study.segmentation.datasets)):
-        yield f"params.yaml: study.simulated: {name!r} is simulated; name it here"
-
-
-def _told(action: Callable[[], object]) -> tuple[str, ...]:
-    """The problems that ``action`` raises."""
-    try:
-        action()
-    except RarelensError as error:
-        return error.problems
-    return ()
+def _dataset(parameters: Parameters, name: str) -> Dataset:
+    """A dataset of volumes, as `unknown_names` has made sure."""
+    found = parameters.datasets[name]
+    assert isinstance(found, Dataset)
+    return found

@@ -1,61 +1,51 @@
-"""``rarelens validate``: every problem of the study at once, and what the study will need."""
+"""The segmentation study as ``rarelens validate`` sees it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from rarelens.cells import Cell, cells_of
-from rarelens.checks import check_study, without_validation
+from rarelens.checks.segmentation import without_validation
 from rarelens.config.volumes import Dataset
-from rarelens.config.whole import Parameters, read_parameters
+from rarelens.config.whole import Parameters
 from rarelens.data.collection import CaseFiles, Collection
 from rarelens.data.intensity import per_channel
 from rarelens.data.layouts import read_collection
 from rarelens.data.problems import find_problems
 from rarelens.data.splits import assign_splits, rare_classes
 from rarelens.errors import RarelensError
-from rarelens.files import read_json
-from rarelens.training.job import Job
+from rarelens.training.segmentation.job import Job
+from rarelens.validation.needs import Look
 
-GIB = 2**30
 RAW = Path("data/raw")
 
 
-def validate_study() -> str:
-    """Check parameters and data of all datasets of the study.
-
-    Returns:
-        What the study will need, for the user to read.
-
-    Raises:
-        RarelensError: with every problem found.
-    """
-    parameters = read_parameters()
-    problems = check_study(parameters)
-    collections: dict[str, Collection] = {}
-    notes: list[str] = []
+def look(parameters: Parameters) -> Look:
+    """Look at all datasets of the study; what is wrong with the parameters alone is not told."""
+    look = Look()
     for name in parameters.study.segmentation.datasets:
-        if name not in parameters.datasets:
+        settings = parameters.datasets.get(name)
+        if not isinstance(settings, Dataset):
             continue
         try:
-            found = _find(name, parameters.datasets[name], notes)
+            found = _find(name, settings, look.notes)
         except RarelensError as error:
-            problems += error.problems
+            look.problems += error.problems
             continue
-        problems += _check_settings(found.planned, parameters)
+        look.problems += _check_settings(found.planned, settings, parameters)
         if found.present is not None:
-            collections[name] = found.present
-            problems += find_problems(found.present)
-    if problems:
-        # One that a dataset and the study both have is told once.
-        raise RarelensError(*dict.fromkeys(problems))
-    needs = _needs(parameters, collections)
-    return "\n".join(["params.yaml and data: no problem found", *notes, *needs])
+            look.problems += find_problems(found.present)
+        if found.present is not None and not look.problems:
+            look.prepared += _prepared_bytes(found.present, settings)
+    if not look.problems:
+        look.trainings = _trainings(parameters)
+    return look
 
 
 @dataclass(frozen=True)
@@ -89,9 +79,9 @@ def _find(name: str, settings: Dataset, notes: list[str]) -> _Found:
     return _Found(planned, present)
 
 
-def _check_settings(collection: Collection, parameters: Parameters) -> list[str]:
+def _check_settings(collection: Collection, settings: Dataset, parameters: Parameters) -> list[str]:
     """Problems of a dataset's parameters that its cases, channels and classes show."""
-    name, settings = collection.name, parameters.datasets[collection.name]
+    name = collection.name
     problems = _check_description(collection, settings)
     try:
         cases = [case.case for case in collection.cases]
@@ -127,72 +117,30 @@ def _check_description(collection: Collection, settings: Dataset) -> list[str]:
     return [f"params.yaml: datasets.{collection.name}.{problem}" for problem in problems]
 
 
-def _needs(parameters: Parameters, collections: dict[str, Collection]) -> list[str]:
-    """Lines on cells, disk, memory and hours."""
-    listed = cells_of("segmentation", parameters.study.segmentation)
-    cells = [cell for cell in listed if cell == cell.base]  # the post-hoc ones train nothing
-    found = [_Past.of(_job(cell, parameters)) for cell in cells]
-    past = [p for p in found if p is not None]
-    left = len(cells) - sum(p.current for p in past)
-    arrays = sum(_prepared_bytes(c, parameters.datasets[n]) for n, c in collections.items())
-    lines = [
-        f"cells: {len(cells)}, of which {len(cells) - left} are trained",
-        f"disk: prepared data about {arrays / GIB:.2f} GiB",
-    ]
-    if not past:
-        return [*lines, "memory, hours, disk per cell: known once a cell has been trained"]
-    per_cell = float(np.mean([p.disk for p in past]))
-    seconds = float(np.mean([p.seconds for p in past]))
-    total = per_cell * len(cells) / GIB
-    return [
-        *lines,
-        f"disk: about {per_cell / 2**20:.1f} MiB a cell, {total:.2f} GiB in all",
-        f"memory: {max(p.memory for p in past):.0f} MiB at the peak of past trainings",
-        f"hours: about {seconds * left / 3600:.2f} of training for {left} cells to come "
-        f"({seconds:.0f} s each so far)",
-    ]
+def _trainings(parameters: Parameters) -> list[tuple[Cell, dict[str, Any]]]:
+    """The cells to be trained (the post-hoc ones train nothing) by today's parameters."""
+    cells = cells_of("segmentation", parameters.study.segmentation)
+    jobs = [_job(cell, parameters) for cell in cells if cell == cell.base]
+    return [(job.cell, job.as_dict()) for job in jobs if job is not None]
 
 
-def _job(cell: Cell, parameters: Parameters) -> Job:
-    """The training of a cell by today's parameters."""
-    data = parameters.datasets[cell.dataset]
+def _job(cell: Cell, parameters: Parameters) -> Job | None:
+    """The training of a cell; None where a name stands nowhere, which `check_study` tells."""
+    data = parameters.datasets.get(cell.dataset)
+    network = parameters.networks.get(cell.network)
+    method = parameters.methods.segmentation.get(cell.method)
+    if not isinstance(data, Dataset) or network is None or method is None:
+        return None
     return Job(
         cell=cell,
-        network=parameters.networks[cell.network],
-        method=parameters.methods.segmentation[cell.method],
+        network=network,
+        method=method,
         settings=parameters.train.segmentation,
         preprocess=data.preprocess,
         patch_size=data.patch_size,
         rare_classes=data.rare_classes,
         rare_threshold=data.rare_threshold,
     )
-
-
-@dataclass(frozen=True)
-class _Past:
-    """What a trained cell took (bytes, seconds, MiB), and whether by today's parameters."""
-
-    current: bool
-    disk: int
-    seconds: float
-    memory: float
-
-    @classmethod
-    def of(cls, job: Job) -> _Past | None:
-        """What the record of the job's cell says; None without one."""
-        cell = job.cell
-        record = cell.folder("records").with_suffix(".json")
-        if not record.is_file():
-            return None
-        values = read_json(record)
-        disk = sum(
-            file.stat().st_size
-            for stage in ("models", "extracts", "analyses")
-            for file in cell.folder(stage).rglob("*")
-            if file.is_file()
-        )
-        current = values["parameters"] == job.as_dict()
-        return cls(current, disk, values["seconds"], values["peak_memory_mib"])
 
 
 def _prepared_bytes(collection: Collection, settings: Dataset) -> float:
