@@ -27,9 +27,16 @@ ITEM = {
     "adjustment": "threshold",
     "task": "segmentation",
 }
+CLASSIFICATION_ITEM = ITEM | {
+    "dataset": "embedded_findings",
+    "network": "light_cnn",
+    "method": "weighted_sampling",
+    "adjustment": "classifier_retraining",
+    "task": "classification",
+}
 # What a script calls beside Scope: left out, for only the reading of parameters is tested.
 CALLS = {
-    "simulate": ["simulate"],
+    "simulate": ["simulate", "simulate_findings"],
     "preprocess_segmentation": ["prepare_dataset"],
     "train_segmentation": ["PreparedDataset", "train_cell"],
     "extract_segmentation": ["PreparedDataset", "extract"],
@@ -37,6 +44,14 @@ CALLS = {
     "analyse_segmentation": ["analyse"],
     "analyse_adjusted_segmentation": ["analyse"],
     "compare_segmentation": ["read_cells", "compare", "write_metrics"],
+    "preprocess_classification": ["prepare_images"],
+    "train_classification": ["PreparedImages", "train_cell"],
+    "retrain_classification": ["PreparedImages", "retrain_cell"],
+    "extract_classification": ["PreparedImages", "extract_cell"],
+    "extract_retrained_classification": ["PreparedImages", "extract_cell"],
+    "analyse_classification": ["PreparedImages", "analyse_cell"],
+    "analyse_retrained_classification": ["PreparedImages", "analyse_cell"],
+    "compare_classification": ["read_cells", "compare", "write_metrics"],
     "report": ["read_cells", "write_report", "sync_if_possible"],
 }
 
@@ -56,9 +71,10 @@ class Recorder(Scope):
         return super().get(path, kind)
 
 
-def filled(text: str) -> str:
-    """``text`` of dvc.yaml with the example cell's items."""
-    for key, value in ITEM.items():
+def filled(stage: str, text: str) -> str:
+    """``text`` of a stage of dvc.yaml with the items of an example cell of its task."""
+    item = CLASSIFICATION_ITEM if stage.endswith("classification") else ITEM
+    for key, value in item.items():
         text = text.replace(f"${{item.{key}}}", value)
     assert "${" not in text
     return text
@@ -73,13 +89,13 @@ def imported(script: str) -> ModuleType:
 
 def test_every_stage_and_every_script_is_tested_here():
     assert set(STAGES) == {*CALLS, "cells"}
-    scripts = {Path(filled(stage["cmd"]).split()[1]).stem for stage in STAGES.values()}
+    scripts = {Path(filled(name, stage["cmd"]).split()[1]).stem for name, stage in STAGES.items()}
     assert {file.stem for file in (ROOT / "stages").glob("*.py")} == scripts
 
 
 @pytest.mark.parametrize("stage", CALLS)
 def test_a_stage_reads_exactly_what_it_declares(stage, monkeypatch, tmp_path):
-    python, script, *arguments = filled(STAGES[stage]["cmd"]).split()
+    python, script, *arguments = filled(stage, STAGES[stage]["cmd"]).split()
     assert python == "python"
     assert script in STAGES[stage]["deps"]
     module = imported(script)
@@ -89,7 +105,7 @@ def test_a_stage_reads_exactly_what_it_declares(stage, monkeypatch, tmp_path):
         monkeypatch.setattr(module, name, lambda *_, **__: [])
     monkeypatch.chdir(tmp_path)
     module.main(*arguments)
-    declared = sorted(filled(path) for path in STAGES[stage]["params"])
+    declared = sorted(filled(stage, path) for path in STAGES[stage]["params"])
     assert sorted(Recorder.declarations) == declared
     assert sorted(Recorder.readings) == declared
 
@@ -98,8 +114,9 @@ def test_stage_cells_declares_all_parameters():
     assert sorted(STAGES["cells"]["params"]) == sorted(Parameters.model_fields)
 
 
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
 @pytest.mark.parametrize("stage", ["train", "extract", "analyse"])
-def test_the_stages_of_a_cell_run_over_the_whole_study(stage):
-    matrix = STAGES[f"{stage}_segmentation"]["matrix"]
+def test_the_stages_of_a_cell_run_over_the_whole_study(stage, task):
+    matrix = STAGES[f"{stage}_{task}"]["matrix"]
     lists = ("dataset", "network", "method", "fraction", "seed")
-    assert matrix == {key: f"${{study.segmentation.{key}s}}" for key in lists}
+    assert matrix == {key: f"${{study.{task}.{key}s}}" for key in lists}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rarelens.analysis import cluster_bootstrap
-from rarelens.analysis.cluster_bootstrap import Clusters, percentiles
+from rarelens.analysis.cluster_bootstrap import Clusters, completed, percentiles
 
 GROUPS = ["b", "a", "b", "c", "a", "b"]
 
@@ -58,3 +58,9 @@ def test_percentiles_leave_undefined_draws_out():
     low, high = percentiles(draws, 0.5)
     assert (low[0], high[0]) == (1.5, 2.5)
     assert np.isnan([low[1], high[1]]).all()
+
+
+def test_draws_without_a_class_take_its_value_in_the_sample():
+    values = np.array([[0.2, 0.9, np.nan], [np.nan, 0.8, np.nan], [0.4, np.nan, np.nan]])
+    expected = [[0.2, 0.9, np.nan], [0.2, 0.8, np.nan], [0.4, 0.9, np.nan]]
+    np.testing.assert_array_equal(completed(values), expected)

@@ -1,3 +1,4 @@
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -199,24 +200,36 @@ def test_plateau_at_the_threshold_does_not_fire_after_upsampling():
 
 
 def test_null_is_that_of_exchanged_masks():
-    """With as many exchanges as images allow, each pair of images meets once."""
+    """Of five images on a circle, whose order is tried out, each meets each other once."""
     activations, masks = random_data((6, 6), (12, 12), images=5)
     found = dissect(activations, masks, 0.1, permutations=4, null_level=1.0)
-    again = dissect(activations, masks, 0.1, permutations=400, null_level=1.0)
-    active = np.zeros((5, 9, 144), bool)
     pixels = active_pixels(activations, found.thresholds, (12, 12))
-    active.reshape(45, 144)[pixels.item, pixels.pixel] = True
-    flat = masks.reshape(5, 4, 144)
-    shared = np.einsum("ikp,jcp->ijkc", active.astype(int), flat.astype(int))
-    others = shared.sum(axis=(0, 1)) - np.einsum("iikc->kc", shared)
-    union = active.sum((0, 2))[:, None] + flat.sum((0, 2))
-    # The largest of four exchanges is at least their mean, at most the sum of the best partners.
-    for one in (found, again):
-        overlap = one.null * union / (1 + np.maximum(one.null, 1e-12))
-        assert (overlap >= others / 4 - 1e-6).all()
-        partners = np.where(np.eye(5, dtype=bool)[:, :, None, None], 0, shared).max(axis=1)
-        assert (overlap <= partners.sum(axis=0) + 1e-6).all()
-    assert (again.null >= found.null).all() or (again.null > found.null).any()
+    active = np.zeros((5 * 9, 144))
+    active[pixels.item, pixels.pixel] = 1
+    flat = masks.reshape(5, 4, 144).astype(float)
+    shared = np.einsum("ikp,jcp->ijkc", active.reshape(5, 9, 144), flat)
+    areas = active.reshape(5, 9, 144).sum((0, 2))[:, None] + flat.sum((0, 2))
+
+    def largest(order):
+        sums = [sum(shared[order[i], order[(i + s) % 5]] for i in range(5)) for s in range(1, 5)]
+        return max_iou(np.stack(sums), areas)
+
+    def max_iou(shared, areas):
+        return np.divide(shared, areas - shared, np.zeros_like(shared), where=areas > shared).max(0)
+
+    matches = [np.allclose(found.null, largest(order)) for order in permutations(range(5))]
+    # The five rotations and the mirror images of a circle give the same exchanges.
+    assert 10 <= sum(matches) < 120
+    assert (found.null > 0).any()
+
+
+def test_more_exchanges_than_images_draw_further_circles():
+    activations, masks = random_data((6, 6), (12, 12), images=5)
+    few = dissect(activations, masks, 0.1, permutations=4)
+    many = dissect(activations, masks, 0.1, permutations=399)
+    assert few.p.min() >= 1 / 5
+    assert 1 / 400 <= many.p.min() < 1 / 5
+    np.testing.assert_array_equal(few.iou, many.iou)
 
 
 def test_p_is_uniform_where_units_know_nothing():

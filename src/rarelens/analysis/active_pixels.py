@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 # Native values that are looked at, and upsampled values that are held, at once: what a processor's
 # caches hold.
-BATCH_VALUES = 2**18
+BATCH_VALUES = 2**20
 SLICE_VALUES = 2**18
 
 
@@ -31,12 +31,12 @@ class Pixels(NamedTuple):
     """Pixels above a threshold, sorted by ``item``.
 
     ``item`` is image·K + unit; ``pixel`` the place in the flattened image; ``value`` the
-    upsampled activation.
+    upsampled activation, where it was asked for.
     """
 
     item: Integers
     pixel: Integers
-    value: Floats
+    value: Floats | None
 
 
 @dataclass(frozen=True)
@@ -83,37 +83,38 @@ class Grid:
         """Pixels of the image."""
         return int(np.prod(self.size))
 
-    def above(self, maps: NDArray[Any], thresholds: Floats) -> Iterator[Pixels]:
+    def above(
+        self, maps: NDArray[Any], thresholds: Floats, values: bool = False
+    ) -> Iterator[Pixels]:
         """The pixels of upsampled ``maps`` that are strictly above their unit's threshold.
 
         Args:
             maps: (n, K, *source), float16 or float32; all else is taken as float32.
             thresholds: (K,).
+            values: give the upsampled activations, too.
 
         Yields:
             The pixels in slices of bounded size, items in ascending order.
         """
         step = max(1, BATCH_VALUES // max(1, maps[:1].size))
         for start in range(0, len(maps), step):
-            for found in self._batch(narrow(maps[start : start + step]), thresholds):
+            for found in self._batch(narrow(maps[start : start + step]), thresholds, values):
                 yield found._replace(item=found.item + start * len(thresholds))
 
-    def _batch(self, maps: NDArray[Any], thresholds: Floats) -> Iterator[Pixels]:
-        cells, values = self._cells(maps, thresholds), maps.reshape(-1)
+    def _batch(self, maps: NDArray[Any], thresholds: Floats, values: bool) -> Iterator[Pixels]:
+        cells, native = self._cells(maps, thresholds), maps.reshape(-1)
         step = max(1, SLICE_VALUES // self._outputs_of_a_cell)
         for start in range(0, len(cells), step):
             places, item = self._places(cells[start : start + step])
-            corners = self._corners(values, places, item)
+            corners = self._corners(native, places, item)
             limit = thresholds[item % len(thresholds)]
-            # Within a cell the largest output is one of its outermost.
-            outer = _interpolate(corners, self._weights("outer", places))
-            kept = np.flatnonzero((outer > limit).any(axis=0))
+            kept = np.flatnonzero(_bound(corners, self._weights("outer", places)) > limit)
             places, item = [place[kept] for place in places], item[kept]
-            upsampled = _interpolate(corners[:, kept], self._weights("weights", places)).T
-            hits = np.flatnonzero(upsampled > limit[kept, None])
-            cell, output = np.divmod(hits, self._outputs_of_a_cell)
-            pixel = self._first_pixel(places)[cell] + self._offsets[output]
-            yield Pixels(item[cell], pixel, upsampled[cell, output])
+            upsampled = _interpolate(corners[:, kept], self._weights("weights", places))
+            above = np.ascontiguousarray((upsampled > limit[kept]).T)
+            cell, output = np.divmod(np.flatnonzero(above), self._outputs_of_a_cell)
+            pixel = self._first_pixel(places).take(cell) + self._offsets.take(output)
+            yield Pixels(item.take(cell), pixel, upsampled[output, cell] if values else None)
 
     @property
     def _outputs_of_a_cell(self) -> int:
@@ -148,22 +149,25 @@ class Grid:
         """The native values at the corners of cells, (2^axes, cells), last axis fastest."""
         indices = [item]
         for axis, place, length in zip(self._axes, places, self.source, strict=True):
-            ends = axis.low[place], axis.high[place]
+            ends = axis.low.take(place), axis.high.take(place)
             rows = [index * length for index in indices]
             indices = [row + end for row in rows for end in ends]
         # By way of float32, to which numpy converts float16 fast.
-        return np.stack([values[index].astype(np.float32) for index in indices]).astype(np.float64)
+        return np.stack([values.take(index).astype(np.float32) for index in indices]).astype(
+            np.float64
+        )
 
     def _weights(self, kind: str, places: list[Integers]) -> list[Floats]:
         """For each axis, (outputs, cells)."""
         return [
-            getattr(axis, kind)[:, place] for axis, place in zip(self._axes, places, strict=True)
+            getattr(axis, kind).take(place, axis=1)
+            for axis, place in zip(self._axes, places, strict=True)
         ]
 
     def _first_pixel(self, places: list[Integers]) -> Integers:
         pixel = np.zeros_like(places[0])
         for axis, place, length in zip(self._axes, places, self.size, strict=True):
-            pixel = pixel * length + axis.first[place]
+            pixel = pixel * length + axis.first.take(place)
         return pixel
 
     @cached_property
@@ -190,6 +194,19 @@ def _interpolate(corners: Floats, weights: list[Floats]) -> Floats:
     return found
 
 
+def _bound(corners: Floats, outer: list[Floats]) -> Floats:
+    """A value (cells,) that no output exceeds: the better end of each axis after the other."""
+    cells = corners.shape[1]
+    block = corners
+    for first, last in reversed(outer):
+        pairs = block.reshape(len(block) // 2, 2, cells)
+        low = pairs[:, 0]
+        rise = pairs[:, 1] - low
+        block = low + np.fmax(first * rise, last * rise)
+    found: Floats = block[0]
+    return found
+
+
 def active_pixels(maps: NDArray[Any], thresholds: Floats, size: Sequence[int]) -> Pixels:
     """M_k(x) = up(a_k(x)) > T_k, as a list of pixels.
 
@@ -205,7 +222,9 @@ def active_pixels(maps: NDArray[Any], thresholds: Floats, size: Sequence[int]) -
     """
     grid = Grid(tuple(maps.shape[2:]), tuple(size))
     found = [*grid.above(maps, np.asarray(thresholds, np.float64))]
-    if not found:
-        nothing = np.empty(0, np.int64)
-        return Pixels(nothing, nothing, np.empty(0))
-    return Pixels(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    nothing = np.empty(0, np.int64)
+    item, pixel = (
+        np.concatenate([nothing, *parts])
+        for parts in ([one.item for one in found], [one.pixel for one in found])
+    )
+    return Pixels(item, pixel, None)

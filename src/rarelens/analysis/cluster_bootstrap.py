@@ -79,3 +79,12 @@ def percentiles(draws: Array, confidence: float) -> tuple[Array, Array]:
             bounds[:, column] = np.quantile(known, [tail, 1 - tail])
     low, high = bounds.reshape(2, *draws.shape[1:])
     return low, high
+
+
+def completed(values: Array) -> Array:
+    """``values`` (1 + B, …) with those of the sample, row 0, where a draw has none.
+
+    For means over classes: a draw may hold no patient of a rare class, and a mean over the classes
+    that are left would be another quantity. The class then counts with its value in the sample.
+    """
+    return np.where(np.isfinite(values), values, values[:1])

@@ -121,7 +121,7 @@ def dissect(
     null_level: float = 0.95,
     ceiling_share: float = 0.25,
     exact_quantile_values: int = 100_000_000,
-    chunk: int = 2**25,
+    chunk: int = 2**27,
     seed: int = 0,
 ) -> Dissection:
     """Compare each unit's most active pixels with each concept's region.
@@ -200,7 +200,7 @@ def _columns(
             hashlib.blake2b(np.ascontiguousarray(own).tobytes() + digest).digest()
             for own, digest in zip(activations, concepts.digests, strict=True)
         ]
-    return [Columns(concepts, circle, chunk) for circle in circles(keys, permutations, seed)]
+    return [Columns(concepts, circle, chunk // 4) for circle in circles(keys, permutations, seed)]
 
 
 def _compare(

@@ -52,11 +52,11 @@ class UnitBlock:
         own = self.activations[:, self.units]
         return narrow(own) if isinstance(own, np.memmap) else own
 
-    def above(self, grid: Grid, thresholds: Floats) -> Iterator[Pixels]:
+    def above(self, grid: Grid, thresholds: Floats, values: bool = False) -> Iterator[Pixels]:
         """Upsampled pixels above thresholds; items are image·units + unit, ascending."""
         start = 0
         for chunk in self.chunks():
-            for found in grid.above(chunk, thresholds):
+            for found in grid.above(chunk, thresholds, values):
                 yield found._replace(item=found.item + start * self.count)
             start += len(chunk)
 
@@ -115,10 +115,11 @@ def upsampled_thresholds(block: UnitBlock, grid: Grid, share: float, exact_value
 def _gather(block: UnitBlock, grid: Grid, bounds: Floats) -> list[Floats]:
     """All upsampled values above each unit's bound."""
     parts: list[list[Floats]] = [[] for _ in bounds]
-    for found in block.above(grid, bounds):
+    for found in block.above(grid, bounds, values=True):
         unit = found.item % block.count
         order = np.argsort(unit, kind="stable")
         ends = np.searchsorted(unit[order], np.arange(1, block.count))
-        for own, values in zip(parts, np.split(found.value[order], ends), strict=True):
-            own.append(values)
+        values = np.empty(0) if found.value is None else found.value[order]
+        for own, some in zip(parts, np.split(values, ends), strict=True):
+            own.append(some)
     return [np.concatenate([np.empty(0), *own]) for own in parts]

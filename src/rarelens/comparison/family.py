@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.analysis.cluster_bootstrap import Clusters
+from rarelens.analysis.cluster_bootstrap import Clusters, completed
 from rarelens.cells import Cell
 from rarelens.comparison.estimates import draw_seeds
 from rarelens.config.results import Compare
@@ -100,15 +100,18 @@ class Family:
     def pool(self, method: str, values: Array) -> Array:
         """From classes to targets: (1 + B, S, C) to (1 + B, S, K), the means over defined ones.
 
-        Head, mid and tail are those of each model's own training images.
+        Head, mid and tail are those of each model's own training images. All draws average over
+        the same classes (`completed`).
         """
         members = np.stack([self._members(method, seed) for seed in self.seeds])
-        defined = np.isfinite(values)
-        sums = np.einsum("bsc,skc->bsk", np.where(defined, values, 0.0), members)
+        whole = completed(values)
+        defined = np.isfinite(whole)
+        sums = np.einsum("bsc,skc->bsk", np.where(defined, whole, 0.0), members)
         number = np.einsum("bsc,skc->bsk", defined.astype(np.float64), members)
-        return np.asarray(
-            np.divide(sums, number, out=np.full(sums.shape, np.nan), where=number > 0)
-        )
+        undefined = np.full(sums.shape, np.nan)
+        means = np.asarray(np.divide(sums, number, out=undefined, where=number > 0))
+        means[:, :, len(GROUPS) :] = values
+        return means
 
     def _members(self, method: str, seed: int) -> Array:
         """Which classes belong to which target, (K, C)."""

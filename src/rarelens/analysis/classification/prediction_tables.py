@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rarelens.analysis.classification.scores import Array, Scores, class_groups, read_scores
-from rarelens.analysis.cluster_bootstrap import Clusters, percentiles
+from rarelens.analysis.cluster_bootstrap import Clusters, completed, percentiles
 from rarelens.analysis.prediction import MEASURES, OneClass, measures
 from rarelens.analysis.reliability import reliability
 from rarelens.analysis.temperature import fit_correction, sigmoid
@@ -29,8 +29,9 @@ def write_prediction(
 
     Thresholds and the correction of the logits are fitted on the validation images and used on
     both sides, so that the validation rows flatter. Thresholds are given as probabilities. A
-    class with one sign on a side has no value there and stays out of the means; in a bootstrap
-    draw that holds one sign only it stays out of that draw.
+    class with one sign on a side has no value there and stays out of the means. A bootstrap draw
+    that holds one sign only says nothing of the class; in means it counts there with its value in
+    the sample, so that all draws average over the same classes.
     """
     table = read_scores(extract)
     sides = {side: Scores.of(table[table["side"] == side], len(classes)) for side in SIDES}
@@ -76,7 +77,7 @@ def _measured(
 ) -> Iterator[dict[str, Any]]:
     for measure, values in drawn.items():
         members = [np.flatnonzero([name in ("mean", own) for own in groups]) for name in GROUPS]
-        means = [_defined_mean(values[:, own]) for own in members]
+        means = [_defined_mean(completed(values[:, own])) for own in members]
         columns = np.column_stack([values, *means])
         low, high = percentiles(columns[1:], settings.confidence)
         names = [*((index, "class") for index in range(len(groups))), *((ALL, g) for g in GROUPS)]
