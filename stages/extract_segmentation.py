@@ -1,11 +1,11 @@
-"""Stage extract: one cell's label maps, voxel statistics and panels, adjusted post hoc or not."""
+"""Stage extract: one cell's label maps, voxel statistics, panels and units, or a post-hoc one's."""
 
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from rarelens.cells import Cell
-from rarelens.config.methods import Adjustment
+from rarelens.config.methods import Adjustment, Layers
 from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import guarded
@@ -19,14 +19,16 @@ def main(
     dataset: str, network: str, method: str, fraction: str, seed: str, adjustment: str = ""
 ) -> None:
     cell = Cell("segmentation", dataset, network, method, fraction, int(seed))
-    path = f"adjustments.segmentation.{adjustment}"
-    scope = Scope(["extract.segmentation", *([path] if adjustment else [])])
+    # A post-hoc control changes the logits only: its units are those of its base.
+    path = f"adjustments.segmentation.{adjustment}" if adjustment else f"layers.{network}"
+    scope = Scope(["extract.segmentation", path])
     settings = scope.get("extract.segmentation", ExtractSegmentation)
     data = PreparedDataset(Path("data/prepared") / dataset)
     own = scope.get(path, Adjustment) if adjustment else None
+    units = () if adjustment else scope.get(path, Layers).units
     written = replace(cell, method=f"{method}+{adjustment}") if adjustment else cell
     with whole_folder(written.folder("extracts")) as target:
-        extract(cell.folder("models"), data, target, settings, own)
+        extract(cell.folder("models"), data, target, settings, own, units)
 
 
 if __name__ == "__main__":

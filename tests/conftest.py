@@ -149,6 +149,7 @@ def extraction() -> Callable[..., ExtractSegmentation]:
             "calibration_bins": 5,
             "sample_voxels": 20,
             "panels": 3,
+            "units_patches": 4,
             "full_logits": True,
             "threads": 1,
             "seed": 0,

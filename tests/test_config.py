@@ -20,6 +20,8 @@ RAW = read_yaml(FILE)
 STUDY = "study.segmentation"
 TRAIN = "train.segmentation"
 EMBEDDED = "datasets.embedded"
+FINDINGS = "datasets.embedded_findings"
+IMAGES = "datasets.blood_cells"
 
 
 def changed(path: str, value: Any) -> Any:
@@ -78,6 +80,14 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{TRAIN}.optimiser", "adam", f"{TRAIN}.optimiser", ["'adamw' or 'sgd'", "'adam'"]),
         (f"{TRAIN}.foreground_share", 1.5, f"{TRAIN}.foreground_share", ["equal to 1", "1.5"]),
         ("analyse.segmentation.confidence", 1, "analyse.segmentation.confidence", ["less than 1"]),
+        ("analyse.segmentation.quantile", 0, "analyse.segmentation.quantile", ["greater than 0"]),
+        (
+            "extract.segmentation.units_patches",
+            -1,
+            "extract.segmentation.units_patches",
+            ["greater than or equal to 0", "not -1"],
+        ),
+        ("layers.unet.saliency", 3, "layers.unet.saliency", ["valid string", "not 3"]),
         (f"{TRAIN}.learning_rate", float("nan"), f"{TRAIN}.learning_rate", ["finite", "nan"]),
         (f"{TRAIN}.learning_rate", float("inf"), f"{TRAIN}.learning_rate", ["finite", "inf"]),
         (f"{STUDY}.seeds", [-1], f"{STUDY}.seeds.0", ["equal to 0", "-1"]),
@@ -86,8 +96,8 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{EMBEDDED}.layout", "bids", f"{EMBEDDED}.layout", ["'msd', 'nnunet', 'coco'", "'bids'"]),
         (f"{EMBEDDED}.patch_size", [8, 8], f"{EMBEDDED}.patch_size.2", ["missing", "add it"]),
         (f"{EMBEDDED}.simulate.lesions", [4, 1], f"{EMBEDDED}.simulate", ["lesions", "4", "1"]),
-        (f"{EMBEDDED}.split.group", "(", f"{EMBEDDED}.split", ["group '('", "expression"]),
-        (f"{EMBEDDED}.split.group", "a", f"{EMBEDDED}.split", ["group 'a'", "bracket"]),
+        (f"{EMBEDDED}.split.group", "(", f"{EMBEDDED}.split.group", ["'('", "expression"]),
+        (f"{EMBEDDED}.split.group", "a", f"{EMBEDDED}.split.group", ["'a'", "bracket"]),
         (
             f"{EMBEDDED}.preprocess.intensity",
             [{"method": "clip", "lower": 2, "upper": 1}],
@@ -103,8 +113,58 @@ def test_parameters_cannot_be_changed_once_read():
         (
             f"{EMBEDDED}.preprocess.intensity",
             [{"method": "log"}],
-            f"{EMBEDDED}.preprocess.intensity.0",
+            f"{EMBEDDED}.preprocess.intensity.0.method",
             ["'log'", "'zscore', 'clip'"],
+        ),
+        # datasets of images
+        (f"{IMAGES}.layout", "dicom", f"{IMAGES}.layout", ["'dicom'", "'nnunet', 'coco', 'nih'"]),
+        (f"{IMAGES}.patch_size", [8, 8, 8], f"{IMAGES}.patch_size", ["unknown key"]),
+        (f"{IMAGES}.preprocess.size", [64, 4], f"{IMAGES}.preprocess.size.1", ["equal to 8", "4"]),
+        (f"{IMAGES}.preprocess.size", [64], f"{IMAGES}.preprocess.size.1", ["missing", "add it"]),
+        (f"{IMAGES}.preprocess.resize", "crop", f"{IMAGES}.preprocess.resize", ["'pad'", "'crop'"]),
+        (f"{IMAGES}.preprocess.channels", 3, f"{IMAGES}.preprocess.channels", ["'rgb'", "not 3"]),
+        (f"{IMAGES}.preprocess.dtype", "int8", f"{IMAGES}.preprocess.dtype", ["'uint16'", "int8"]),
+        (
+            f"{IMAGES}.preprocess.intensity",
+            [{"method": "zscore"}],
+            f"{IMAGES}.preprocess.intensity",
+            ["'full_range' or 'per_image'"],
+        ),
+        (f"{IMAGES}.preprocess.uncertain", "u", f"{IMAGES}.preprocess.uncertain", ["'ignore'"]),
+        (f"{IMAGES}.preprocess.classes", [1], f"{IMAGES}.preprocess.classes.0", ["string", "1"]),
+        (f"{IMAGES}.preprocess.spacing", None, f"{IMAGES}.preprocess.spacing", ["unknown key"]),
+        (f"{IMAGES}.split.test", 0, f"{IMAGES}.split.test", ["greater than 0", "not 0"]),
+        (f"{IMAGES}.split.test", 60, f"{IMAGES}.split.test", ["less than 1", "60"]),
+        (f"{IMAGES}.split.validation", -0.1, f"{IMAGES}.split.validation", ["equal to 0", "-0.1"]),
+        (f"{IMAGES}.split.official", "yes", f"{IMAGES}.split.official", ["boolean", "'yes'"]),
+        (f"{IMAGES}.split.pool", 5, f"{IMAGES}.split.pool", ["unknown key"]),
+        (f"{IMAGES}.split.group", "(", f"{IMAGES}.split.group", ["'('", "expression", "correct"]),
+        (f"{IMAGES}.split.group", "a", f"{IMAGES}.split.group", ["'a'", "bracket", "add one"]),
+        (f"{FINDINGS}.simulate.bogus", 1, f"{FINDINGS}.simulate.bogus", ["unknown key"]),
+        (f"{FINDINGS}.simulate.images", [6, 4], f"{FINDINGS}.simulate", ["images", "6", "4"]),
+        (
+            f"{FINDINGS}.simulate.findings.mass",
+            None,
+            f"{FINDINGS}.simulate.findings.mass",
+            ["None"],
+        ),
+        (
+            f"{FINDINGS}.simulate.findings.mass.shape",
+            "blob",
+            f"{FINDINGS}.simulate.findings.mass.shape",
+            ["'nodule'", "'blob'"],
+        ),
+        (
+            f"{FINDINGS}.simulate.findings.mass.radius",
+            [9.0, 8.0],
+            f"{FINDINGS}.simulate.findings.mass",
+            ["radius", "9.0", "8.0"],
+        ),
+        (
+            f"{FINDINGS}.simulate.findings.mass.prevalence",
+            1.0,
+            f"{FINDINGS}.simulate.findings.mass.prevalence",
+            ["less than 1"],
         ),
         ("networks.Unet", {"network": "unet"}, "networks.Unet", ["pattern", "'Unet'"]),
         ("networks.5", {"network": "unet"}, "networks.5", ["pattern", "'5'"]),
@@ -122,6 +182,19 @@ def test_parameters_cannot_be_changed_once_read():
         # post-hoc cells
         (f"{STUDY}.adjusted", ["cross_entropy"], STUDY, ["['cross_entropy']", "both lists"]),
         (f"{STUDY}.adjustments", ["threshold"], STUDY, ["['threshold']", "or neither"]),
+        # the classification study's own sections
+        (
+            "analyse.classification.tail_below",
+            0.5,
+            "analyse.classification",
+            ["tail_below 0.5", "head_above 0.15"],
+        ),
+        (
+            "extract.classification.saliency",
+            ["lime"],
+            "extract.classification.saliency.0",
+            ["'grad_cam'", "'lime'"],
+        ),
     ],
 )
 def test_a_mistake_is_told_once_with_its_place_value_and_cure(path, value, where, words):
@@ -165,6 +238,31 @@ def test_a_missing_key_is_named(path):
     *above, last = path.split(".")
     del reduce(lambda section, step: section[step], above, raw)[last]
     assert problems(raw) == (f"params.yaml: {path}: missing; add it",)
+
+
+def test_a_dataset_without_layout_is_told_by_its_name():
+    raw = copy.deepcopy(RAW)
+    del raw["datasets"]["blood_cells"]["layout"]
+    (sentence,) = problems(raw)
+    assert sentence.startswith("params.yaml: datasets.blood_cells")
+    assert "layout" in sentence
+
+
+def test_keys_of_the_other_task_s_datasets_are_told_one_by_one():
+    told = problems(changed(f"{IMAGES}.layout", "msd"))
+    places = [sentence.split(": ")[1] for sentence in told]
+    assert all(place.startswith(IMAGES) for place in places)
+    assert len(places) == len(set(places))
+    assert f"{IMAGES}.preprocess.uncertain" in places  # of images alone
+    assert f"{IMAGES}.patch_size" in places  # of volumes alone
+
+
+def test_both_studies_switched_off_are_refused():
+    raw = changed(f"{STUDY}.datasets", [])
+    raw["study"]["classification"]["datasets"] = []
+    assert problems(raw) == (
+        "params.yaml: study: both studies are switched off; name a dataset in one of them",
+    )
 
 
 def test_several_problems_are_told_at_once():

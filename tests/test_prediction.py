@@ -25,7 +25,8 @@ MODEL = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0).folder("mo
 PARAMETERS = """
 extract:
   segmentation: {window_overlap: 0.25, window_batch: 2, bin_width: 0.0625, joint_bin_width: 0.5,
-    calibration_bins: 15, sample_voxels: 20, panels: 1, full_logits: false, threads: 1, seed: 0}
+    calibration_bins: 15, sample_voxels: 20, panels: 1, units_patches: 0, full_logits: false,
+    threads: 1, seed: 0}
 """
 
 

@@ -44,6 +44,8 @@ def study(tiny_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     del values["datasets"]["tiny"]["simulate"]
     values["datasets"]["tiny"]["split"] |= {"test": 2, "validation": 1, "pool": 4}
     values["networks"]["unet"]["channels"] = [4, 8]
+    values["layers"]["unet"]["units"] = ["model.0", "model.1.submodule"]
+    values["layers"]["unet"]["units"] = ["model.0"]
 
     def change(**changes: Any) -> None:
         for path, value in changes.items():

@@ -79,7 +79,9 @@ def _shrink_classification(parameters: Any) -> None:
     data = parameters["datasets"]["blood_cells"]
     data["preprocess"]["size"] = [32, 32]
     data["split"] |= {"test": 0.4, "validation": 0.2}
-    parameters["networks"]["light_cnn"]["channels"] = [4, 8, 8, 8]
+    parameters["networks"]["light_cnn"]["channels"] = [8, 8, 8, 8]
+    retraining = parameters["adjustments"]["classification"]["classifier_retraining"]
+    retraining |= {"steps": 20, "threads": 1}
     parameters["train"]["classification"] |= {
         "steps": 6,
         "epoch_steps": 3,
@@ -104,6 +106,12 @@ def _shrink_segmentation(parameters: Any) -> None:
     hippocampus["split"] |= {"test": 3, "validation": 2, "pool": 4}
     hippocampus["patch_size"] = [16, 16, 16]
     parameters["networks"]["unet"]["channels"] = [4, 8]
+    parameters["layers"]["unet"]["units"] = ["model.0", "model.1.submodule"]
     parameters["train"]["segmentation"] |= {"steps": 6, "epoch_steps": 3, "threads": 1}
-    parameters["extract"]["segmentation"] |= {"threads": 1, "panels": 1, "sample_voxels": 20}
-    parameters["analyse"]["segmentation"]["bootstrap"] = 20
+    parameters["extract"]["segmentation"] |= {
+        "threads": 1,
+        "panels": 1,
+        "units_patches": 4,
+        "sample_voxels": 20,
+    }
+    parameters["analyse"]["segmentation"] |= {"bootstrap": 20, "permutations": 5}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rarelens.config.methods import Method, Network
 from rarelens.config.volumes import Preprocess
+from rarelens.errors import RarelensError
 from rarelens.modules import construct, load_weights, read_card, write_model
 
 
@@ -42,8 +43,18 @@ class ModelCard(BaseModel):
 
 
 def build_network(network: Network, channels: int, classes: int) -> nn.Module:
-    """A new network with the layout of weights that is fastest for 3-D convolution on a CPU."""
+    """A new network with the layout of weights that is fastest for 3-D convolution on a CPU.
+
+    Raises:
+        RarelensError: if there is no such network, it does not take its options, or it is for
+            classification.
+    """
     module = construct(network, channels, classes)
+    if isinstance(getattr(module, "head", None), nn.Linear):
+        raise RarelensError(
+            f"networks: {network.network} gives no logits of voxels; choose a network for "
+            "segmentation"
+        )
     return module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 

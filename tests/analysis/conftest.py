@@ -67,7 +67,19 @@ def subject() -> Callable[..., Subject]:
 
 @pytest.fixture
 def settings() -> AnalyseSegmentation:
-    return AnalyseSegmentation(bootstrap=300, confidence=0.95, surface_tolerance=1.0, seed=3)
+    return AnalyseSegmentation(
+        bootstrap=300,
+        confidence=0.95,
+        surface_tolerance=1.0,
+        quantile=0.05,
+        iou_threshold=0.04,
+        maps="native",
+        ceiling_share=0.25,
+        permutations=20,
+        null_level=0.95,
+        exact_quantile_values=10**6,
+        seed=3,
+    )
 
 
 @pytest.fixture

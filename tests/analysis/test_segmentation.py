@@ -43,7 +43,7 @@ def run(
 
 def test_writes_just_the_files_agreed(run: Make, subjects: list[Any], tmp_path: Path) -> None:
     target = run(subjects)
-    tables = ("shift", "shift_by_case", "overlap", "calibration", "margins", "joint")
+    tables = ("shift", "shift_by_case", "overlap", "calibration", "margins", "joint", "dissection")
     names = {f"{name}.parquet" for name in tables}
     others = {"history.csv", "panels", "analysis.json", "summary.json"}
     assert {p.name for p in target.iterdir()} == names | others
@@ -57,6 +57,7 @@ def test_writes_just_the_files_agreed(run: Make, subjects: list[Any], tmp_path: 
         "rare_classes": [1],
         "training_cases": 3,
         "test_cases": 4,
+        "units": {},
     }
 
 

@@ -8,9 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from working_copy import Project
 
 CELL = "hippocampus-unet-{}-1-0"
+SMEARS = "blood_cells-light_cnn-{}-1-0"
+RETRAINED = SMEARS.format("bce-classifier_retraining")
 METRICS = (
     "metrics/segmentation.json",
     "metrics/segmentation.csv",
@@ -25,6 +29,11 @@ ALWAYS = {"cells@segmentation", "cells@classification"}
 def stages_of(method: str) -> set[str]:
     names = ("train_segmentation", "extract_segmentation", "analyse_segmentation")
     return {f"{name}@{CELL.format(method)}" for name in names}
+
+
+def classifiers_of(method: str) -> set[str]:
+    names = ("train_classification", "extract_classification", "analyse_classification")
+    return {f"{name}@{SMEARS.format(method)}" for name in names}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -42,8 +51,23 @@ def test_study_leaves_every_result(original: Project) -> None:
     assert len(list(maps.glob("*.nii.gz"))) == 9
 
 
+def test_study_of_images_leaves_every_result(original: Project) -> None:
+    metrics = json.loads(original.read("metrics/classification.json"))
+    methods = metrics["blood_cells"]["light_cnn"]["1"]
+    assert set(methods) == {"bce", "bce+classifier_retraining", "weighted_bce"}
+    assert all(0 <= own["mean"]["auroc"] <= 1 for own in methods.values())
+    assert {"RBC", "WBC", "Platelets"} < set(methods["weighted_bce"])
+    pairs = pd.read_csv(original.folder / "metrics/classification_pairs.csv")
+    assert {"auroc", "cka"} <= set(pairs["quantity"])
+    # Both studies are on one page, of which each has its own tables.
+    page = original.read("reports/index.html")
+    assert b"bce+classifier retraining" in page
+    assert b"focal" in page
+
+
 def test_no_case_id_in_what_git_or_mlflow_keeps(original: Project) -> None:
     cases = [f"hippocampus_{file.name.split('_')[1][:3]}" for file in _images(original)]
+    cases.append("BloodImage")
     tracked = original.run("git", "ls-files", "metrics", "dvc.lock").stdout.split()
     for name in [*tracked, "reports/index.html", "mlflow.db"]:
         content = original.read(name)
@@ -90,6 +114,67 @@ def test_an_adjustment_reruns_its_own_cells_and_trains_nothing(clone: Project) -
     ran = clone.repro()
     assert f"adjust_segmentation@{CELL.format(name)}" in ran
     assert not [stage for stage in ran if stage.startswith(("train", "extract"))]
+
+
+def test_source_of_weights_reruns_the_cells_of_weighted_bce_and_what_follows(
+    clone: Project,
+) -> None:
+    clone.repro()
+
+    def edit(parameters: Any) -> None:
+        parameters["methods"]["classification"]["weighted_bce"]["source"] = "batch"
+
+    clone.change(edit)
+    ran = {*classifiers_of("weighted_bce"), *ALWAYS, "compare_classification", "report"}
+    assert clone.repro() == ran
+
+
+def test_analyses_and_new_heads_rerun_without_any_training(clone: Project) -> None:
+    clone.repro()
+
+    def looser(parameters: Any) -> None:
+        parameters["analyse"]["classification"]["quantile"] = 0.05
+
+    clone.change(looser)
+    after = {*ALWAYS, "compare_classification", "report"}
+    assert clone.repro() == {
+        f"analyse_classification@{SMEARS.format('bce')}",
+        f"analyse_classification@{SMEARS.format('weighted_bce')}",
+        f"analyse_retrained_classification@{RETRAINED}",
+        *after,
+    }
+
+    def faster(parameters: Any) -> None:
+        retraining = parameters["adjustments"]["classification"]["classifier_retraining"]
+        retraining["learning_rate"] = 0.05
+
+    clone.change(faster)
+    assert clone.repro() == {
+        f"retrain_classification@{RETRAINED}",
+        f"extract_retrained_classification@{RETRAINED}",
+        f"analyse_retrained_classification@{RETRAINED}",
+        *after,
+    }
+
+
+def test_a_study_that_is_switched_off_leaves_the_other_as_it_is(clone: Project) -> None:
+    clone.repro()
+    for off, on in (("classification", "segmentation"), ("segmentation", "classification")):
+
+        def edit(parameters: Any, off: str = off, on: str = on) -> None:
+            datasets = {"segmentation": ["hippocampus"], "classification": ["blood_cells"]}
+            parameters["study"][off]["datasets"] = []
+            parameters["study"][on]["datasets"] = datasets[on]
+
+        before = clone.read(f"metrics/{on}.csv")
+        clone.change(edit)
+        ran = clone.repro()
+        assert not [stage for stage in ran if stage.startswith(("train", "extract"))]
+        assert {f"compare_{off}", "report"} <= ran
+        assert json.loads(clone.read(f"metrics/{off}.json")) == {}
+        assert clone.read(f"metrics/{on}.csv") == before
+        assert not list((clone.folder / "analyses" / off).iterdir())
+        assert b"<html" in clone.read("reports/index.html")
 
 
 def test_retraining_gives_the_same_bytes(clone: Project) -> None:
@@ -169,6 +254,32 @@ def test_bad_data_is_refused_before_any_training(clone: Project, tmp_path: Path)
     assert not (clone.folder / "data/prepared").exists() or not list(
         (clone.folder / "data/prepared").iterdir()
     )
+    assert not (clone.folder / "models").exists()
+
+
+def test_bad_boxes_are_refused_before_any_training(clone: Project, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(clone.raw / "blood_cells", broken)
+    coco = json.loads((broken / "annotations.json").read_text())
+    coco["annotations"][4]["bbox"] = [90, 90, 60, 60]
+    (broken / "annotations.json").write_text(json.dumps(coco))
+    image = next(
+        each["file_name"].removesuffix(".jpg")
+        for each in coco["images"]
+        if each["id"] == coco["annotations"][4]["image_id"]
+    )
+    link = clone.folder / "data/raw/blood_cells"
+    link.unlink()
+    link.symlink_to(broken)
+    done = clone.run("dvc", "repro")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    where = f"annotations.json: annotation {coco['annotations'][4]['id']}: box"
+    assert f"{image}: data/raw/blood_cells/{where}" in said
+    assert "partly outside the image of 96 × 96 pixels" in said
+    assert "Traceback" not in said
+    prepared = clone.folder / "data/prepared"
+    assert not [each.name for each in prepared.glob("*") if "blood_cells" in each.name]
     assert not (clone.folder / "models").exists()
 
 

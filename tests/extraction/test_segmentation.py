@@ -15,6 +15,7 @@ import pytest
 from rarelens.cells import Cell
 from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.config.volumes import Preprocess, Split
+from rarelens.data.patches import PatchSampler
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.preprocessing import prepare_dataset
 from rarelens.extraction import voxels
@@ -210,6 +211,32 @@ def test_full_logits_and_panels_only_on_request(
     extract(model, tiny, tmp_path, extraction(full_logits=False, panels=0))
     assert not (tmp_path / "logits").exists()
     assert list((tmp_path / "panels").iterdir()) == []
+
+
+def test_units_are_those_of_patches_of_the_test_subjects(
+    model: Path, tiny: PreparedDataset, extraction: Settings, tmp_path: Path
+) -> None:
+    layers = ("model.0", "model.1.submodule")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        extract(model, tiny, tmp_path / name, extraction(seed=5), units=layers)
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    units = tmp_path / "a" / "units"
+    assert json.loads((units / "units.json").read_text())["classes"] == [1, 2]
+    sampler = PatchSampler(tiny, tiny.subjects("test"), (16, 16, 16), 1, 0.5, seed=5)
+    labels = np.concatenate([sampler.batch(tile).labels for tile in range(4)])
+    masks = np.load(units / "masks.npy")
+    np.testing.assert_array_equal(masks, np.stack([labels == 1, labels == 2], axis=1))
+    shapes = [np.load(units / "activations" / f"{layer}.npy").shape for layer in layers]
+    assert shapes == [(4, 4, 8, 8, 8), (4, 8, 8, 8, 8)]
+
+
+def test_without_layers_or_patches_there_are_no_units(
+    extracted: Path, model: Path, tiny: PreparedDataset, extraction: Settings, tmp_path: Path
+) -> None:
+    assert not (extracted / "units").exists()
+    extract(model, tiny, tmp_path, extraction(units_patches=0), units=("model.0",))
+    assert not (tmp_path / "units").exists()
 
 
 def test_tables_grow_by_a_row_group_per_case(extracted: Path, tiny: PreparedDataset) -> None:

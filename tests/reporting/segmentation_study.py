@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,12 @@ def build_study(
     subjects: int = 8,
     dataset: str = "brain",
     panels: int = 1,
+    units: Callable[[Cell], dict[str, dict[str, float]]] = lambda _: {},
 ) -> Study:
-    """Write analyses, histories and the comparison; the first method is the baseline."""
+    """Write analyses, histories and the comparison; the first method is the baseline.
+
+    ``units``: numbers of each layer of a cell.
+    """
     classes = ["background", *rare]
     cells = [
         Cell("segmentation", dataset, "unet", method, "0.5", seed)
@@ -51,7 +56,7 @@ def build_study(
     for cell in cells:
         gain = 0.6 * methods.index(cell.method)
         rng = np.random.default_rng([cell.seed, methods.index(cell.method)])
-        _write_cell(study, cell, gain, rng, subjects)
+        _write_cell(study, cell, gain, rng, subjects, units(cell))
         _write_panels(study, cell, gain, panels)
     table = compare(
         cells, study.analyses, methods[0], Compare(bootstrap=300, confidence=0.95, seed=0)
@@ -60,7 +65,7 @@ def build_study(
     return study
 
 
-def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int) -> None:
+def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int, units) -> None:
     folder = cell.folder(str(study.analyses))
     folder.mkdir(parents=True)
     by_case, overlap, voxels = [], [], []
@@ -84,7 +89,7 @@ def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int) -> No
     facts = {
         "bin_width": WIDTH, "joint_bin_width": JOINT, "classes": study.classes,
         "rare_classes": list(range(1, len(study.classes))), "training_cases": 4,
-        "test_cases": subjects,
+        "test_cases": subjects, "units": units,
     }  # fmt: skip
     (folder / "analysis.json").write_text(json.dumps(facts))
     steps = np.arange(50, 1001, 50)

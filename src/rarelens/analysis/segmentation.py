@@ -14,6 +14,7 @@ from nibabel.affines import voxel_sizes
 
 from rarelens.analysis.calibration import calibration_errors
 from rarelens.analysis.overlap import MEASURES, RULES, overlap_rows
+from rarelens.analysis.segmentation_units import dissect_units, units_by_layer
 from rarelens.analysis.shift import margin_histograms, shift_by_case, shift_table
 from rarelens.config.segmentation import AnalyseSegmentation
 from rarelens.errors import RarelensError
@@ -25,15 +26,15 @@ MARGIN = [("quantity", "==", "margin")]
 
 
 def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmentation) -> None:
-    """Measure shift, overlap and calibration of one cell.
+    """Measure shift, overlap and calibration of one cell, and dissect its units.
 
-    Overlap is that of the test subjects; shift and calibration are of all sides.
+    Overlap and units are those of the test subjects; shift and calibration are of all sides.
 
     Args:
         extract: ``extracts/segmentation/<cell>``.
         prepared: ``data/prepared/<dataset>``, for the reference label maps.
         target: an existing, empty folder, to be ``analyses/segmentation/<cell>``.
-        settings: replicates, confidence, tolerance and seed.
+        settings: replicates, confidence, tolerance, dissection and seed.
 
     Raises:
         RarelensError: for each label map that is missing or whose grid is not its reference's.
@@ -56,6 +57,7 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
         "overlap": overlap,
         "calibration": calibration_errors(calibration),
         "margins": margin_histograms(histograms),
+        "dissection": dissect_units(extract / "units", settings),
     }
     for name, table in tables.items():
         table.to_parquet(target / f"{name}.parquet", index=False)
@@ -65,8 +67,10 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
         "training_cases": int((cases["side"] == "train").sum()),
         "test_cases": len(test),
     }
-    write_json(target / "analysis.json", kept | sizes)
-    write_json(target / "summary.json", _summary(overlap, shift, classes))
+    units = units_by_layer(tables["dissection"])
+    write_json(target / "analysis.json", kept | sizes | {"units": units})
+    summary = _summary(overlap, shift, classes) | ({"layers": units} if units else {})
+    write_json(target / "summary.json", summary)
 
 
 def _overlap_table(

@@ -8,14 +8,22 @@ from pathlib import Path
 
 from torch import nn
 
-from rarelens.checks.common import built, precision, selection, told, unknown_names
+from rarelens.checks.common import (
+    built,
+    precision,
+    selection,
+    told,
+    unknown_names,
+    without_layers,
+)
 from rarelens.classifier import build_classifier
 from rarelens.config.images import ImageDataset
 from rarelens.config.methods import Network
 from rarelens.config.whole import Parameters
 from rarelens.data.images.prepared import PreparedImages
 from rarelens.data.images.splits import image_subset
-from rarelens.extraction.layers import check_layers
+from rarelens.errors import RarelensError
+from rarelens.extraction.layers import check_layers, of_classifier
 from rarelens.training.classification.builders import check_classification_method
 from rarelens.training.classification.heads import check_retraining
 
@@ -24,11 +32,7 @@ def check_parameters(parameters: Parameters) -> list[str]:
     """Problems of the classification study that its parameters alone show."""
     study = parameters.study.classification
     problems = unknown_names("classification", study, parameters, ImageDataset)
-    problems += [
-        f"params.yaml: layers.{name}: missing; name the modules of {name} that are looked into"
-        for name in study.networks
-        if study.datasets and name not in parameters.layers
-    ]
+    problems += without_layers(study, parameters)
     if problems or not study.datasets:
         return problems
     for method in study.methods:
@@ -58,10 +62,7 @@ def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
         if not len(data.rows("validation")):
             problems += without_validation(parameters, name)
         if data.concepts.empty:
-            problems.append(
-                f"{name}: no image has a box or mask, so there is nothing to look for inside the "
-                "networks; add some to the dataset"
-            )
+            problems += without_regions(name)
     return problems
 
 
@@ -75,6 +76,14 @@ def without_validation(parameters: Parameters, dataset: str) -> list[str]:
     ]
 
 
+def without_regions(dataset: str) -> list[str]:
+    """Problems of the classification study if no image of this dataset of it has a region."""
+    return [
+        f"{dataset}: no image has a box or mask, so there is nothing to look for inside the "
+        "networks; add some to the dataset"
+    ]
+
+
 def _check_network(parameters: Parameters, network: str, dataset: str) -> None:
     """Look at the network's layers, over one empty image of the dataset."""
     settings, path = parameters.networks[network], f"networks.{network}"
@@ -85,14 +94,15 @@ def _check_network(parameters: Parameters, network: str, dataset: str) -> None:
         return build_classifier(each, channels, 2)
 
     module = built(settings, path, build)
-    layers = parameters.layers[network]
-    check_layers(
-        module,
-        (*layers.units, layers.saliency),
-        channels,
-        preprocess.size,
-        f"params.yaml: layers.{network}",
-    )
+    path = f"params.yaml: layers.{network}"
+    units, saliency = of_classifier(parameters.layers[network], path)
+    try:
+        check_layers(module, (*units, saliency), channels, preprocess.size, path)
+    except (RuntimeError, ValueError) as error:
+        raise RarelensError(
+            f"params.yaml: datasets.{dataset}.preprocess.size: networks.{network} does not take "
+            f"images of {list(preprocess.size)} pixels; enlarge them"
+        ) from error
 
 
 def _dataset(parameters: Parameters, name: str) -> ImageDataset:

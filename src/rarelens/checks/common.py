@@ -38,6 +38,17 @@ def unknown_names(
     ]
 
 
+def without_layers(study: Study, parameters: Parameters) -> Iterator[str]:
+    """Networks of a study that there are, but of which nobody said where to look into them."""
+    known = parameters.networks if study.datasets else {}
+    for name in study.networks:
+        if name in known and name not in parameters.layers:
+            yield (
+                f"params.yaml: layers.{name}: missing; name the modules of {name} that are looked "
+                "into"
+            )
+
+
 def simulated(parameters: Parameters) -> Iterator[str]:
     """Datasets named to be simulated that say not how, and the other way round."""
     study = parameters.study

@@ -9,13 +9,21 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rarelens.checks.common import built, precision, selection, told, unknown_names
-from rarelens.config.methods import Network
+from rarelens.checks.common import (
+    built,
+    precision,
+    selection,
+    told,
+    unknown_names,
+    without_layers,
+)
+from rarelens.config.methods import Layers, Network
 from rarelens.config.volumes import Dataset
 from rarelens.config.whole import Parameters
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.splits import rare_classes, training_subset
 from rarelens.errors import RarelensError
+from rarelens.extraction.layers import check_covering, check_layers
 from rarelens.extraction.source import Fit, bias_without_cases, build_adjustment
 from rarelens.model import build_network, training_patch
 from rarelens.training.segmentation.builders import check_method
@@ -25,6 +33,7 @@ def check_parameters(parameters: Parameters) -> list[str]:
     """Problems of the segmentation study that its parameters alone show."""
     study = parameters.study.segmentation
     problems = unknown_names("segmentation", study, parameters, Dataset)
+    problems += without_layers(study, parameters)
     if problems or not study.datasets:
         return problems
     for method in study.methods:
@@ -85,7 +94,7 @@ def _check_subset(data: PreparedDataset, settings: Dataset, fraction: str, seed:
 
 
 def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
-    """Run the network's shapes, without its numbers, over one patch of the dataset."""
+    """Run the network's shapes, without its numbers, over one patch; look at its layers."""
     patch = _dataset(parameters, dataset).patch_size
     with torch.device("meta"):
         module = built(parameters.networks[network], f"networks.{network}", _two_classes)
@@ -99,6 +108,15 @@ def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
             f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take patches "
             f"of {list(patch)} voxels; choose multiples of its total stride"
         )
+    _check_layers(module, parameters.layers[network], patch, f"params.yaml: layers.{network}")
+
+
+def _check_layers(
+    module: nn.Module, layers: Layers, patch: tuple[int, int, int], path: str
+) -> None:
+    if layers.units:
+        check_covering(module, f"{path}.units")
+        check_layers(module, layers.units, 1, patch, path)
 
 
 def _two_classes(settings: Network) -> nn.Module:

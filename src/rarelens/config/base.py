@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _with_bracket(expression: str) -> str:
+    try:
+        brackets = re.compile(expression).groups
+    except re.error as error:
+        raise ValueError(
+            f"{expression!r} is no regular expression ({error}); correct it"
+        ) from error
+    if brackets < 1:
+        raise ValueError(f"{expression!r} has no bracket to name the patient; add one")
+    return expression
+
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+# A regular expression whose first bracket, searched in an id, names the patient.
+GroupExpression = Annotated[str, AfterValidator(_with_bracket)]
 
 
 class Section(BaseModel):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rarelens.config.base import Count, Positive, Section, Seed, Share
+from rarelens.config.dissection import Dissection
 
 Saliency = Literal["grad_cam", "integrated_gradients", "occlusion"]
 
@@ -54,16 +55,12 @@ class ExtractClassification(Section):
     seed: Seed
 
 
-class AnalyseClassification(Section):
-    """Prediction, alignment, dissection, representation.
+class AnalyseClassification(Dissection):
+    """Prediction, alignment, dissection (as in `Dissection`), representation.
 
     ``head_above`` and ``tail_below``: prevalences that part classes into head, mid and tail.
-    ``quantile``, ``iou_threshold``, ``maps``: of network dissection; beside it, a unit counts as
-    detector where IoU/ceiling is above ``ceiling_share`` and the IoU above the ``null_level``
-    quantile of ``permutations`` exchanges of masks between images. ``exact_quantile_values``: as
-    many activations of a unit are sorted exactly, more are sketched. ``alignment_thresholds``: at
-    which normalised saliency maps are also made binary. ``panels``: images, and units, that the
-    report shows.
+    ``alignment_thresholds``: at which normalised saliency maps are also made binary. ``panels``:
+    images, and units, that the report shows.
     """
 
     bootstrap: Count
@@ -71,13 +68,6 @@ class AnalyseClassification(Section):
     calibration_bins: Count
     head_above: Share
     tail_below: Share
-    quantile: Annotated[float, Field(gt=0, lt=1)]
-    iou_threshold: Annotated[float, Field(gt=0, lt=1)]
-    maps: Literal["native", "upsampled"]
-    ceiling_share: Annotated[float, Field(gt=0, lt=1)]
-    permutations: Count
-    null_level: Annotated[float, Field(gt=0, lt=1)]
-    exact_quantile_values: Count
     alignment_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     probe_regularisation: Positive
     panels: Annotated[int, Field(ge=0)]

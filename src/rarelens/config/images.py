@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rarelens.config.base import Count, Name, Positive, Section, Seed, Share
+from rarelens.config.base import Count, GroupExpression, Name, Positive, Section, Seed, Share
 from rarelens.config.volumes import VirtualSubjects
 
 ImageLayout = Literal["coco", "nih", "chexpert", "medmnist"]
@@ -86,7 +86,7 @@ class ImageSplit(Section):
     validation: Share
     official: bool
     file: str | None
-    group: str | None
+    group: GroupExpression | None
 
 
 class ImageDataset(Section):

@@ -63,8 +63,9 @@ class ClassificationMethod(Component):
 class Layers(Section):
     """Modules of a network, by their dotted names, that are looked into.
 
-    ``units``: whose channels are units; ``saliency``: where Grad-CAM is taken.
+    ``units``: whose channels are units; may be empty where a network segments. ``saliency``:
+    where Grad-CAM is taken; null where a network segments.
     """
 
-    units: tuple[str, ...] = Field(min_length=1)
-    saliency: str
+    units: tuple[str, ...]
+    saliency: str | None

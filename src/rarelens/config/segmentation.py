@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rarelens.config.base import Count, Positive, Section, Seed, Share
+from rarelens.config.dissection import Dissection
 
 
 class TrainSegmentation(Section):
@@ -34,10 +35,11 @@ class TrainSegmentation(Section):
 
 
 class ExtractSegmentation(Section):
-    """What is taken out of a model: label maps, exact histograms, sampled and full logits.
+    """What is taken out of a model: label maps, exact histograms, logits, unit activations.
 
     ``sample_voxels``: at most that many voxel logits per case and class. ``panels``: how many
-    test subjects get an image panel.
+    test subjects get an image panel. ``units_patches``: on how many patches of the test subjects
+    units are looked into, the same ones for all models.
     """
 
     window_overlap: Annotated[float, Field(ge=0, lt=1)]
@@ -47,13 +49,14 @@ class ExtractSegmentation(Section):
     calibration_bins: Count
     sample_voxels: Count
     panels: Annotated[int, Field(ge=0)]
+    units_patches: Annotated[int, Field(ge=0)]
     full_logits: bool
     threads: Count
     seed: Seed
 
 
-class AnalyseSegmentation(Section):
-    """Shift, overlap and calibration. ``surface_tolerance`` in mm."""
+class AnalyseSegmentation(Dissection):
+    """Shift, overlap, calibration and dissection. ``surface_tolerance`` in mm."""
 
     bootstrap: Count
     confidence: Annotated[float, Field(gt=0, lt=1)]

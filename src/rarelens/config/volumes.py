@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rarelens.config.base import Count, Positive, Section, Seed, Share
+from rarelens.config.base import Count, GroupExpression, Positive, Section, Seed, Share
 
 Radius = Annotated[float, Field(gt=0, le=50)]
 Contrast = Annotated[float, Field(gt=0, le=1)]
@@ -111,20 +110,7 @@ class Split(Section):
     validation: Annotated[int, Field(ge=0)]
     pool: Count | None
     file: str | None
-    group: str | None
-
-    @model_validator(mode="after")
-    def _check(self) -> Split:
-        if self.group is not None:
-            try:
-                brackets = re.compile(self.group).groups
-            except re.error as error:
-                raise ValueError(
-                    f"group {self.group!r} is no regular expression: {error}"
-                ) from error
-            if brackets < 1:
-                raise ValueError(f"group {self.group!r} has no bracket to name the patient")
-        return self
+    group: GroupExpression | None
 
 
 class Dataset(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rarelens.data.geometry import restore_labels
 from rarelens.data.prepared import PreparedDataset
 from rarelens.extraction import voxels
 from rarelens.extraction.panels import write_panel
+from rarelens.extraction.segmentation_units import extract_units
 from rarelens.extraction.source import LogitSource
 from rarelens.extraction.tables import TableWriter
 from rarelens.files import write_json
@@ -31,8 +33,9 @@ def extract(
     target: Path,
     settings: ExtractSegmentation,
     adjustment: Adjustment | None = None,
+    units: Sequence[str] = (),
 ) -> None:
-    """Write label maps, voxel statistics, panels and, on request, full logits into ``target``.
+    """Write label maps, voxel statistics, panels, units and, on request, full logits.
 
     All cases go through the same deterministic preprocessing and the network's evaluation mode.
     Memory holds one case at a time.
@@ -43,6 +46,10 @@ def extract(
         target: an existing, empty folder.
         settings: what to take out.
         adjustment: a post-hoc control, fitted on the validation cases, for every logit.
+        units: layers whose channels are looked into, on patches of the test subjects.
+
+    Raises:
+        RarelensError: if there is no model, or it has no such layers.
     """
     torch.set_num_threads(settings.threads)
     source = LogitSource(model, data, settings, adjustment)
@@ -65,6 +72,8 @@ def extract(
             if settings.full_logits:
                 with h5py.File(target / "logits" / f"{case}.h5", "w") as file5:
                     file5.create_dataset("logits", data=logits.astype(np.float16))
+    if units and settings.units_patches:
+        _write_units(source, target / "units", units)
     # Passed on, so that later stages need the small analyses only.
     shutil.copyfile(model / "history.csv", target / "history.csv")
     joint[0].to_parquet(target / "joint.parquet", index=False)
@@ -91,6 +100,23 @@ def save_label_map(file: Path, logits: NDArray[np.float32], row: Any) -> None:
         logits, np.reshape(row["affine"], (4, 4)), tuple(row["source_shape"]), source_affine
     )
     save_labels(file, labels, source_affine)
+
+
+def _write_units(source: LogitSource, target: Path, layers: Sequence[str]) -> None:
+    """Test subjects are the same for all models of a dataset, so all see the same patches."""
+    target.mkdir()
+    card, settings = source.card, source.settings
+    extract_units(
+        source.network,
+        source.data,
+        source.data.subjects("test"),
+        card.rare_classes,
+        layers,
+        target,
+        card.patch_size,
+        settings.units_patches,
+        settings.seed,
+    )
 
 
 def _sides(card: ModelCard, data: PreparedDataset) -> list[tuple[str, str]]:

@@ -13,9 +13,8 @@ from torch import nn
 
 from rarelens.data.patches import PatchSampler
 from rarelens.data.prepared import PreparedDataset
-from rarelens.errors import RarelensError
 from rarelens.extraction.arrays import ArrayWriter, half
-from rarelens.extraction.layers import check_layers, recorded
+from rarelens.extraction.layers import check_covering, check_layers, recorded
 from rarelens.files import write_json
 
 FOREGROUND_SHARE = 0.5
@@ -58,11 +57,7 @@ def extract_units(
         RarelensError: if there are no such layers, or the network sees more than it labels, so
             that its layers do not cover the tile that they are to be compared with.
     """
-    if hasattr(network, "context"):
-        raise RarelensError(
-            f"layers: {type(network).__name__} pads nothing, so that its layers do not cover what "
-            "it labels; look into the units of another network"
-        )
+    check_covering(network)
     shapes = check_layers(network, layers, len(data.channels), patch_size)
     sampler = PatchSampler(data, cases, patch_size, 1, FOREGROUND_SHARE, seed)
     device = next(network.parameters()).device

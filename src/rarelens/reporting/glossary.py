@@ -6,6 +6,14 @@ from collections.abc import Collection
 
 Terms = list[tuple[str, str]]
 
+DETECTOR = (
+    "Detector",
+    "A unit (channel of a named layer) whose strongest activations overlap the regions of a "
+    "finding or rare class with an IoU above the threshold of network dissection (counts: mean "
+    "over seeds). Beyond null: the overlap is also above what permuted regions give, and a set "
+    "share of the largest that the region's size allows. Best IoU: the highest of a layer's units.",
+)
+
 SEGMENTATION: Terms = [
     (
         "Logit margin d",
@@ -59,6 +67,7 @@ SEGMENTATION: Terms = [
         "Win / tie / loss",
         "On how many test subjects the method's Dice is above, equal to and below the baseline's.",
     ),
+    DETECTOR,
 ]
 
 CLASSIFICATION: Terms = [
@@ -115,13 +124,7 @@ CLASSIFICATION: Terms = [
         "random weights, a blob at the image's centre, and the same value everywhere. Alignment "
         "is evidence only as far as it exceeds them.",
     ),
-    (
-        "Detector",
-        "A unit (channel of a named layer) whose strongest activations overlap the regions of a "
-        "finding with an IoU above the threshold of network dissection (counts: mean over "
-        "seeds). Beyond null: the overlap is also above what permuted regions give, and a set "
-        "share of the largest that the finding's size allows.",
-    ),
+    DETECTOR,
     (
         "Unique concepts",
         "How many different findings have at least one detector.",
@@ -174,5 +177,5 @@ TERMS = {"segmentation": SEGMENTATION, "classification": CLASSIFICATION}
 
 
 def glossary(tasks: Collection[str]) -> Terms:
-    """The terms of the studies that the page shows."""
-    return [*SHARED, *(term for task in tasks for term in TERMS[task])]
+    """The terms of the studies that the page shows, each once."""
+    return list(dict.fromkeys([*SHARED, *(term for task in tasks for term in TERMS[task])]))

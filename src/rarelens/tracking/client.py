@@ -8,6 +8,7 @@ default ``sqlite:///mlflow.db``), ``MLFLOW_EXPERIMENT_NAME`` (by default "rarele
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,6 +27,8 @@ METRICS |= {
     "validation_dice": "validation/dice",
     "validation_average_precision": "validation/average_precision",
 }
+# In a part of a name; a slash joins parts, and one of dots alone would lead elsewhere.
+_FORBIDDEN = re.compile(r"[^\w.\- ]|^\.*$")
 # A server that is away is given up on in seconds, not in MLflow's minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -91,12 +94,13 @@ def logged_steps(client: MlflowClient, run: str) -> set[int]:
     return {metric.step for metric in client.get_metric_history(run, METRICS["loss"])}
 
 
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
+def flatten(nested: Mapping[str, Any], separator: str = ".", prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, their keys joined to names that MLflow allows."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
+        name = prefix + _FORBIDDEN.sub("_", key)
         if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, separator, name + separator)
         else:
-            flat[f"{prefix}{key}"] = value
+            flat[name] = value
     return flat

@@ -95,9 +95,8 @@ def _measures(cell: Cell, record: dict[str, Any]) -> dict[str, float]:
     measures = {f"cost/{name}": float(record[name]) for name in names}
     summary = cell.folder("analyses") / "summary.json"
     if summary.is_file():
-        for key, value in mlflow.flatten(read_json(summary)).items():
-            if value is not None:
-                measures[f"test/{key.replace('.', '/')}"] = float(value)
+        final = mlflow.flatten(read_json(summary), "/", "test/")
+        measures |= {name: float(value) for name, value in final.items() if value is not None}
     return measures
 
 

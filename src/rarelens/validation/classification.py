@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from rarelens.cells import Cell, cells_of
-from rarelens.config.images import ImageDataset
+from rarelens.checks.classification import without_regions, without_validation
+from rarelens.config.images import ImageDataset, ImageLayout, SimulateFindings
 from rarelens.config.whole import Parameters
-from rarelens.data.images.collection import prepared_bytes, settled
+from rarelens.data.images.collection import (
+    ImageCollection,
+    count_concepts,
+    prepared_bytes,
+    settled,
+)
 from rarelens.data.images.layouts import read_image_collection
 from rarelens.data.images.problems import find_image_problems
 from rarelens.data.images.splits import assign_image_splits
@@ -25,31 +32,63 @@ def look(parameters: Parameters) -> Look:
     for name in parameters.study.classification.datasets:
         settings = parameters.datasets.get(name)
         if isinstance(settings, ImageDataset):
-            _look_at(name, settings, look)
+            _look_at(name, settings, parameters, look)
     if not look.problems:
         look.trainings = _trainings(parameters)
     return look
 
 
-def _look_at(name: str, settings: ImageDataset, look: Look) -> None:
+def _look_at(name: str, settings: ImageDataset, parameters: Parameters, look: Look) -> None:
     folder = RAW / name
-    if settings.simulate is not None and not folder.exists():
-        look.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
-        return
-    problems: list[str] = []
+    if settings.simulate is not None:
+        if not folder.exists():
+            look.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
+            return
+        if not _is_current(name, settings.layout, settings.simulate):
+            look.notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")
+            return
     try:
         collection = settled(
             read_image_collection(settings.layout, folder, name), settings.preprocess
         )
-        problems += find_image_problems(collection)
-        look.prepared += prepared_bytes(collection, settings.preprocess)
-        assign_image_splits(collection, settings.split, folder)
     except RarelensError as error:
-        problems += error.problems
-    if problems and settings.simulate is not None:
-        look.notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")
+        look.problems += error.problems
         return
-    look.problems += problems
+    look.problems += find_image_problems(collection)
+    look.problems += _check_split(collection, settings, parameters)
+    look.prepared += prepared_bytes(collection, settings.preprocess)
+
+
+def _is_current(name: str, layout: ImageLayout, simulate: SimulateFindings) -> bool:
+    """Whether as many subjects are on disk, and with the same findings, as will be simulated."""
+    try:
+        present = read_image_collection(layout, RAW / name, name)
+    except RarelensError:
+        return False
+    subjects = {entry.group for entry in present.images}
+    return present.classes == tuple(simulate.findings) and len(subjects) == simulate.subjects
+
+
+def _check_split(
+    collection: ImageCollection, settings: ImageDataset, parameters: Parameters
+) -> list[str]:
+    """Problems of a dataset's parameters that its images show."""
+    name = collection.name
+    problems = [] if count_concepts(collection) else without_regions(name)
+    try:
+        splits = assign_image_splits(collection, settings.split, RAW / name)["split"]
+    except RarelensError as error:
+        return [*problems, *error.problems]
+    if "validation" not in set(splits):
+        problems += without_validation(parameters, name)
+    pool = int((splits == "pool").sum())
+    for fraction in parameters.study.classification.fractions:
+        if round(Fraction(str(fraction)) * pool) < 1:
+            problems.append(
+                f"params.yaml: study.classification.fractions: {fraction} of {name}'s pool of "
+                f"{pool} images leaves no training image; raise it or enlarge the pool"
+            )
+    return problems
 
 
 def _trainings(parameters: Parameters) -> list[tuple[Cell, dict[str, Any]]]:

@@ -82,16 +82,10 @@ def test_groups_by_expression(split: Split) -> None:
     assert whole(table)
 
 
-@pytest.mark.parametrize(
-    ("expression", "said"),
-    [("^(h..)_", "finds no group"), ("g..", "no regular expression"), ("(", "no regular")],
-)
-def test_expression_that_finds_no_group_is_refused(
-    split: Split, expression: str, said: str
-) -> None:
+def test_expression_that_finds_no_group_is_refused(split: Split) -> None:
     entries = [{"image": entry["image"]} for entry in cohort()]
-    with pytest.raises(RarelensError, match=said):
-        assign_image_splits(collection(entries), split(group=expression), FOLDER)
+    with pytest.raises(RarelensError, match="finds no group"):
+        assign_image_splits(collection(entries), split(group="^(h..)_"), FOLDER)
 
 
 def test_expression_is_refused_where_the_layout_names_the_patient(split: Split) -> None:

@@ -55,9 +55,9 @@ def test_the_sampler_weighs_images() -> None:
         ({"objective": "asymmetric", "clip": -1.0}, r"classification.mine.clip: .* not -1.0"),
         ({"objective": "bce", "positives": [1]}, "mine.positives: unknown key"),
         ({"objective": "bce", "sampling": "none"}, "classification.mine: sampling: there is no 'n"),
-        ({"objective": "cross_entropy"}, "mine.objective: cross_entropy is not for multi-label"),
-        ({"objective": "dice"}, "mine.objective: dice is not for multi-label"),
-        ({"objective": "tversky"}, "mine.objective: tversky is not for multi-label"),
+        ({"objective": "cross_entropy"}, "mine.objective: cross_entropy is for the seg"),
+        ({"objective": "dice"}, "mine.objective: dice is for the seg"),
+        ({"objective": "tversky"}, "mine.objective: tversky is for the seg"),
     ],
 )
 def test_impossible_methods_are_refused(method: dict, sentence: str) -> None:

@@ -14,15 +14,11 @@ from numpy.typing import NDArray
 from rarelens.analysis.active_pixels import active_pixels
 from rarelens.analysis.classification.pictures import picture
 from rarelens.analysis.components_inside import count_components
-from rarelens.analysis.dissection import dissect
+from rarelens.analysis.dissected_layer import DISSECTION, dissect_layer
 from rarelens.config.classification import AnalyseClassification
 from rarelens.data.images.prepared import PreparedImages
 from rarelens.files import read_json
 
-DISSECTION = [
-    *("layer", "unit", "class", "iou", "ceiling", "iou_over_ceiling", "null", "p"),
-    *("threshold", "coverage", "dead", "detects", "detects_beyond_null"),
-]
 COMPONENTS = ["layer", "class", "side", "image", "components"]
 
 # Activations looked at once when components are counted.
@@ -70,7 +66,7 @@ def write_dissection(
     for name in read_json(extract / "extract.json")["layers"] if len(probe) else ():
         stored = np.load(extract / "activations" / f"{name}.npy", mmap_mode="r")
         layers[name] = Layer(name, stored, probe, data)
-        tables.append(_dissect(layers[name], settings))
+        tables.append(dissect_layer(name, stored, layers[name].masks, settings, settings.seed))
         limits = tables[-1].drop_duplicates("unit")["threshold"].to_numpy()
         components += _components(layers[name], limits)
     table = _joined(tables)
@@ -86,22 +82,6 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """All tables in one; the first is empty and says which columns there are."""
     columns = tables[0].columns
     return pd.concat(tables[1:], ignore_index=True)[columns] if len(tables) > 1 else tables[0]
-
-
-def _dissect(layer: Layer, settings: AnalyseClassification) -> pd.DataFrame:
-    result = dissect(
-        layer.activations,
-        layer.masks,
-        settings.quantile,
-        settings.iou_threshold,
-        maps=settings.maps,
-        permutations=settings.permutations,
-        null_level=settings.null_level,
-        ceiling_share=settings.ceiling_share,
-        exact_quantile_values=settings.exact_quantile_values,
-        seed=settings.seed,
-    )
-    return result.table().assign(layer=layer.name)[DISSECTION]
 
 
 def _components(layer: Layer, thresholds: NDArray[np.float64]) -> Iterator[pd.DataFrame]:

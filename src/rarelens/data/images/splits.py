@@ -6,7 +6,6 @@ that a class that few groups have still finds its way into each side, and into s
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
@@ -113,12 +112,7 @@ def _groups(collection: ImageCollection, split: ImageSplit) -> list[str]:
             f"{at}: {split.group!r}, but the dataset itself names the group of its images; "
             "set it to null"
         )
-    try:
-        return find_groups([entry.image for entry in collection.images], split.group)
-    except (re.error, IndexError) as error:
-        raise RarelensError(
-            f"{at}: {split.group!r} is no regular expression with a bracket ({error}); correct it"
-        ) from error
+    return find_groups([entry.image for entry in collection.images], split.group)
 
 
 def _drawn(collection: ImageCollection, groups: list[str], split: ImageSplit) -> list[str]:

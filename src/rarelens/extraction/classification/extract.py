@@ -20,7 +20,7 @@ from rarelens.extraction.classification.random_weights import with_random_weight
 from rarelens.extraction.classification.saliency import check_window, explainer, write_maps
 from rarelens.extraction.classification.scores import sides, write_scores
 from rarelens.extraction.classification.units import write_activations
-from rarelens.extraction.layers import check_layers
+from rarelens.extraction.layers import check_layers, of_classifier
 from rarelens.files import write_json
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def extract_cell(
     network, card = load_classifier(model)
     _check_data(model, card, data)
     check_window(settings, data.size)
-    shapes = check_layers(network, [*layers.units, layers.saliency], data.channels, data.size)
-    units = {name: shapes[name] for name in layers.units}
+    named, saliency = of_classifier(layers)
+    shapes = check_layers(network, [*named, saliency], data.channels, data.size)
+    units = {name: shapes[name] for name in named}
 
     side = sides(data.table, card.training_images, card.validation_images)
     scores = write_scores(network, data, side, units, target, settings.batch_size)
@@ -68,14 +69,14 @@ def extract_cell(
     probe[columns].to_parquet(target / "probe.parquet", index=False)
     clipped = write_activations(network, data, rows, units, target, settings.batch_size)
     pairs = saliency_pairs(probe, data.concepts, len(data.classes))
-    _write_saliency(network, data, pairs, target, settings, layers.saliency, shapes)
+    _write_saliency(network, data, pairs, target, settings, saliency, shapes)
     # Passed on, so that later stages need no model.
     shutil.copyfile(model / "history.csv", target / "history.csv")
     facts = {
         "classes": list(data.classes),
         "layers": list(units),
         "saliency": list(settings.saliency),
-        "saliency_layer": layers.saliency,
+        "saliency_layer": saliency,
         "size": list(data.size),
         "clipped_activations": clipped,
     }

@@ -39,6 +39,8 @@ class Block:
             seeds of each test subject.
         history: method, seed, step, loss, validation_dice.
         panels: per subject, method → arrays image, truth, prediction, margin; of the first seed.
+        units: method, seed, layer, units (how many), detectors, detectors_beyond_null, best_iou;
+            no rows where nothing was looked into.
         metrics: the rows of the comparison that belong here.
     """
 
@@ -57,6 +59,7 @@ class Block:
     subjects: pd.DataFrame
     history: pd.DataFrame
     panels: tuple[dict[str, Panel], ...]
+    units: pd.DataFrame
     metrics: pd.DataFrame
 
     @property
@@ -108,6 +111,7 @@ def _block(cells: list[Cell], analyses: Path, metrics: pd.DataFrame) -> Block:
         subjects=_subjects(cells, analyses),
         history=gather(cells, lambda cell: _history(cell.folder(str(analyses)))),
         panels=_panels([cell for cell in cells if cell.seed == seeds[0]], analyses),
+        units=gather(cells, lambda cell: _units(cell.folder(str(analyses)))),
         metrics=own,
     )
 
@@ -130,6 +134,11 @@ def _subjects(cells: list[Cell], analyses: Path) -> pd.DataFrame:
     means = rows.groupby(["method", "class", "case"], as_index=False)[measures].mean()
     numbers = {case: number for number, case in enumerate(sorted(means["case"].unique()), 1)}
     return means.assign(subject=means["case"].map(numbers)).drop(columns="case")
+
+
+def _units(folder: Path) -> pd.DataFrame:
+    found = read_json(folder / "analysis.json")["units"]
+    return pd.DataFrame([{"layer": layer, **numbers} for layer, numbers in found.items()])
 
 
 def _history(folder: Path) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from rarelens.reporting.segmentation.figures import write_figures
 from rarelens.reporting.segmentation.headline import headline
 from rarelens.reporting.segmentation.plots import write_plots
 from rarelens.reporting.segmentation.tables import tables
+from rarelens.reporting.segmentation.units import unit_table
 
 
 def write_sections(
@@ -42,6 +43,7 @@ def _section(block: Block, drawn: list[Drawn]) -> dict[str, Any]:
         "block": block,
         "headline": headline(block),
         "tables": tables(block),
+        "units": unit_table(block),
         "figures": drawn,
         "subjects": int(measured["subjects"].max()),
         "confidence": float(block.metrics["confidence"].iloc[0]),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from rarelens.components import check_options, find, needs
 from rarelens.config.methods import ClassificationMethod
 from rarelens.errors import RarelensError
+from rarelens.objectives import LabelLoss
 
 # Arguments that rarelens supplies; the user's options are all others.
 GIVEN = ("classes", "images", "negatives", "positives", "reduction")
@@ -20,35 +21,21 @@ Labels = NDArray[np.float32]
 
 
 def check_classification_method(name: str, method: ClassificationMethod) -> None:
-    """Build a method as if for two classes, and try it.
+    """Build a method as if for two classes.
 
     Raises:
-        RarelensError: if parts of the method do not exist, do not take their options, or are not
-            for multi-label classification.
+        RarelensError: if parts of the method do not exist, do not take their options, or are
+            for segmentation.
     """
+    component = find("objectives", method.objective)
+    if not (inspect.isclass(component) and issubclass(component, LabelLoss)):
+        raise RarelensError(
+            f"params.yaml: methods.classification.{name}.objective: {method.objective} is for the "
+            "segmentation study; choose an objective for classification"
+        )
     labels = np.array([[1, 0], [0, 1], [np.nan, 0]], np.float32)
     image_weights(name, method, labels)
-    if not _is_multi_label(build_objective(name, method, labels), labels):
-        raise RarelensError(
-            f"params.yaml: methods.classification.{name}.objective: {method.objective} is not for "
-            "multi-label targets in which NaN is ignored; choose an objective for classification"
-        )
-
-
-def _is_multi_label(objective: nn.Module, labels: Labels) -> bool:
-    """Whether the loss has a gradient for each label, and none for those that are ignored.
-
-    An objective for segmentation may take targets of this shape, too, but lets classes compete.
-    """
-    logits = torch.zeros(labels.shape, requires_grad=True)
-    try:
-        objective(logits, torch.from_numpy(labels)).backward()
-    except (IndexError, RuntimeError, TypeError, ValueError):
-        return False
-    gradient = logits.grad
-    if gradient is None or not torch.isfinite(gradient).all():
-        return False
-    return bool(((gradient == 0).numpy() == np.isnan(labels)).all())
+    build_objective(name, method, labels)
 
 
 def build_objective(name: str, method: ClassificationMethod, labels: Labels) -> nn.Module:

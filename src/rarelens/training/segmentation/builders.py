@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from rarelens.components import check_options, find, needs
 from rarelens.config.base import Component
 from rarelens.config.methods import Method
 from rarelens.errors import RarelensError
+from rarelens.objectives import LabelLoss
 from rarelens.training.segmentation.terms import Terms
 
 # Arguments that rarelens supplies; the user's options are all others.
@@ -35,6 +37,7 @@ def check_method(name: str, method: Method) -> None:
 
 def _check_parts(path: str, method: Method) -> None:
     """Refuse parts that do not exist, do not take their options, or stand in a wrong place."""
+    _check_task(path, method)
     takers = [_check("objectives", method.objective, method, path)]
     _check_losses(path, method)
     for number, loss in enumerate(method.losses):
@@ -46,6 +49,22 @@ def _check_parts(path: str, method: Method) -> None:
         at = f"{path}.regularisers.{kind}"
         if not _check("regularisers", kind, regulariser, at) and regulariser.asymmetric:
             raise _symmetric_only(at, kind)
+
+
+def _check_task(path: str, method: Method) -> None:
+    """Refuse losses of labels, which the classification study has."""
+    named = {"objective": method.objective, "base": method.base}
+    named |= {f"losses.{n}.objective": loss.objective for n, loss in enumerate(method.losses)}
+    problems = []
+    for key, objective in named.items():
+        component = find("objectives", objective)
+        if inspect.isclass(component) and issubclass(component, LabelLoss):
+            problems.append(
+                f"params.yaml: {path}.{key}: {objective} is for the classification study; choose "
+                "an objective for segmentation"
+            )
+    if problems:
+        raise RarelensError(*problems)
 
 
 def _check_losses(path: str, method: Method) -> None:
