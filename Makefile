@@ -22,7 +22,7 @@ repro: env  ## Check, run what changed, bring MLflow up to date.
 	@echo "The report: reports/index.html. MLflow: make ui"
 
 test: env  ## All tests; those on real data need RARELENS_REAL_DATA.
-	python -m pytest -n auto --dist loadfile
+	python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: env
 	ruff check

@@ -23,7 +23,7 @@ NETWORKS = {
 }
 # Units and total stride of the maps that are pooled, and a layer with units and stride.
 SIZES = {
-    "light_cnn": (96, 8, "stage3", 64, 8),
+    "light_cnn": (96, 8, "stage3", 64, 4),
     "densenet121": (1024, 32, "body.denseblock2", 512, 8),
     "densenet121_cut": (512, 8, "body.denseblock2", 512, 8),
     "resnet50": (2048, 32, "body.layer3", 1024, 16),
