@@ -16,8 +16,15 @@ from rarelens.files import read_json
 
 LABELS = ("auroc", "average_precision", "energy_inside", "pointing_game", "soft_iou")
 CONTROLS = ("random_weights", "centre", "uniform")
-UNITS = ("detectors", "unique_concepts", "effective_rank", "linear_probe_auroc")
-ASKED = ("auroc", "average_precision", "energy_inside", "pointing_game", "soft_iou")
+UNITS = (
+    "detectors",
+    "detectors_beyond_null",
+    "unique_concepts",
+    "effective_rank",
+    "linear_probe_auroc",
+)
+ASKED = ("auroc", "average_precision", "energy_inside", "energy_inside_matched")
+ASKED += ("pointing_game", "soft_iou")
 MEASURES = ("dice", "sensitivity", "precision", "hd95", "shift_mean")
 
 
@@ -50,7 +57,7 @@ def shifts() -> None:
         folder = cell.folder("analyses")
         table = pd.read_parquet(folder / "shift.parquet").set_index(["class_name", "statistic"])
         summary = read_json(folder / "summary.json")
-        for name in summary:
+        for name in table.index.unique("class_name"):
             mean, wrong = table.loc[(name, "mean")], table.loc[(name, "negative_fraction")]
             shift = _interval(mean, "difference", "ci_low", "ci_high", "+")
             shares = [f"{wrong['train']:.1%}", f"{wrong['test']:.1%}"]

@@ -132,7 +132,7 @@ CLASSIFICATION: Terms = [
     (
         "Effective rank",
         "How many directions the features of the last named layer use: the exponential of the "
-        "entropy of their covariance's spectrum.",
+        "entropy of the singular values of the centred features.",
     ),
     (
         "Linear probe",
@@ -147,7 +147,7 @@ CLASSIFICATION: Terms = [
     ),
     (
         "Logit margin and shift of a label",
-        "The logit for images with the finding, minus the logit for those without: above 0 the "
+        "The logit where the finding is present, the negated logit where it is absent: above 0 the "
         "image is on its label's side. The shift is the mean margin of test images minus that "
         "of training images.",
     ),

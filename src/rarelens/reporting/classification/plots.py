@@ -15,13 +15,17 @@ MEASURES = ["auroc", "average_precision", "average_precision_over_prevalence"]
 
 
 def write_plots(target: Path, blocks: Sequence[Block]) -> None:
-    """Write ``classification.csv`` and ``pairs.csv`` into the folder ``target``.
+    """Write ``classification.csv``, ``prevalence.csv`` and ``pairs.csv`` into ``target``.
 
     ``classification.csv``: dataset, network, fraction, method, class, prevalence, measure, mean,
-    ci_low, ci_high; a row a class. ``pairs.csv``: dataset, network, fraction, method_a, method_b,
-    quantity, layer, difference, low, high.
+    ci_low, ci_high; a row a class. ``prevalence.csv``: its rows of average precision.
+    ``pairs.csv``: dataset, network, fraction, method_a, method_b, quantity, layer, difference, low,
+    high.
     """
-    write_table(target / "classification.csv", [_classes(block) for block in blocks])
+    tables = [_classes(block) for block in blocks]
+    write_table(target / "classification.csv", tables)
+    precision = [table[table["measure"] == "average_precision"] for table in tables]
+    write_table(target / "prevalence.csv", precision)
     columns = [*STUDY, "method_a", "method_b", "quantity", "layer", "difference", "low", "high"]
     write_table(target / "pairs.csv", [block.pairs.reindex(columns=columns) for block in blocks])
 

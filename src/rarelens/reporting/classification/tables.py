@@ -143,8 +143,8 @@ def _inside(block: Block) -> Table:
     return Table(
         "What is inside",
         "Units that detect a finding, by the rule of network dissection and beyond the "
-        "permutation null; how many findings have a detector; units that are never active (mean "
-        "over seeds). "
+        "permutation null; how many findings have a detector; dead units, whose threshold is 0 "
+        "(mean over seeds). "
         f"Effective rank and linear probe are those of layer {block.layers[-1]}.",
         (*((f"layer {layer}", 4) for layer in block.layers), ("features", 2)),
         (*("detectors", "beyond null", "unique concepts", "dead") * len(block.layers),

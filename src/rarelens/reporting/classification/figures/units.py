@@ -38,9 +38,10 @@ def draw(block: Block) -> Figure:
 
 
 def choose(examples: tuple[Arrays, ...]) -> list[Arrays]:
-    """The first unit, and the next: of another class if there is one."""
+    """The first unit, and the next: of another class if there is one; in the order of classes."""
     others = [unit for unit in examples[1:] if unit["class"] != examples[0]["class"]]
-    return [*examples[:1], *(others or list(examples[1:]))][:UNITS]
+    chosen = [*examples[:1], *(others or list(examples[1:]))][:UNITS]
+    return sorted(chosen, key=lambda unit: -int(unit["class"]))
 
 
 def _unit(axes: list[Axes], block: Block, unit: Arrays | None, missing: str) -> None:
