@@ -77,9 +77,28 @@ def original(tmp_path_factory: pytest.TempPathFactory, raw: Path) -> Project:
 
 
 @pytest.fixture
-def clone(tmp_path: Path, original: Project) -> Project:
+def unrestored(tmp_path: Path, original: Project) -> Project:
     """A clone of the study that shares its cache; nothing is restored yet."""
+    return _clone(tmp_path / "clone", original)
+
+
+@pytest.fixture(scope="session")
+def restored(tmp_path_factory: pytest.TempPathFactory, original: Project) -> Project:
+    """A clone in which all was restored, for tests to copy."""
+    project = _clone(tmp_path_factory.mktemp("restored") / "clone", original)
+    project.repro()
+    return project
+
+
+@pytest.fixture
+def clone(tmp_path: Path, restored: Project) -> Project:
+    """A clone of the study, restored from the cache that they share."""
     folder = tmp_path / "clone"
+    shutil.copytree(restored.folder, folder, symlinks=True)
+    return Project(folder, restored.raw)
+
+
+def _clone(folder: Path, original: Project) -> Project:
     subprocess.run(["git", "clone", "-q", original.folder, folder], check=True)
     project = _working_copy(folder, original.raw)
     cache = str(original.folder / ".dvc/cache")

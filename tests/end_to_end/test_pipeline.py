@@ -82,15 +82,15 @@ def test_second_repro_runs_nothing(original: Project) -> None:
     assert original.repro() == set()
 
 
-def test_clone_restores_all_and_gives_the_same_bytes(clone: Project, original: Project) -> None:
-    assert clone.repro() <= ALWAYS
+def test_clone_restores_all_and_gives_the_same_bytes(
+    unrestored: Project, original: Project
+) -> None:
+    assert unrestored.repro() <= ALWAYS
     for name in (*METRICS, "reports/index.html"):
-        assert clone.read(name) == original.read(name)
+        assert unrestored.read(name) == original.read(name)
 
 
 def test_gamma_reruns_the_cells_of_focal_and_what_follows(clone: Project) -> None:
-    clone.repro()
-
     def edit(parameters: Any) -> None:
         parameters["methods"]["segmentation"]["focal"]["gamma"] = 3.0
 
@@ -104,8 +104,6 @@ def test_gamma_reruns_the_cells_of_focal_and_what_follows(clone: Project) -> Non
 
 
 def test_an_adjustment_reruns_its_own_cells_and_trains_nothing(clone: Project) -> None:
-    clone.repro()
-
     def edit(parameters: Any) -> None:
         parameters["adjustments"]["segmentation"]["threshold"]["largest"] = 4.0
 
@@ -119,8 +117,6 @@ def test_an_adjustment_reruns_its_own_cells_and_trains_nothing(clone: Project) -
 def test_source_of_weights_reruns_the_cells_of_weighted_bce_and_what_follows(
     clone: Project,
 ) -> None:
-    clone.repro()
-
     def edit(parameters: Any) -> None:
         parameters["methods"]["classification"]["weighted_bce"]["source"] = "batch"
 
@@ -130,8 +126,6 @@ def test_source_of_weights_reruns_the_cells_of_weighted_bce_and_what_follows(
 
 
 def test_analyses_and_new_heads_rerun_without_any_training(clone: Project) -> None:
-    clone.repro()
-
     def looser(parameters: Any) -> None:
         parameters["analyse"]["classification"]["quantile"] = 0.05
 
@@ -160,7 +154,6 @@ def test_analyses_and_new_heads_rerun_without_any_training(clone: Project) -> No
 def test_a_study_that_is_switched_off_leaves_the_other_as_it_is(
     clone: Project, original: Project
 ) -> None:
-    clone.repro()
     for off, on in (("classification", "segmentation"), ("segmentation", "classification")):
 
         def edit(parameters: Any, off: str = off, on: str = on) -> None:
@@ -179,7 +172,6 @@ def test_a_study_that_is_switched_off_leaves_the_other_as_it_is(
 
 
 def test_retraining_gives_the_same_bytes(clone: Project) -> None:
-    clone.repro()
     models = clone.folder / "models"
     before = digests(models)
     shutil.rmtree(models)
@@ -191,8 +183,6 @@ def test_retraining_gives_the_same_bytes(clone: Project) -> None:
 
 
 def test_shrunk_study_equals_one_that_was_never_larger(clone: Project, tmp_path: Path) -> None:
-    clone.repro()
-
     def edit(parameters: Any) -> None:
         parameters["study"]["segmentation"]["methods"] = ["cross_entropy"]
 
@@ -239,28 +229,28 @@ def _changed(project: Project) -> str:
     )
 
 
-def test_bad_data_is_refused_before_any_training(clone: Project, tmp_path: Path) -> None:
+def test_bad_data_is_refused_before_any_training(unrestored: Project, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    shutil.copytree(clone.raw / "hippocampus", broken)
+    shutil.copytree(unrestored.raw / "hippocampus", broken)
     image = sorted((broken / "imagesTr").iterdir())[2]
     image.write_bytes(image.read_bytes()[:500])
-    link = clone.folder / "data/raw/hippocampus"
+    link = unrestored.folder / "data/raw/hippocampus"
     link.unlink()
     link.symlink_to(broken)
-    done = clone.run("dvc", "repro")
+    done = unrestored.run("dvc", "repro")
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert image.name in said
     assert "Traceback" not in said
-    assert not (clone.folder / "data/prepared").exists() or not list(
-        (clone.folder / "data/prepared").iterdir()
+    assert not (unrestored.folder / "data/prepared").exists() or not list(
+        (unrestored.folder / "data/prepared").iterdir()
     )
-    assert not (clone.folder / "models").exists()
+    assert not (unrestored.folder / "models").exists()
 
 
-def test_bad_boxes_are_refused_before_any_training(clone: Project, tmp_path: Path) -> None:
+def test_bad_boxes_are_refused_before_any_training(unrestored: Project, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    shutil.copytree(clone.raw / "blood_cells", broken)
+    shutil.copytree(unrestored.raw / "blood_cells", broken)
     coco = json.loads((broken / "annotations.json").read_text())
     coco["annotations"][4]["bbox"] = [90, 90, 60, 60]
     (broken / "annotations.json").write_text(json.dumps(coco))
@@ -269,31 +259,31 @@ def test_bad_boxes_are_refused_before_any_training(clone: Project, tmp_path: Pat
         for each in coco["images"]
         if each["id"] == coco["annotations"][4]["image_id"]
     )
-    link = clone.folder / "data/raw/blood_cells"
+    link = unrestored.folder / "data/raw/blood_cells"
     link.unlink()
     link.symlink_to(broken)
-    done = clone.run("dvc", "repro")
+    done = unrestored.run("dvc", "repro")
     assert done.returncode != 0
     said = done.stdout + done.stderr
     where = f"annotations.json: annotation {coco['annotations'][4]['id']}: box"
     assert f"{image}: data/raw/blood_cells/{where}" in said
     assert "partly outside the image of 96 × 96 pixels" in said
     assert "Traceback" not in said
-    prepared = clone.folder / "data/prepared"
+    prepared = unrestored.folder / "data/prepared"
     assert not [each.name for each in prepared.glob("*") if "blood_cells" in each.name]
-    assert not (clone.folder / "models").exists()
+    assert not (unrestored.folder / "models").exists()
 
 
-def test_unknown_key_is_refused_before_any_training(clone: Project) -> None:
+def test_unknown_key_is_refused_before_any_training(unrestored: Project) -> None:
     def edit(parameters: Any) -> None:
         parameters["train"]["segmentation"]["stepps"] = 5
 
-    clone.change(edit)
-    done = clone.run("dvc", "repro")
+    unrestored.change(edit)
+    done = unrestored.run("dvc", "repro")
     assert done.returncode != 0
     assert "train.segmentation.stepps: unknown key" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert not (clone.folder / "models").exists()
+    assert not (unrestored.folder / "models").exists()
 
 
 def test_simulate_touches_nothing_that_is_not_its_own(clone: Project) -> None:
@@ -312,8 +302,6 @@ def test_simulate_touches_nothing_that_is_not_its_own(clone: Project) -> None:
 
 
 def test_metrics_and_plots_of_dvc_work(clone: Project) -> None:
-    clone.repro()
-
     def edit(parameters: Any) -> None:
         parameters["methods"]["segmentation"]["focal"]["gamma"] = 4.0
 
