@@ -75,7 +75,8 @@ def labels() -> None:
     _row(["---"] * (len(LABELS) + 1))
     for method, own in rows[rows["layer"].isna()].groupby("method", sort=False):
         by = own.set_index("measure")
-        _row([method, *(_interval(by.loc[each], "mean", "ci_low", "ci_high") for each in LABELS)])
+        bounds = ("mean", "ci_low", "ci_high")
+        _row([method, *(_interval(by.loc[m], *bounds) if m in by.index else "" for m in LABELS)])
         for control in CONTROLS if method == own["baseline"].iloc[0] else ():
             names = [f"{each}_{control}" for each in LABELS]
             values = [_value(by, name, "mean") for name in names]
