@@ -64,6 +64,38 @@ def check_options(
     return {key: getattr(checked, key) for key in options}
 
 
+def build(
+    package: str,
+    name: str,
+    options: Mapping[str, Any],
+    path: str,
+    given: Mapping[str, Any],
+    kept: Collection[str] = (),
+) -> Any:
+    """What the component ``name`` makes of the user's options and of what rarelens supplies.
+
+    Args:
+        package: of the component.
+        name: its file.
+        options: what ``params.yaml`` says.
+        path: where it says so, for the message.
+        given: arguments that rarelens supplies, if the component takes them.
+        kept: arguments that keep their defaults, and are no options either.
+
+    Raises:
+        RarelensError: if there is no such component, it does not take its options, or refuses
+            them.
+    """
+    component = find(package, name)
+    checked = check_options(component, options, (*given, *kept), path)
+    needed = {key: given[key] for key in needs(component, given)}
+    try:
+        return component(**checked, **needed)
+    except (RuntimeError, TypeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise RarelensError(f"params.yaml: {path}: {name}: {message}") from error
+
+
 @cache
 def _model(component: Callable[..., Any], given: frozenset[str]) -> type[BaseModel]:
     init = component.__init__ if inspect.isclass(component) else component

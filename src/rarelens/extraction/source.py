@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.components import check_options, find, needs
+from rarelens.components import build
 from rarelens.config.methods import Adjustment
 from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
@@ -17,7 +17,6 @@ from rarelens.errors import RarelensError
 from rarelens.inference import dense_logits
 from rarelens.model import load_model
 
-GIVEN_TO_ADJUSTMENTS = ("class_priors", "rare_classes")
 Bias = NDArray[np.float32]
 Fit = Callable[[Iterable[tuple[NDArray[np.float32], NDArray[Any]]]], Bias]
 
@@ -30,15 +29,8 @@ def build_adjustment(
     Raises:
         RarelensError: if there is no such control, or it does not take its options.
     """
-    component = find("adjustments", settings.adjustment)
-    options = check_options(component, settings.options, GIVEN_TO_ADJUSTMENTS, path)
     given = {"class_priors": list(priors), "rare_classes": list(rare)}
-    needed = {key: given[key] for key in needs(component, list(given))}
-    try:
-        fit: Fit = component(**options, **needed)
-    except (RuntimeError, TypeError, ValueError) as error:
-        message = " ".join(str(error).split())
-        raise RarelensError(f"params.yaml: {path}: {settings.adjustment}: {message}") from error
+    fit: Fit = build("adjustments", settings.adjustment, settings.options, path, given)
     return fit
 
 

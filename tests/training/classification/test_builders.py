@@ -31,7 +31,7 @@ def test_counts_are_of_labels_that_are_not_ignored(monkeypatch: pytest.MonkeyPat
         def __init__(self, positives: list, negatives: list, images: int, classes: int) -> None:
             given.update(positives=positives, negatives=negatives, images=images, classes=classes)
 
-    module = "rarelens.training.classification.builders.find"
+    module = "rarelens.components.find"
     monkeypatch.setattr(module, lambda *_: Objective)
     build_objective("m", ClassificationMethod(objective="any"), LABELS)
     expected = {"positives": [3, 1, 1], "negatives": [1, 2, 1], "images": 4, "classes": 3}

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from rarelens.components import check_options, find, needs
+from rarelens.components import build, find
 from rarelens.config.methods import ClassificationMethod
 from rarelens.errors import RarelensError
 from rarelens.objectives import LabelLoss
 
-# Arguments that rarelens supplies; the user's options are all others.
-GIVEN = ("classes", "images", "negatives", "positives", "reduction")
 Labels = NDArray[np.float32]
 
 
@@ -49,17 +45,16 @@ def build_objective(name: str, method: ClassificationMethod, labels: Labels) -> 
     Raises:
         RarelensError: if there is no such objective, or it does not take its options.
     """
-    path = f"methods.classification.{name}"
-    component = find("objectives", method.objective)
-    options = check_options(component, method.options, GIVEN, path)
     given = {
         "classes": labels.shape[1],
         "images": len(labels),
         "negatives": (labels == 0).sum(axis=0).tolist(),
         "positives": (labels == 1).sum(axis=0).tolist(),
     }
-    needed = {key: given[key] for key in needs(component, list(given))}
-    objective: nn.Module = made(component, {**options, **needed}, path, method.objective)
+    path = f"methods.classification.{name}"
+    objective: nn.Module = build(
+        "objectives", method.objective, method.options, path, given, kept=("reduction",)
+    )
     return objective
 
 
@@ -76,12 +71,3 @@ def image_weights(name: str, method: ClassificationMethod, labels: Labels) -> ND
         raise RarelensError(f"{path}: {error}") from error
     weights: NDArray[np.float64] = sampler(labels)
     return weights
-
-
-def made(component: Callable[..., Any], arguments: dict[str, Any], path: str, kind: str) -> Any:
-    """What a component makes of its arguments; what it refuses is told with its path."""
-    try:
-        return component(**arguments)
-    except (RuntimeError, TypeError, ValueError) as error:
-        message = " ".join(str(error).split())
-        raise RarelensError(f"params.yaml: {path}: {kind}: {message}") from error

@@ -6,9 +6,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from rarelens.components import check_options, find
+from rarelens.components import build
 from rarelens.config.methods import Adjustment
-from rarelens.training.classification.builders import made
 from rarelens.training.progress import Row
 
 
@@ -38,7 +37,5 @@ def build_retraining(name: str, settings: Adjustment) -> Retraining:
         RarelensError: if there is no such retraining, or it does not take its options.
     """
     path = f"adjustments.classification.{name}"
-    component = find("retraining", settings.adjustment)
-    options = check_options(component, settings.options, (), path)
-    retraining: Retraining = made(component, options, path, settings.adjustment)
+    retraining: Retraining = build("retraining", settings.adjustment, settings.options, path, {})
     return retraining

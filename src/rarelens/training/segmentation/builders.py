@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from rarelens.components import check_options, find, needs
+from rarelens.components import build, check_options, find, needs
 from rarelens.config.base import Component
 from rarelens.config.methods import Method
 from rarelens.errors import RarelensError
@@ -127,26 +128,16 @@ def build_terms(
         "classes": len(class_counts),
         "rare_classes": list(rare) if method.asymmetric else None,
     }
+    make = partial(build, kept=GIVEN)
     given["losses"] = [
-        _build("objectives", loss.objective, loss, given, f"{path}.losses.{number}")
+        make("objectives", loss.objective, loss.options, f"{path}.losses.{number}", given)
         for number, loss in enumerate(method.losses)
     ]
-    objective = _build("objectives", method.objective, method, given, path)
-    base = _build("objectives", method.base, Component(), given, f"{path}.base")
+    objective = make("objectives", method.objective, method.options, path, given)
+    base = make("objectives", method.base, {}, f"{path}.base", given)
     regularisers = []
     for kind, settings in method.regularisers.items():
         own = given | {"rare_classes": list(rare) if settings.asymmetric else None}
         at = f"{path}.regularisers.{kind}"
-        regularisers.append(_build("regularisers", kind, settings, own, at))
+        regularisers.append(make("regularisers", kind, settings.options, at, own))
     return Terms(objective, base, regularisers)
-
-
-def _build(package: str, kind: str, settings: Component, given: dict[str, Any], path: str) -> Any:
-    component = find(package, kind)
-    options = check_options(component, settings.options, GIVEN, path)
-    needed = {key: given[key] for key in needs(component, list(given))}
-    try:
-        return component(**options, **needed)
-    except (RuntimeError, TypeError, ValueError) as error:
-        message = " ".join(str(error).split())
-        raise RarelensError(f"params.yaml: {path}: {kind}: {message}") from error
