@@ -7,12 +7,12 @@ from rarelens.analysis.classification.analyse import analyse_cell
 from rarelens.cells import Cell
 from rarelens.config.classification import AnalyseClassification
 from rarelens.data.images.prepared import PreparedImages
-from rarelens.errors import guarded
 from rarelens.files import whole_folder
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage()
 def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
     cell = Cell("classification", dataset, network, method, fraction, int(seed))
     path = "analyse.classification"

@@ -6,12 +6,12 @@ from pathlib import Path
 from rarelens.analysis.segmentation import analyse
 from rarelens.cells import Cell
 from rarelens.config.segmentation import AnalyseSegmentation
-from rarelens.errors import guarded
 from rarelens.files import whole_folder
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage()
 def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
     cell = Cell("segmentation", dataset, network, method, fraction, int(seed))
     settings = Scope(["analyse.segmentation"]).get("analyse.segmentation", AnalyseSegmentation)

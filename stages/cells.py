@@ -6,11 +6,12 @@ from pathlib import Path
 from rarelens.cells import cells_of, drop_other_cells, write_cells
 from rarelens.checks import check_prepared, check_study
 from rarelens.config.whole import read_parameters
-from rarelens.errors import RarelensError, guarded
+from rarelens.errors import RarelensError
 from rarelens.files import write_text
+from rarelens.lineage.stage import stage
 
 
-@guarded
+@stage("networks/*", "methods/*/*", "adjustments/*/*")
 def main(task: str) -> None:
     parameters = read_parameters()
     problems = check_study(parameters) or check_prepared(parameters, Path("data/prepared"), task)

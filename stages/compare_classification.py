@@ -6,11 +6,11 @@ from rarelens.cells import read_cells
 from rarelens.comparison.classification import compare, write_metrics
 from rarelens.config.base import Name
 from rarelens.config.results import Compare
-from rarelens.errors import guarded
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage()
 def main() -> None:
     scope = Scope(["study.classification.baseline", "compare"])
     found = compare(

@@ -7,13 +7,13 @@ from rarelens.cells import Cell
 from rarelens.config.classification import ExtractClassification
 from rarelens.config.methods import Layers
 from rarelens.data.images.prepared import PreparedImages
-from rarelens.errors import guarded
 from rarelens.extraction.classification.extract import extract_cell
 from rarelens.files import whole_folder
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage("networks/{network}")
 def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
     cell = Cell("classification", dataset, network, method, fraction, int(seed))
     scope = Scope(["extract.classification", f"layers.{network}"])

@@ -8,13 +8,13 @@ from rarelens.cells import Cell
 from rarelens.config.methods import Adjustment, Layers
 from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
-from rarelens.errors import guarded
 from rarelens.extraction.segmentation import extract
 from rarelens.files import whole_folder
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage("networks/{network}", "adjustments/segmentation/{adjustment}")
 def main(
     dataset: str, network: str, method: str, fraction: str, seed: str, adjustment: str = ""
 ) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rarelens.config.volumes import Layout, Preprocess, Split
 from rarelens.data.preprocessing import prepare_dataset
-from rarelens.errors import guarded
 from rarelens.files import whole_folder
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage("datasets/{dataset}")
 def main(dataset: str) -> None:
     at = f"datasets.{dataset}"
     scope = Scope([f"{at}.layout", f"{at}.preprocess", f"{at}.split"])

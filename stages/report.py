@@ -5,14 +5,14 @@ from pathlib import Path
 from rarelens.cells import read_cells
 from rarelens.config.base import Name
 from rarelens.config.results import Report
-from rarelens.errors import guarded
 from rarelens.files import whole_folder
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 from rarelens.reporting.page import TASKS, write_report
 from rarelens.tracking.mirror import sync_if_possible
 
 
-@guarded
+@stage()
 def main() -> None:
     scope = Scope(["report", "study.simulated"])
     studies = {task: read_cells(Path(f"cells/{task}/cells.csv")) for task in TASKS}

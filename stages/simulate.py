@@ -8,11 +8,11 @@ from rarelens.config.images import SimulateFindings
 from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.cohort import simulate
 from rarelens.data.simulation.findings import simulate_findings
-from rarelens.errors import guarded
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 
 
-@guarded
+@stage()
 def main(dataset: str) -> None:
     layout, settings = f"datasets.{dataset}.layout", f"datasets.{dataset}.simulate"
     scope = Scope([layout, settings])

@@ -8,14 +8,14 @@ from rarelens.config.classification import TrainClassification
 from rarelens.config.images import ImagePreprocess
 from rarelens.config.methods import ClassificationMethod, Network
 from rarelens.data.images.prepared import PreparedImages
-from rarelens.errors import guarded
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 from rarelens.training.classification.cell import train_cell
 from rarelens.training.classification.job import ClassificationJob
 
 
-@guarded
-def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
+@stage("networks/{network}", "methods/classification/{method}")
+def main(dataset: str, network: str, method: str, fraction: str, seed: str, code: str) -> None:
     scope = Scope(
         [
             f"datasets.{dataset}.preprocess",
@@ -30,6 +30,7 @@ def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> N
         method=scope.get(f"methods.classification.{method}", ClassificationMethod),
         settings=scope.get("train.classification", TrainClassification),
         preprocess=scope.get(f"datasets.{dataset}.preprocess", ImagePreprocess),
+        code=code,
     )
     train_cell(job, PreparedImages(Path("data/prepared") / dataset))
 

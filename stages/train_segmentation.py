@@ -8,14 +8,14 @@ from rarelens.config.methods import Method, Network
 from rarelens.config.segmentation import TrainSegmentation
 from rarelens.config.volumes import PatchSize, Preprocess, RareClasses
 from rarelens.data.prepared import PreparedDataset
-from rarelens.errors import guarded
+from rarelens.lineage.stage import stage
 from rarelens.parameters import Scope
 from rarelens.training.segmentation.cell import train_cell
 from rarelens.training.segmentation.job import Job
 
 
-@guarded
-def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> None:
+@stage("networks/{network}", "methods/segmentation/{method}")
+def main(dataset: str, network: str, method: str, fraction: str, seed: str, code: str) -> None:
     at = f"datasets.{dataset}"
     scope = Scope(
         [
@@ -35,6 +35,7 @@ def main(dataset: str, network: str, method: str, fraction: str, seed: str) -> N
         patch_size=scope.get(f"{at}.patch_size", PatchSize),
         rare_classes=scope.get(f"{at}.rare_classes", RareClasses),
         rare_threshold=scope.get(f"{at}.rare_threshold", float),
+        code=code,
     )
     train_cell(job, PreparedDataset(Path("data/prepared") / dataset))
 

@@ -105,6 +105,7 @@ def make_job() -> Callable[..., Job]:
             "patch_size": (16, 16, 16),
             "rare_classes": "auto",
             "rare_threshold": 0.05,
+            "code": "",
         }
         names = {"dataset": "tiny", "fraction": "1", "seed": 0}
         fields |= {key: changes.pop(key) for key in list(changes) if key in fields}

@@ -1,4 +1,4 @@
-"""Every stage script reads just the parameters that ``dvc.yaml`` declares for it, and all of them.
+"""Every stage reads just the parameters that ``dvc.yaml`` declares, and all of them; code likewise.
 
 A path that is read but not declared would leave results stale; one declared but not read would
 rerun stages for nothing.
@@ -7,6 +7,7 @@ rerun stages for nothing.
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,10 +15,22 @@ from typing import Any
 import pytest
 
 from rarelens.config.whole import Parameters
+from rarelens.lineage import stage as lineage
 from rarelens.parameters import Scope, read_yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
+
+
+def _stages() -> dict[str, Any]:
+    """All stages by their address: ``stage``, or ``task:stage`` for those of a study."""
+    found = dict(read_yaml(ROOT / "dvc.yaml")["stages"])
+    for file in sorted(ROOT.glob("studies/*/dvc.yaml")):
+        own = read_yaml(file)["stages"]
+        found |= {f"{file.parent.name}:{name}": stage for name, stage in own.items()}
+    return found
+
+
+STAGES = _stages()
 ITEM = {
     "dataset": "embedded",
     "network": "segresnet",
@@ -36,22 +49,23 @@ CLASSIFICATION_ITEM = ITEM | {
 }
 # What a script calls beside Scope: left out, for only the reading of parameters is tested.
 CALLS = {
+    "fingerprint": ["write_fingerprints"],
     "simulate": ["simulate", "simulate_findings"],
-    "preprocess_segmentation": ["prepare_dataset"],
-    "train_segmentation": ["PreparedDataset", "train_cell"],
-    "extract_segmentation": ["PreparedDataset", "extract"],
-    "adjust_segmentation": ["PreparedDataset", "extract"],
-    "analyse_segmentation": ["analyse"],
-    "analyse_adjusted_segmentation": ["analyse"],
-    "compare_segmentation": ["read_cells", "compare", "write_metrics"],
-    "preprocess_classification": ["prepare_images"],
-    "train_classification": ["PreparedImages", "train_cell"],
-    "retrain_classification": ["PreparedImages", "retrain_cell"],
-    "extract_classification": ["PreparedImages", "extract_cell"],
-    "extract_retrained_classification": ["PreparedImages", "extract_cell"],
-    "analyse_classification": ["PreparedImages", "analyse_cell"],
-    "analyse_retrained_classification": ["PreparedImages", "analyse_cell"],
-    "compare_classification": ["read_cells", "compare", "write_metrics"],
+    "segmentation:preprocess": ["prepare_dataset"],
+    "segmentation:train": ["PreparedDataset", "train_cell"],
+    "segmentation:extract": ["PreparedDataset", "extract"],
+    "segmentation:adjust": ["PreparedDataset", "extract"],
+    "segmentation:analyse": ["analyse"],
+    "segmentation:analyse_adjusted": ["analyse"],
+    "segmentation:compare": ["read_cells", "compare", "write_metrics"],
+    "classification:preprocess": ["prepare_images"],
+    "classification:train": ["PreparedImages", "train_cell"],
+    "classification:retrain": ["PreparedImages", "retrain_cell"],
+    "classification:extract": ["PreparedImages", "extract_cell"],
+    "classification:extract_retrained": ["PreparedImages", "extract_cell"],
+    "classification:analyse": ["PreparedImages", "analyse_cell"],
+    "classification:analyse_retrained": ["PreparedImages", "analyse_cell"],
+    "classification:compare": ["read_cells", "compare", "write_metrics"],
     "report": ["read_cells", "write_report", "sync_if_possible"],
 }
 
@@ -73,7 +87,7 @@ class Recorder(Scope):
 
 def filled(stage: str, text: str) -> str:
     """``text`` of a stage of dvc.yaml with the items of an example cell of its task."""
-    item = CLASSIFICATION_ITEM if stage.endswith("classification") else ITEM
+    item = CLASSIFICATION_ITEM if stage.startswith("classification") else ITEM
     for key, value in item.items():
         text = text.replace(f"${{item.{key}}}", value)
     assert "${" not in text
@@ -94,20 +108,60 @@ def test_every_stage_and_every_script_is_tested_here():
 
 
 @pytest.mark.parametrize("stage", CALLS)
-def test_a_stage_reads_exactly_what_it_declares(stage, monkeypatch, tmp_path):
+def test_a_stage_reads_exactly_the_parameters_it_declares(
+    stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     python, script, *arguments = filled(stage, STAGES[stage]["cmd"]).split()
     assert python == "python"
-    assert script in STAGES[stage]["deps"]
     module = imported(script)
     Recorder.declarations, Recorder.readings = [], []
     monkeypatch.setattr(module, "Scope", Recorder)
     for name in CALLS[stage]:
         monkeypatch.setattr(module, name, lambda *_, **__: [])
-    monkeypatch.chdir(tmp_path)
+    _allow_all_code(monkeypatch, tmp_path)
     module.main(*arguments)
     declared = sorted(filled(stage, path) for path in STAGES[stage]["params"])
     assert sorted(Recorder.declarations) == declared
     assert sorted(Recorder.readings) == declared
+
+
+def _allow_all_code(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """An empty folder to work in, and a decorator that checks no fingerprints there."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(lineage, "_read", lambda _: ['{"code": {}}'])
+    monkeypatch.setattr(lineage, "check_imports", lambda *_: None)
+
+
+@pytest.mark.parametrize("stage", sorted({*STAGES} - {"fingerprint"}))
+def test_a_stage_depends_on_exactly_the_fingerprints_it_answers_for(
+    stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, script, *arguments = filled(stage, STAGES[stage]["cmd"]).split()
+    read: list[str] = []
+    _allow_all_code(monkeypatch, tmp_path)
+    monkeypatch.setattr(lineage, "_read", lambda name: read.append(name) or [])
+    module = imported(script)
+    for name in {"Scope", "read_parameters"} & set(vars(module)):
+        monkeypatch.setattr(module, name, _stop)
+    with suppress(_Stopped):
+        module.main(*arguments)
+    declared = [filled(stage, dep) for dep in STAGES[stage]["deps"]]
+    fingerprints = {dep for dep in declared if dep.startswith("fingerprints/")}
+    # Of a whole folder, all files.
+    folders = {
+        f"fingerprints/{name.partition('/')[0]}" if "*" in name else f"fingerprints/{name}"
+        for name in read
+    }
+    assert fingerprints == folders
+    assert not [dep for dep in declared if dep.startswith(("src", "stages", "requirements"))]
+
+
+class _Stopped(Exception):
+    """The fingerprints are read; the rest of the stage is not this test's."""
+
+
+def _stop(*_: object, **__: object) -> None:
+    raise _Stopped
 
 
 def test_stage_cells_declares_all_parameters():
@@ -117,6 +171,6 @@ def test_stage_cells_declares_all_parameters():
 @pytest.mark.parametrize("task", ["segmentation", "classification"])
 @pytest.mark.parametrize("stage", ["train", "extract", "analyse"])
 def test_the_stages_of_a_cell_run_over_the_whole_study(stage, task):
-    matrix = STAGES[f"{stage}_{task}"]["matrix"]
+    matrix = STAGES[f"{task}:{stage}"]["matrix"]
     lists = ("dataset", "network", "method", "fraction", "seed")
     assert matrix == {key: f"${{study.{task}.{key}s}}" for key in lists}

@@ -63,8 +63,8 @@ def _working_copy(folder: Path, raw: Path) -> Project:
 def original(tmp_path_factory: pytest.TempPathFactory, raw: Path) -> Project:
     """The study, run from scratch and committed."""
     folder = tmp_path_factory.mktemp("project") / "rarelens"
-    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache")
-    for name in ("src", "stages", ".dvc"):
+    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache", "dvc.lock")
+    for name in ("src", "stages", "studies", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=hidden)
     for name in ("dvc.yaml", "params.yaml", "requirements.lock", ".dvcignore", ".gitignore"):
         shutil.copyfile(ROOT / name, folder / name)

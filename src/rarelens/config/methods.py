@@ -43,6 +43,18 @@ class Method(Component):
     separate_steps: bool = False
     foreground_share: Share | None = None
 
+    @property
+    def has_base(self) -> bool:
+        """Whether ``base`` plays a part: it is named, or there is a regulariser to follow it."""
+        return bool(self.regularisers) or "base" in self.model_fields_set
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """The files of `rarelens.objectives` that it is made of, by where they are named."""
+        named = {"objective": self.objective}
+        named |= {f"losses.{n}.objective": loss.objective for n, loss in enumerate(self.losses)}
+        return named | ({"base": self.base} if self.has_base else {})
+
 
 class Adjustment(Component):
     """A post-hoc control: a file of `rarelens.adjustments`; further keys are its arguments."""

@@ -31,9 +31,7 @@ class PreparedDataset:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / "dataset.json").is_file():
-            raise RarelensError(
-                f"{folder}: no prepared dataset; run `dvc repro preprocess_segmentation` first"
-            )
+            raise RarelensError(f"{folder}: no prepared dataset; run `dvc repro` first")
         description = read_json(folder / "dataset.json")
         self.name: str = description["name"]
         self.channels: tuple[str, ...] = tuple(description["channels"])

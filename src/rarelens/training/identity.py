@@ -5,27 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-import rarelens
 
-NUMERIC_PACKAGES = ("accelerate", "monai", "numpy", "torch")
-
-
-def identify(parameters: Mapping[str, Any], data: str) -> str:
-    """A digest of parameters, data, code and packages.
+def identify(parameters: Mapping[str, Any], data: str, code: str) -> str:
+    """A digest of parameters, data and code.
 
     Args:
         parameters: plain values.
         data: the dataset's digest.
+        code: digest of the stage's fingerprints: modules, and versions of numeric packages.
     """
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    digest.update(data.encode())
-    for file in sorted(Path(rarelens.__file__).parent.rglob("*.py")):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    for name in NUMERIC_PACKAGES:
-        digest.update(f"{name}={version(name)}".encode())
-    return digest.hexdigest()[:16]
+    text = json.dumps([parameters, data, code], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

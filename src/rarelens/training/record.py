@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from rarelens.training.identity import NUMERIC_PACKAGES
+# Those whose versions change weights.
+NUMERIC_PACKAGES = ("accelerate", "monai", "numpy", "torch")
 
 
 def describe_run(

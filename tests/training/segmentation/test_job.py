@@ -12,7 +12,6 @@ import pytest
 from rarelens.config.volumes import Split
 from rarelens.data.prepared import PreparedDataset
 from rarelens.data.preprocessing import prepare_dataset
-from rarelens.training import identity as module
 from rarelens.training.segmentation.job import Job
 
 MakeJob = Callable[..., Job]
@@ -33,10 +32,11 @@ MakeJob = Callable[..., Job]
         {"network": {"network": "unet", "channels": [4, 6]}},
         {"method": {"objective": "focal"}},
         {"method": {"objective": "cross_entropy", "foreground_share": 0.5}},
+        {"code": "another"},
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_any_parameter_changes_the_identity(
+def test_any_parameter_and_the_code_change_the_identity(
     tiny: PreparedDataset, make_job: MakeJob, changes: dict
 ) -> None:
     assert make_job().identity(tiny) == make_job().identity(tiny)
@@ -58,17 +58,6 @@ def test_a_changed_voxel_changes_the_identity(
     split = Split(seed=0, test=2, validation=1, pool=4, file=None, group=None)
     prepare_dataset("tiny", "msd", raw, target, make_job().preprocess, split)
     assert make_job().identity(PreparedDataset(target)) != make_job().identity(tiny)
-
-
-def test_code_and_packages_belong_to_the_identity(
-    tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = make_job().identity(tiny)
-    monkeypatch.setattr(module, "version", lambda _: "0")
-    other_packages = make_job().identity(tiny)
-    (tmp_path / "__init__.py").write_text("")
-    monkeypatch.setattr(module.rarelens, "__file__", str(tmp_path / "__init__.py"))
-    assert len({before, other_packages, make_job().identity(tiny)}) == 3
 
 
 def test_a_method_may_have_its_own_foreground_share(make_job: MakeJob) -> None:

@@ -40,9 +40,7 @@ class PreparedImages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / "dataset.json").is_file():
-            raise RarelensError(
-                f"{folder}: no prepared dataset; run `dvc repro preprocess_classification` first"
-            )
+            raise RarelensError(f"{folder}: no prepared dataset; run `dvc repro` first")
         description = read_json(folder / "dataset.json")
         self.name: str = description["name"]
         self.classes: tuple[str, ...] = tuple(description["classes"])

@@ -11,7 +11,7 @@ from torch import nn
 from rarelens.components import build, find
 from rarelens.config.methods import ClassificationMethod
 from rarelens.errors import RarelensError
-from rarelens.objectives import LabelLoss
+from rarelens.objectives._labels import LabelLoss
 
 Labels = NDArray[np.float32]
 

@@ -19,13 +19,17 @@ from rarelens.training.identity import identify
 
 @dataclass(frozen=True)
 class ClassificationJob:
-    """The parameters of one cell's training, as a stage reads them."""
+    """One cell's training: parameters as a stage reads them, and the digest of the stage's code.
+
+    ``code`` is empty where nothing is trained by a stage.
+    """
 
     cell: Cell
     network: Network
     method: ClassificationMethod
     settings: TrainClassification
     preprocess: ImagePreprocess
+    code: str = ""
 
     def training_images(self, data: PreparedImages) -> list[str]:
         """The cell's training subset."""
@@ -47,4 +51,4 @@ class ClassificationJob:
         if initial is not None and Path(initial).is_file():
             with Path(initial).open("rb") as stream:
                 digest += hashlib.file_digest(stream, "sha256").hexdigest()
-        return identify(self.as_dict(), digest)
+        return identify(self.as_dict(), digest, self.code)

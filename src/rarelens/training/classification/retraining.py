@@ -30,13 +30,14 @@ from rarelens.training.progress import Progress, Row
 from rarelens.training.run import Run, train_and_record
 
 
-def retrain_cell(cell: Cell, settings: Adjustment, data: PreparedImages) -> None:
+def retrain_cell(cell: Cell, settings: Adjustment, data: PreparedImages, code: str = "") -> None:
     """Write the model and record of a cell ``base+adjustment``; log to MLflow as it goes.
 
     Args:
         cell: which.
         settings: of the retraining.
         data: the prepared images that its base was trained on.
+        code: digest of the stage's code.
 
     Raises:
         RarelensError: if the base is not trained, or on other data, or the retraining does not
@@ -51,7 +52,7 @@ def retrain_cell(cell: Cell, settings: Adjustment, data: PreparedImages) -> None
     parameters = _parameters(cell, settings, card)
     run = Run(
         cell=cell,
-        identity=identify(parameters, data.digest() + _digest(base / WEIGHTS)),
+        identity=identify(parameters, data.digest() + _digest(base / WEIGHTS), code),
         parameters=parameters,
         dataset_digest=data.digest(),
         cases=card.training_images,
@@ -109,7 +110,7 @@ def _check_images(base: Path, card: ClassifierCard, data: PreparedImages) -> Non
     if not same:
         raise RarelensError(
             f"{base}: trained on other images or classes than those of {data.name}; run "
-            "`dvc repro train_classification` first"
+            "`dvc repro` first"
         )
 
 

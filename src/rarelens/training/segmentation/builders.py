@@ -11,7 +11,7 @@ from rarelens.components import build, check_options, find, needs
 from rarelens.config.base import Component
 from rarelens.config.methods import Method
 from rarelens.errors import RarelensError
-from rarelens.objectives import LabelLoss
+from rarelens.objectives._labels import LabelLoss
 from rarelens.training.segmentation.terms import Terms
 
 # Arguments that rarelens supplies; the user's options are all others.
@@ -43,7 +43,8 @@ def _check_parts(path: str, method: Method) -> None:
     _check_losses(path, method)
     for number, loss in enumerate(method.losses):
         takers.append(_check("objectives", loss.objective, loss, f"{path}.losses.{number}"))
-    _check("objectives", method.base, Component(), f"{path}.base")
+    if method.has_base:
+        _check("objectives", method.base, Component(), f"{path}.base")
     if method.asymmetric and not any(takers):
         raise _symmetric_only(path, method.objective)
     for kind, regulariser in method.regularisers.items():
@@ -54,10 +55,8 @@ def _check_parts(path: str, method: Method) -> None:
 
 def _check_task(path: str, method: Method) -> None:
     """Refuse losses of labels, which the classification study has."""
-    named = {"objective": method.objective, "base": method.base}
-    named |= {f"losses.{n}.objective": loss.objective for n, loss in enumerate(method.losses)}
     problems = []
-    for key, objective in named.items():
+    for key, objective in method.objectives.items():
         component = find("objectives", objective)
         if inspect.isclass(component) and issubclass(component, LabelLoss):
             problems.append(
@@ -84,7 +83,7 @@ def _check_losses(path: str, method: Method) -> None:
                 f"{path}.losses.{number}.objective: {loss.objective} within a compound; name its "
                 "losses here instead"
             )
-    if _is_compound(method.base):
+    if method.has_base and _is_compound(method.base):
         raise RarelensError(f"{path}.base: {method.base} needs losses; choose a single loss")
 
 
@@ -134,7 +133,7 @@ def build_terms(
         for number, loss in enumerate(method.losses)
     ]
     objective = make("objectives", method.objective, method.options, path, given)
-    base = make("objectives", method.base, {}, f"{path}.base", given)
+    base = make("objectives", method.base, {}, f"{path}.base", given) if method.has_base else None
     regularisers = []
     for kind, settings in method.regularisers.items():
         own = given | {"rare_classes": list(rare) if settings.asymmetric else None}

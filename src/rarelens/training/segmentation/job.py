@@ -16,7 +16,10 @@ from rarelens.training.identity import identify
 
 @dataclass(frozen=True)
 class Job:
-    """The parameters of one cell's training, as a stage reads them."""
+    """One cell's training: parameters as a stage reads them, and the digest of the stage's code.
+
+    ``code`` is empty where nothing is trained by a stage.
+    """
 
     cell: Cell
     network: Network
@@ -26,6 +29,7 @@ class Job:
     patch_size: tuple[int, int, int]
     rare_classes: Literal["auto"] | tuple[int, ...]
     rare_threshold: float
+    code: str = ""
 
     @property
     def foreground_share(self) -> float:
@@ -58,4 +62,4 @@ class Job:
 
     def identity(self, data: PreparedDataset) -> str:
         """A digest of all that the weights depend on: parameters, data, code, packages."""
-        return identify(self.as_dict(), data.digest())
+        return identify(self.as_dict(), data.digest(), self.code)

@@ -18,11 +18,14 @@ class Terms:
 
     Args:
         objective: of logits and target.
-        base: the loss that adversarial training takes its direction from (Li et al., TMI 2021).
+        base: the loss that adversarial training takes its direction from (Li et al., TMI 2021);
+            None where no regulariser asks for it.
         regularisers: those with ``prepare`` change the batch, those with ``extra`` add a pass.
     """
 
-    def __init__(self, objective: nn.Module, base: nn.Module, regularisers: Sequence[Any]) -> None:
+    def __init__(
+        self, objective: nn.Module, base: nn.Module | None, regularisers: Sequence[Any]
+    ) -> None:
         self.objective = objective
         self.base = base
         self.preparing = [each for each in regularisers if hasattr(each, "prepare")]
@@ -31,7 +34,8 @@ class Terms:
     def to(self, device: torch.device) -> None:
         """Move what the losses hold."""
         self.objective.to(device)
-        self.base.to(device)
+        if self.base is not None:
+            self.base.to(device)
 
     @property
     def gradient_evaluations(self) -> int:

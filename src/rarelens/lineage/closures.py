@@ -1,0 +1,75 @@
+"""Import closures: the modules of rarelens, and the packages, that a piece of code can run.
+
+`grimp` reads the imports from the source, those inside functions too. Left out are imports for
+type checkers, `rarelens.tracking` (MLflow is told what happens; no result depends on it),
+`rarelens.lineage` itself, and the package's own ``__init__`` (it holds the version, which would
+retrain everything at each release).
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cached_property
+from pathlib import Path
+
+import grimp
+
+import rarelens
+
+PACKAGE = "rarelens"
+WITHOUT_RESULT = ("rarelens.tracking", "rarelens.lineage")
+
+
+class Closures:
+    """The import graph of the installed rarelens."""
+
+    @cached_property
+    def graph(self) -> grimp.ImportGraph:
+        """Of all modules, with what is imported from outside."""
+        graph = grimp.build_graph(
+            PACKAGE,
+            include_external_packages=True,
+            exclude_type_checking_imports=True,
+            cache_dir=None,
+        )
+        for module in WITHOUT_RESULT:
+            for each in (*graph.find_descendants(module), module):
+                graph.remove_module(each)
+        return graph
+
+    def of_script(self, script: Path) -> set[str]:
+        """Modules that a script imports, directly or not, in rarelens and outside."""
+        tree = ast.parse(script.read_text(encoding="utf-8"), filename=str(script))
+        named: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                named |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+            elif isinstance(node, ast.Import):
+                named |= {each.name for each in node.names}
+        outside = {name.partition(".")[0] for name in named}
+        return self.of_modules((named | outside) & self.graph.modules - {PACKAGE})
+
+    def of_modules(self, modules: set[str]) -> set[str]:
+        """The modules, their packages, and all that they import, directly or not."""
+        found: set[str] = set()
+        left = set(modules)
+        while left:
+            module = left.pop()
+            found.add(module)
+            further = self.graph.find_modules_directly_imported_by(module)
+            package = module.rpartition(".")[0]
+            if package in self.graph.modules:
+                further = further | {package}
+            left |= further - found - {PACKAGE}
+        return found
+
+
+def is_ours(module: str) -> bool:
+    """Whether a module of a closure is of rarelens."""
+    return module.startswith(f"{PACKAGE}.")
+
+
+def source_of(module: str) -> Path:
+    """The file of a module of rarelens."""
+    base = Path(rarelens.__file__).parent.joinpath(*module.split(".")[1:])
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")

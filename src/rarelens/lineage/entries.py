@@ -1,0 +1,68 @@
+"""Which files the entries of ``params.yaml`` are made of: components are found by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rarelens.config.images import ImageDataset
+from rarelens.config.methods import Network
+from rarelens.config.volumes import Dataset
+from rarelens.config.whole import Adjustments, Methods
+from rarelens.errors import RarelensError
+from rarelens.lineage.closures import source_of
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The sections of ``params.yaml`` whose entries name components."""
+
+    datasets: Mapping[str, Dataset | ImageDataset]
+    networks: Mapping[str, Network]
+    methods: Methods
+    adjustments: Adjustments
+
+
+def components(entries: Entries) -> dict[str, set[str]]:
+    """The modules that each entry names, by ``<section>/<name>`` or ``<section>/<task>/<name>``.
+
+    Raises:
+        RarelensError: for each module that does not exist.
+    """
+    found = dict(_components(entries))
+    problems = [
+        f"params.yaml: {name.replace('/', '.')}: {_unknown(module)}"
+        for name, modules in found.items()
+        for module in sorted(modules)
+        if not source_of(module).is_file()
+    ]
+    if problems:
+        raise RarelensError(*problems)
+    return found
+
+
+def _components(entries: Entries) -> Iterator[tuple[str, set[str]]]:
+    for name, dataset in entries.datasets.items():
+        package = "data.images.layouts" if isinstance(dataset, ImageDataset) else "data.layouts"
+        yield f"datasets/{name}", {f"rarelens.{package}.{dataset.layout}"}
+    for name, network in entries.networks.items():
+        yield f"networks/{name}", {f"rarelens.networks.{network.network}"}
+    for name, method in entries.methods.segmentation.items():
+        modules = {f"rarelens.objectives.{each}" for each in method.objectives.values()}
+        modules |= {f"rarelens.regularisers.{each}" for each in method.regularisers}
+        yield f"methods/segmentation/{name}", modules
+    for name, own in entries.methods.classification.items():
+        modules = {f"rarelens.objectives.{own.objective}", f"rarelens.sampling.{own.sampling}"}
+        yield f"methods/classification/{name}", modules
+    for name, control in entries.adjustments.segmentation.items():
+        yield f"adjustments/segmentation/{name}", {f"rarelens.adjustments.{control.adjustment}"}
+    for name, control in entries.adjustments.classification.items():
+        yield f"adjustments/classification/{name}", {f"rarelens.retraining.{control.adjustment}"}
+
+
+def _unknown(module: str) -> str:
+    known = sorted(
+        file.stem for file in source_of(module).parent.glob("*.py") if not file.name.startswith("_")
+    )
+    package, _, name = module.removeprefix("rarelens.").rpartition(".")
+    return f"{package}: there is no {name!r}; choose one of {', '.join(known)}"
