@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from rarelens.cells import Cell
+from rarelens.comparison.analyses import STUDY
 from rarelens.errors import RarelensError
-
-STUDY = ["dataset", "network", "fraction"]
 
 
 def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
