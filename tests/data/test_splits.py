@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rarelens.data.layouts import read_collection
-from rarelens.data.splits import assign_splits, rare_classes, training_subset
+from rarelens.data.splits import assign_splits, rare_classes, share_of_pool, training_subset
 from rarelens.errors import RarelensError
 
 GROUPED = [f"p{patient:02d}_{visit}" for patient in range(12) for visit in range(1 + patient % 3)]
@@ -184,6 +184,12 @@ def test_groups_stay_whole_in_subsets():
     subset = training_subset(data, 0.2, 0, (2,))
     assert len(subset) == 6
     assert data.loc[subset].groupby("group").size().tolist() == [3, 3]
+
+
+def test_a_fraction_is_the_decimal_that_is_written():
+    """0.07 × 150 is 10.5, and rounds to the even 10; in floats it is a little more."""
+    assert share_of_pool(0.07, 150) == share_of_pool("0.07", 150) == 10
+    assert share_of_pool(0.005, 100) == 0
 
 
 def test_fraction_that_leaves_no_case_is_refused():

@@ -30,16 +30,6 @@ from scipy import ndimage
 from rarelens.analysis.surface import Mask, SurfaceMeasures, surface_measures
 
 RULES = ("all", "largest_component")
-MEASURES = (
-    "dice",
-    "sensitivity",
-    "precision",
-    "specificity",
-    "volume_ratio",
-    "hd95",
-    "assd",
-    "surface_dice",
-)
 
 
 @dataclass(frozen=True)

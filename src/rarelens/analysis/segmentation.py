@@ -13,7 +13,8 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from rarelens.analysis.calibration import calibration_errors
-from rarelens.analysis.overlap import MEASURES, RULES, overlap_rows
+from rarelens.analysis.overlap import RULES, overlap_rows
+from rarelens.analysis.overlap_measures import MEASURES
 from rarelens.analysis.segmentation_units import dissect_units, units_by_layer
 from rarelens.analysis.shift import margin_histograms, shift_by_case, shift_table
 from rarelens.config.segmentation import AnalyseSegmentation

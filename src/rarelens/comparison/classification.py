@@ -12,6 +12,7 @@ import pandas as pd
 
 from rarelens.cells import Cell
 from rarelens.comparison import pairs, statistics
+from rarelens.comparison.analyses import STUDY
 from rarelens.comparison.estimates import UNDEFINED, Estimate
 from rarelens.comparison.family import Family, read_families
 from rarelens.comparison.quantities import Quantity, quantities
@@ -19,7 +20,6 @@ from rarelens.config.results import Compare
 from rarelens.errors import RarelensError
 from rarelens.files import write_json, write_text
 
-STUDY = ["dataset", "network", "fraction"]
 COLUMNS = [
     *[*STUDY, "method", "baseline", "class", "layer", "measure"],
     *["mean", "sd_over_seeds", "ci_low", "ci_high", "confidence"],

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rarelens.analysis.cluster_bootstrap import Clusters, completed
 from rarelens.cells import Cell
+from rarelens.comparison.analyses import require_tables
 from rarelens.comparison.estimates import draw_seeds
 from rarelens.config.results import Compare
 from rarelens.errors import RarelensError
@@ -133,9 +134,7 @@ def read_families(cells: Sequence[Cell], analyses: Path, settings: Compare) -> I
         RarelensError: one sentence for each file that is missing, and for each analysis that is
             not of the same test images as the others of its family.
     """
-    problems = [problem for cell in cells for problem in _missing(cell, analyses)]
-    if problems:
-        raise RarelensError(*problems)
+    require_tables(cells, analyses, TABLES)
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in sorted(cells):
         groups.setdefault((cell.dataset, cell.network, cell.fraction), []).append(cell)
@@ -150,17 +149,6 @@ def _read(cell: Cell, analyses: Path) -> Analysis:
     folder = cell.folder(str(analyses))
     scores = pd.read_parquet(folder / "scores.parquet")
     return Analysis(cell, folder, read_json(folder / "analysis.json"), scores)
-
-
-def _missing(cell: Cell, analyses: Path) -> list[str]:
-    folder = cell.folder(str(analyses))
-    advice = f"analyse cell {cell.name} first (dvc repro)"
-    if not folder.is_dir():
-        return [f"{folder}: the folder is missing; {advice}"]
-    names = ["analysis.json", *(f"{table}.parquet" for table in TABLES)]
-    return [
-        f"{folder}: {name} is missing; {advice}" for name in names if not (folder / name).is_file()
-    ]
 
 
 def _check_images(models: Sequence[Analysis]) -> None:

@@ -14,14 +14,13 @@ from rarelens.comparison.cka import Likeness, likeness
 from rarelens.comparison.estimates import ENOUGH_SEEDS, Estimate, sampled
 from rarelens.comparison.family import Family
 from rarelens.comparison.quantities import Aligned, Quantity
-from rarelens.comparison.question import ALIGNMENT, CONCEPTS, PERFORMANCE
+from rarelens.comparison.question import ALIGNMENT, CONCEPTS, PAIR, PERFORMANCE
 from rarelens.comparison.ranking_values import delong_over_seeds
 
 OTHERS = ("effective_rank", "linear_probe_auroc")
 MATCHED = "energy_inside"
-NAMES = ["dataset", "network", "fraction", "method_a", "method_b"]
 NUMBERS = ["value_a", "value_b", "difference", "low", "high", "p", "p_holm"]
-COLUMNS = [*NAMES, "quantity", "class", "layer", *NUMBERS]
+COLUMNS = [*PAIR, "quantity", "class", "layer", *NUMBERS]
 COLUMNS += ["same_performance", "confidence", "seeds", "sufficient_seeds"]
 
 

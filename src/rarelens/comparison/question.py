@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from rarelens.comparison.analyses import STUDY
+
 PERFORMANCE = ("auroc", "average_precision")
 ALIGNMENT = ("energy_inside", "pointing_game", "soft_iou")
 CONCEPTS = (
@@ -15,7 +17,7 @@ CONCEPTS = (
     "detectors_beyond_null",
     "unique_concepts_beyond_null",
 )
-PAIR = ["dataset", "network", "fraction", "method_a", "method_b"]
+PAIR = [*STUDY, "method_a", "method_b"]
 COLUMNS = [
     *PAIR,
     *(f"{name}_{number}" for name in PERFORMANCE for number in ("difference", "p_holm")),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rarelens.cells import Cell
 from rarelens.comparison import statistics
+from rarelens.comparison.analyses import STUDY
 from rarelens.comparison.statistics import Array
 from rarelens.comparison.values import read_values
 from rarelens.config.results import Compare
@@ -18,7 +19,6 @@ from rarelens.errors import RarelensError
 from rarelens.files import write_json, write_text
 
 ENOUGH_SEEDS = 3
-STUDY = ["dataset", "network", "fraction"]
 FAMILY = [*STUDY, "class_index", "class", "rule", "measure"]
 ORDER = [*STUDY, "method", "class_index", "rule", "measure"]
 KEYS = [*STUDY, "method", "class", "rule", "measure"]

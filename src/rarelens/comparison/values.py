@@ -7,20 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from rarelens.analysis.overlap_measures import MEASURES
 from rarelens.cells import Cell
-from rarelens.errors import RarelensError
+from rarelens.comparison.analyses import STUDY, require_tables
 from rarelens.files import read_json
 
-OVERLAP = (
-    "dice",
-    "sensitivity",
-    "precision",
-    "specificity",
-    "volume_ratio",
-    "hd95",
-    "assd",
-    "surface_dice",
-)
 POOLED_SHIFT = {
     "median": "shift_median",
     "standardised_difference": "shift_standardised",
@@ -45,28 +36,14 @@ def read_values(cells: Sequence[Cell], analyses: Path) -> pd.DataFrame:
     Raises:
         RarelensError: one sentence for each folder or file that is missing.
     """
-    missing = [problem for cell in cells for problem in _problems(cell, analyses)]
-    if missing:
-        raise RarelensError(*missing)
+    require_tables(cells, analyses, TABLES)
     frames = []
     for cell in cells:
         frame = _cell_values(cell.folder(str(analyses)))
-        identity = (cell.dataset, cell.network, cell.fraction, cell.method, cell.seed)
-        for position, name in enumerate(("dataset", "network", "fraction", "method", "seed")):
-            frame.insert(position, name, identity[position])
+        for position, name in enumerate((*STUDY, "method", "seed")):
+            frame.insert(position, name, getattr(cell, name))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
-
-
-def _problems(cell: Cell, analyses: Path) -> list[str]:
-    folder = cell.folder(str(analyses))
-    advice = f"analyse cell {cell.name} first (dvc repro)"
-    if not folder.is_dir():
-        return [f"{folder}: the folder is missing; {advice}"]
-    names = ["analysis.json", *(f"{table}.parquet" for table in TABLES)]
-    return [
-        f"{folder}: {name} is missing; {advice}" for name in names if not (folder / name).is_file()
-    ]
 
 
 def _cell_values(folder: Path) -> pd.DataFrame:
@@ -90,7 +67,7 @@ def _overlap(overlap: pd.DataFrame) -> pd.DataFrame:
     test = overlap[overlap["side"] == "test"]
     missed = (test["outcome"] == "missed").astype(float)
     test = test.assign(missed=missed.where(test["outcome"].isin(["present", "missed"])))
-    return _long(test, [*OVERLAP, "missed"], rule=test["rule"])
+    return _long(test, [*MEASURES, "missed"], rule=test["rule"])
 
 
 def _margins(by_case: pd.DataFrame) -> pd.DataFrame:

@@ -8,35 +8,23 @@ from pydantic import Field, model_validator
 
 from rarelens.config.base import Count, Positive, Section, Seed, Share
 from rarelens.config.dissection import Dissection
+from rarelens.config.training import Training
 
 Saliency = Literal["grad_cam", "integrated_gradients", "occlusion"]
 
 
-class TrainClassification(Section):
-    """The training loop; an epoch is ``epoch_steps`` optimiser steps.
+class TrainClassification(Training):
+    """Training on whole images.
 
     Augmentation, the same for all methods: mirror images at random (``flip_horizontal``,
     ``flip_vertical``), shift them by up to ``shift`` (share of the size), change their brightness
     and contrast by up to ``intensity`` (share).
     """
 
-    steps: Count
-    epoch_steps: Count
-    batch_size: Count
     flip_horizontal: bool
     flip_vertical: bool
     shift: Annotated[float, Field(ge=0, lt=0.5)]
     intensity: Annotated[float, Field(ge=0, lt=1)]
-    optimiser: Literal["adamw", "sgd"]
-    learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["constant", "polynomial", "cosine"]
-    gradient_clip: Positive | None
-    precision: Literal["no", "bf16", "fp16"]
-    threads: Count
-    patience: Count | None
-    select: Literal["last", "best"]
-    checkpoint_epochs: Count
 
 
 class ExtractClassification(Section):

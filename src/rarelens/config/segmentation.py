@@ -8,30 +8,18 @@ from pydantic import Field
 
 from rarelens.config.base import Count, Positive, Section, Seed, Share
 from rarelens.config.dissection import Dissection
+from rarelens.config.training import Training
 
 
-class TrainSegmentation(Section):
-    """The training loop; an epoch is ``epoch_steps`` optimiser steps.
+class TrainSegmentation(Training):
+    """Training on patches.
 
     ``budget`` says what ``steps`` counts: optimiser steps, or gradient evaluations, of which a
     regulariser takes more than one a step.
     """
 
-    steps: Count
     budget: Literal["steps", "gradient_evaluations"]
-    epoch_steps: Count
-    batch_size: Count
     foreground_share: Share
-    optimiser: Literal["adamw", "sgd"]
-    learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["constant", "polynomial", "cosine"]
-    gradient_clip: Positive | None
-    precision: Literal["no", "bf16", "fp16"]
-    threads: Count
-    patience: Count | None
-    select: Literal["last", "best"]
-    checkpoint_epochs: Count
 
 
 class ExtractSegmentation(Section):

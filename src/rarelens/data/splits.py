@@ -68,7 +68,7 @@ def training_subset(
         RarelensError: if not a single case is left.
     """
     pool = _pool(table)
-    wanted = round(Fraction(str(fraction)) * len(pool))
+    wanted = share_of_pool(fraction, len(pool))
     if wanted < 1:
         raise RarelensError(
             f"fraction {fraction} of a pool of {len(pool)} cases leaves no training case; "
@@ -87,6 +87,11 @@ def training_subset(
             break
         chosen += members[group]
     return sorted(chosen)
+
+
+def share_of_pool(fraction: str | float, size: int) -> int:
+    """How many of a pool of that size a fraction is, exactly: 0.1 is a tenth, not the float."""
+    return round(Fraction(str(fraction)) * size)
 
 
 def rare_classes(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, ABC):
     """Feature maps, global average pooling and a linear head.
 
     So the logit of a class is the mean over the last maps of a weighted sum of them, which is what
@@ -23,9 +25,9 @@ class Classifier(nn.Module):
         super().__init__()
         self.head = nn.Linear(units, classes)
 
+    @abstractmethod
     def maps(self, images: Tensor) -> Tensor:
         """The last feature maps (B, units, h, w) of images (B, channels, H, W)."""
-        raise NotImplementedError
 
     def features(self, images: Tensor) -> Tensor:
         """Their means (B, units)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,7 @@ from rarelens.objectives._voxels import Reduction, full_precision, reduce
 __all__ = ["LabelLoss"]
 
 
-class LabelLoss(nn.Module):
+class LabelLoss(nn.Module, ABC):
     """A loss of every label by itself, 0 where the label is ignored.
 
     Args:
@@ -24,6 +25,7 @@ class LabelLoss(nn.Module):
         super().__init__()
         self.reduction = reduction
 
+    @abstractmethod
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """The losses (B, C) of the labels.
 
@@ -32,7 +34,6 @@ class LabelLoss(nn.Module):
             positive: 1 where the label is positive, else 0, (B, C) of the logits' type.
             negative: the same where it is negative; an ignored label is neither.
         """
-        raise NotImplementedError
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits (B, C) and targets (B, C) of 1, 0 and NaN (ignored), to the loss."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 
-class ModifiedLogitsLoss(nn.Module):
+class ModifiedLogitsLoss(nn.Module, ABC):
     """A loss on modified logits, which in a compound feed every term.
 
     Args:
@@ -16,9 +18,9 @@ class ModifiedLogitsLoss(nn.Module):
         super().__init__()
         self.base = base
 
+    @abstractmethod
     def modify(self, logits: Tensor, target: Tensor) -> Tensor:
         """The modified logits z', (B, C, *spatial) in full precision."""
-        raise NotImplementedError
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rarelens.cells import Cell
+from rarelens.comparison.analyses import STUDY
 from rarelens.errors import RarelensError
 
-STUDY = ["dataset", "network", "fraction"]
+Arrays = dict[str, NDArray[Any]]
 
 
 def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
@@ -76,6 +80,18 @@ def gather(cells: Sequence[Cell], read: Callable[[Cell], pd.DataFrame]) -> pd.Da
     return pd.concat(frames, ignore_index=True)
 
 
-def percent(fraction: str) -> str:
-    """A block's share of the training pool, for people."""
-    return f"{float(fraction):.0%} of the training pool"
+def read_panels(folders: dict[str, Path]) -> tuple[dict[str, Arrays], ...]:
+    """The panels that the analyses of all methods have, in order; ``folders`` are by method."""
+    own = {method: numbered_arrays(folder / "panels") for method, folder in folders.items()}
+    return tuple(dict(zip(own, panels, strict=True)) for panels in zip(*own.values(), strict=False))
+
+
+def numbered_arrays(folder: Path) -> list[Arrays]:
+    """The arrays of each ``<number>.npz`` in a folder, in the order of their numbers."""
+    files = sorted(folder.glob("*.npz"), key=lambda file: int(file.stem))
+    return [_arrays(file) for file in files]
+
+
+def _arrays(file: Path) -> Arrays:
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,15 +13,13 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from rarelens.cells import Cell
+from rarelens.config.training import Training
 from rarelens.errors import RarelensError
 from rarelens.training.bar import Bar
 from rarelens.training.checkpoints import Checkpoints
 from rarelens.training.optimisation import build_optimiser, build_schedule
 from rarelens.training.progress import Progress, Row
 from rarelens.training.task import Task
-
-if TYPE_CHECKING:
-    from rarelens.training.optimisation import Settings
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Trained:
 
 def train(
     cell: Cell,
-    settings: Settings,
+    settings: Training,
     make_task: Callable[[], Task],
     checkpoints: Checkpoints,
     on_epoch: Callable[[Row], None],
@@ -78,7 +75,7 @@ def train(
 class _Trainer:
     """Everything that a training holds, and its epoch and step."""
 
-    def __init__(self, cell: Cell, settings: Settings, make_task: Callable[[], Task]) -> None:
+    def __init__(self, cell: Cell, settings: Training, make_task: Callable[[], Task]) -> None:
         self.cell, self.settings = cell, settings
         self.accelerator = _accelerator(cell, settings)
         self.task = task = make_task()
@@ -159,7 +156,7 @@ class _Trainer:
         )
 
 
-def check_selection(cell: Cell, settings: Settings, lacking: str | None) -> None:
+def check_selection(cell: Cell, settings: Training, lacking: str | None) -> None:
     """Refuse to select or stop by a validation that there is not.
 
     Args:
@@ -177,7 +174,7 @@ def check_selection(cell: Cell, settings: Settings, lacking: str | None) -> None
         )
 
 
-def _accelerator(cell: Cell, settings: Settings) -> Accelerator:
+def _accelerator(cell: Cell, settings: Training) -> Accelerator:
     """Fix threads, seeds and algorithms, then choose the device."""
     if settings.precision == "fp16" and not torch.cuda.is_available():
         raise RarelensError(

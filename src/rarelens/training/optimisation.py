@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-if TYPE_CHECKING:
-    from rarelens.config.classification import TrainClassification
-    from rarelens.config.segmentation import TrainSegmentation
-
-    Settings = TrainSegmentation | TrainClassification
+from rarelens.config.training import Training
 
 
-def build_optimiser(network: nn.Module, objective: nn.Module, settings: Settings) -> Optimizer:
+def build_optimiser(network: nn.Module, objective: nn.Module, settings: Training) -> Optimizer:
     """AdamW, or SGD with Nesterov momentum 0.99 (as nnU-Net).
 
     Weights decay in the network alone: an objective's parameters are no weights.
@@ -36,7 +32,7 @@ def build_optimiser(network: nn.Module, objective: nn.Module, settings: Settings
     )
 
 
-def build_schedule(optimiser: Optimizer, settings: Settings, steps: int) -> LambdaLR:
+def build_schedule(optimiser: Optimizer, settings: Training, steps: int) -> LambdaLR:
     """Learning rate over ``steps``: constant, polynomial (1 − t)^0.9, or half a cosine."""
     factors = {
         "constant": lambda _: 1.0,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rarelens.cells import Cell, cells_of
+from rarelens.cells import Cell
 from rarelens.checks.classification import without_regions, without_validation
-from rarelens.config.images import ImageDataset, ImageLayout, SimulateFindings
+from rarelens.config.images import ImageDataset, SimulateFindings
 from rarelens.config.whole import Parameters
 from rarelens.data.images.collection import (
     ImageCollection,
@@ -21,7 +22,7 @@ from rarelens.data.images.problems import find_image_problems
 from rarelens.data.images.splits import assign_image_splits
 from rarelens.errors import RarelensError
 from rarelens.training.classification.job import ClassificationJob
-from rarelens.validation.needs import Look
+from rarelens.validation.needs import Look, fractions_too_small, trainings_of
 
 RAW = Path("data/raw")
 
@@ -34,23 +35,17 @@ def look(parameters: Parameters) -> Look:
         if isinstance(settings, ImageDataset):
             _look_at(name, settings, parameters, look)
     if not look.problems:
-        look.trainings = _trainings(parameters)
+        study = parameters.study.classification
+        look.trainings = trainings_of("classification", study, partial(_training, parameters))
     return look
 
 
 def _look_at(name: str, settings: ImageDataset, parameters: Parameters, look: Look) -> None:
-    folder = RAW / name
-    if settings.simulate is not None:
-        if not folder.exists():
-            look.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
-            return
-        if not _is_current(name, settings.layout, settings.simulate):
-            look.notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")
-            return
     try:
-        collection = settled(
-            read_image_collection(settings.layout, folder, name), settings.preprocess
-        )
+        present = _read(name, settings, look.notes)
+        if present is None:
+            return
+        collection = settled(present, settings.preprocess)
     except RarelensError as error:
         look.problems += error.problems
         return
@@ -59,14 +54,27 @@ def _look_at(name: str, settings: ImageDataset, parameters: Parameters, look: Lo
     look.prepared += prepared_bytes(collection, settings.preprocess)
 
 
-def _is_current(name: str, layout: ImageLayout, simulate: SimulateFindings) -> bool:
-    """Whether as many subjects are on disk, and with the same findings, as will be simulated."""
-    try:
-        present = read_image_collection(layout, RAW / name, name)
-    except RarelensError:
-        return False
+def _read(name: str, settings: ImageDataset, notes: list[str]) -> ImageCollection | None:
+    """Read a dataset; of one that is still to be simulated there is a note instead."""
+    folder, wanted = RAW / name, settings.simulate
+    if wanted is None:
+        return read_image_collection(settings.layout, folder, name)
+    if not folder.exists():
+        notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
+        return None
+    # What is there and will be replaced may be broken in any way.
+    with suppress(RarelensError):
+        present = read_image_collection(settings.layout, folder, name)
+        if _is_current(present, wanted):
+            return present
+    notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")
+    return None
+
+
+def _is_current(present: ImageCollection, wanted: SimulateFindings) -> bool:
+    """Whether it has as many subjects, with the same findings, as will be simulated."""
     subjects = {entry.group for entry in present.images}
-    return present.classes == tuple(simulate.findings) and len(subjects) == simulate.subjects
+    return present.classes == tuple(wanted.findings) and len(subjects) == wanted.subjects
 
 
 def _check_split(
@@ -82,33 +90,22 @@ def _check_split(
     if "validation" not in set(splits):
         problems += without_validation(parameters, name)
     pool = int((splits == "pool").sum())
-    for fraction in parameters.study.classification.fractions:
-        if round(Fraction(str(fraction)) * pool) < 1:
-            problems.append(
-                f"params.yaml: study.classification.fractions: {fraction} of {name}'s pool of "
-                f"{pool} images leaves no training image; raise it or enlarge the pool"
-            )
-    return problems
+    study = parameters.study.classification
+    return [*problems, *fractions_too_small("classification", study, name, pool, "image")]
 
 
-def _trainings(parameters: Parameters) -> list[tuple[Cell, dict[str, Any]]]:
-    """The cells to be trained by today's parameters, without those whose head is retrained."""
-    cells = cells_of("classification", parameters.study.classification)
-    jobs = [_job(cell, parameters) for cell in cells if cell == cell.base]
-    return [(job.cell, job.as_dict()) for job in jobs if job is not None]
-
-
-def _job(cell: Cell, parameters: Parameters) -> ClassificationJob | None:
-    """The training of a cell; None where a name stands nowhere, which `check_study` tells."""
+def _training(parameters: Parameters, cell: Cell) -> dict[str, Any] | None:
+    """The parameters of a cell's training; None where a name of it stands nowhere."""
     data = parameters.datasets.get(cell.dataset)
     network = parameters.networks.get(cell.network)
     method = parameters.methods.classification.get(cell.method)
     if not isinstance(data, ImageDataset) or network is None or method is None:
         return None
-    return ClassificationJob(
+    job = ClassificationJob(
         cell=cell,
         network=network,
         method=method,
         settings=parameters.train.classification,
         preprocess=data.preprocess,
     )
+    return job.as_dict()

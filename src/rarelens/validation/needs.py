@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from rarelens.cells import Cell
+from rarelens.cells import Cell, cells_of
+from rarelens.config.study import Study
+from rarelens.data.splits import share_of_pool
 from rarelens.files import read_json
 
 GIB = 2**30
@@ -29,6 +31,42 @@ class Look:
     notes: list[str] = field(default_factory=list)
     prepared: float = 0.0
     trainings: list[tuple[Cell, dict[str, Any]]] = field(default_factory=list)
+
+
+def trainings_of(
+    task: str, study: Study, parameters_of: Callable[[Cell], dict[str, Any] | None]
+) -> list[tuple[Cell, dict[str, Any]]]:
+    """The cells of a study to be trained, with their parameters; adjusted ones train no network.
+
+    Args:
+        task: the study's.
+        study: its lists.
+        parameters_of: as a record would keep them; None where a name of the cell stands nowhere,
+            which `check_study` tells.
+    """
+    cells = [cell for cell in cells_of(task, study) if cell == cell.base]
+    found = [(cell, parameters_of(cell)) for cell in cells]
+    return [(cell, parameters) for cell, parameters in found if parameters is not None]
+
+
+def fractions_too_small(
+    task: str, study: Study, dataset: str, pool: int, kind: str
+) -> Iterator[str]:
+    """Sentences on the fractions of a study that leave nothing of a dataset's pool to train on.
+
+    Args:
+        task: the study's.
+        study: its lists.
+        dataset: its name.
+        pool: how many it has in the pool.
+        kind: what they are, in the singular.
+    """
+    for fraction in study.fractions:
+        if share_of_pool(fraction, pool) < 1:
+            yield (
+                f"params.yaml: study.{task}.fractions: {fraction} of {dataset}'s pool of {pool} "
+                f"{kind}s leaves no training {kind}; raise it or enlarge the pool"
+            )
 
 
 def needs(looks: Sequence[Look]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from rarelens.cells import Cell, cells_of
+from rarelens.cells import Cell
 from rarelens.checks.segmentation import without_validation
 from rarelens.config.volumes import Dataset
 from rarelens.config.whole import Parameters
@@ -21,7 +22,7 @@ from rarelens.data.problems import find_problems
 from rarelens.data.splits import assign_splits, rare_classes
 from rarelens.errors import RarelensError
 from rarelens.training.segmentation.job import Job
-from rarelens.validation.needs import Look
+from rarelens.validation.needs import Look, fractions_too_small, trainings_of
 
 RAW = Path("data/raw")
 
@@ -44,7 +45,8 @@ def look(parameters: Parameters) -> Look:
         if found.present is not None and not look.problems:
             look.prepared += _prepared_bytes(found.present, settings)
     if not look.problems:
-        look.trainings = _trainings(parameters)
+        study = parameters.study.segmentation
+        look.trainings = trainings_of("segmentation", study, partial(_training, parameters))
     return look
 
 
@@ -91,13 +93,8 @@ def _check_settings(collection: Collection, settings: Dataset, parameters: Param
     if "validation" not in set(splits["split"]):
         problems += without_validation(parameters, name)
     pool = int((splits["split"] == "pool").sum())
-    for fraction in parameters.study.segmentation.fractions:
-        if round(fraction * pool) < 1:
-            problems.append(
-                f"params.yaml: study.segmentation.fractions: {fraction} of {collection.name}'s "
-                f"pool of {pool} cases leaves no training case; raise it or enlarge the pool"
-            )
-    return problems
+    study = parameters.study.segmentation
+    return [*problems, *fractions_too_small("segmentation", study, name, pool, "case")]
 
 
 def _check_description(collection: Collection, settings: Dataset) -> list[str]:
@@ -117,21 +114,14 @@ def _check_description(collection: Collection, settings: Dataset) -> list[str]:
     return [f"params.yaml: datasets.{collection.name}.{problem}" for problem in problems]
 
 
-def _trainings(parameters: Parameters) -> list[tuple[Cell, dict[str, Any]]]:
-    """The cells to be trained (the post-hoc ones train nothing) by today's parameters."""
-    cells = cells_of("segmentation", parameters.study.segmentation)
-    jobs = [_job(cell, parameters) for cell in cells if cell == cell.base]
-    return [(job.cell, job.as_dict()) for job in jobs if job is not None]
-
-
-def _job(cell: Cell, parameters: Parameters) -> Job | None:
-    """The training of a cell; None where a name stands nowhere, which `check_study` tells."""
+def _training(parameters: Parameters, cell: Cell) -> dict[str, Any] | None:
+    """The parameters of a cell's training; None where a name of it stands nowhere."""
     data = parameters.datasets.get(cell.dataset)
     network = parameters.networks.get(cell.network)
     method = parameters.methods.segmentation.get(cell.method)
     if not isinstance(data, Dataset) or network is None or method is None:
         return None
-    return Job(
+    job = Job(
         cell=cell,
         network=network,
         method=method,
@@ -141,6 +131,7 @@ def _job(cell: Cell, parameters: Parameters) -> Job | None:
         rare_classes=data.rare_classes,
         rare_threshold=data.rare_threshold,
     )
+    return job.as_dict()
 
 
 def _prepared_bytes(collection: Collection, settings: Dataset) -> float:

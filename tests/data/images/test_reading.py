@@ -98,7 +98,7 @@ def test_several_pictures_in_a_file_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_rows_of_an_npz_in_any_order(tmp_path: Path, save: object) -> None:
     images = RNG.integers(0, 256, (5, 4, 6), np.uint8)
-    save(tmp_path / "a.npz", x=images)  # type: ignore[operator]
+    save(tmp_path / "a.npz", x=images)
     with Pictures() as pictures:
         for row in (0, 1, 4, 2, 0, 3):
             found = pictures.read(Source(tmp_path / "a.npz", "x", row))

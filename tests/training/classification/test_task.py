@@ -97,7 +97,7 @@ def test_multi_task_learns_its_variances(toy: PreparedImages, make_classificatio
         return made[0]
 
     checkpoints = Checkpoints(Path("unused"), "x")
-    checkpoints.save = lambda _: None  # type: ignore[method-assign]
+    checkpoints.save = lambda _: None
     module.train_task(job.cell, job.settings, make, checkpoints, lambda _: None)
     (variances,) = made[0].objective.parameters()
     assert variances.abs().min() > 0.01

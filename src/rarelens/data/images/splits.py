@@ -7,7 +7,6 @@ that a class that few groups have still finds its way into each side, and into s
 from __future__ import annotations
 
 from collections import defaultdict
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from rarelens.config.images import ImageSplit
 from rarelens.data.images.collection import ImageCollection, Official, shortened
 from rarelens.data.split_file import read_split_file
-from rarelens.data.splits import find_groups, spread
+from rarelens.data.splits import find_groups, share_of_pool, spread
 from rarelens.errors import RarelensError
 
 
@@ -70,7 +69,7 @@ def image_subset(table: pd.DataFrame, fraction: str | float, seed: int) -> list[
         RarelensError: if not a single image is left.
     """
     pool = table[table["split"] == "pool"].reset_index()
-    wanted = round(Fraction(str(fraction)) * len(pool))
+    wanted = share_of_pool(fraction, len(pool))
     if wanted < 1:
         raise RarelensError(
             f"fraction {fraction} of a pool of {len(pool)} images leaves no training image; "

@@ -1,4 +1,4 @@
-"""The control of saliency: the same network with weights that learned nothing."""
+"""The control of saliency: the same network with weights that learnt nothing."""
 
 from __future__ import annotations
 

@@ -5,55 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rarelens.cells import Cell
 from rarelens.files import read_json
+from rarelens.reporting.block import AnyBlock
 from rarelens.reporting.reading import (
+    Arrays,
     gather,
     grouped,
     methods_of,
+    numbered_arrays,
     own_metrics,
     own_rows,
-    percent,
+    read_panels,
     require_analyses,
 )
 
-Arrays = dict[str, NDArray[Any]]
 TABLES = ("reliability", "shift", "dissection")
 
 
 @dataclass(frozen=True)
-class Block:
+class Block(AnyBlock):
     """Everything that the tables and figures of one dataset, network and fraction show.
 
     Attributes:
-        methods: in the study's order, the baseline first.
         prevalence: of each class, in the training images; the mean over cells.
         layers: from the first to the last; the last is nearest to the classifier.
         zero_maps: per method, the share of saliency maps that are 0 everywhere.
         reliability: method, class, calibrated, bin, predicted, observed, count; pooled over seeds.
         shift: method, seed, class, sign, difference of the mean margins.
         detectors: method, layer, class, detectors, beyond_null; mean over seeds.
-        history: method, seed, step, loss and a validation measure.
-        panels: per image, method → arrays image, mask, map, class, logit, boxes; first seed.
+        panels: per image, of each method arrays image, mask, map, class, logit, boxes.
         examples: per method, of its best detecting units, arrays images, masks, active, layer,
             unit, class, iou; first seed.
-        metrics: the rows of the comparison that belong here.
         pairs: the rows of the comparison of pairs that belong here.
     """
 
-    dataset: str
-    network: str
-    fraction: str
-    methods: tuple[str, ...]
-    baseline: str
-    seeds: tuple[int, ...]
-    classes: tuple[str, ...]
     prevalence: tuple[float, ...]
     layers: tuple[str, ...]
     saliency: str
@@ -62,21 +52,8 @@ class Block:
     reliability: pd.DataFrame
     shift: pd.DataFrame
     detectors: pd.DataFrame
-    history: pd.DataFrame
-    panels: tuple[dict[str, Arrays], ...]
     examples: dict[str, tuple[Arrays, ...]]
-    metrics: pd.DataFrame
     pairs: pd.DataFrame
-
-    @property
-    def name(self) -> str:
-        """``dataset-network-fraction``, for file names and anchors."""
-        return f"{self.dataset}-{self.network}-{self.fraction}"
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return f"{self.dataset}, {self.network}, {percent(self.fraction)}"
 
     @property
     def order(self) -> list[int]:
@@ -154,8 +131,8 @@ def _block(cells: list[Cell], analyses: Path, metrics: pd.DataFrame, pairs: pd.D
         shift=gather(cells, lambda c: _shift(folders[c])),
         detectors=_mean(gather(cells, lambda c: _detectors(folders[c]))),
         history=gather(cells, lambda c: pd.read_csv(folders[c] / "history.csv")),
-        panels=_panels(pictured),
-        examples={method: _examples(folder) for method, folder in pictured.items()},
+        panels=read_panels(pictured),
+        examples={m: tuple(numbered_arrays(folder / "units")) for m, folder in pictured.items()},
         metrics=own,
         pairs=own_rows(first, pairs),
     )
@@ -194,26 +171,3 @@ def _mean(rows: pd.DataFrame) -> pd.DataFrame:
     """Over seeds."""
     means = rows.drop(columns="seed").groupby(["method", "layer", "class"]).mean()
     return means.reset_index()
-
-
-def _panels(folders: dict[str, Path]) -> tuple[dict[str, Arrays], ...]:
-    """The panels that all methods have, in order."""
-    own = {method: _numbered(folder / "panels") for method, folder in folders.items()}
-    shared = min(len(files) for files in own.values())
-    return tuple(
-        {method: _arrays(files[number]) for method, files in own.items()}
-        for number in range(shared)
-    )
-
-
-def _examples(folder: Path) -> tuple[Arrays, ...]:
-    return tuple(_arrays(file) for file in _numbered(folder / "units"))
-
-
-def _numbered(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.npz"), key=lambda file: int(file.stem))
-
-
-def _arrays(file: Path) -> Arrays:
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from rarelens.comparison.analyses import STUDY
 from rarelens.errors import RarelensError
 from rarelens.reporting.classification.block import Block
 
-TEXT = ["dataset", "network", "fraction", "method", "baseline", "class", "layer", "measure"]
+TEXT = [*STUDY, "method", "baseline", "class", "layer", "measure"]
 TEXT += ["method_a", "method_b", "quantity"]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rarelens.comparison.analyses import STUDY
 from rarelens.reporting.classification.block import Block
 from rarelens.reporting.plots import write_table
-from rarelens.reporting.reading import STUDY
 
 MEASURES = ["auroc", "average_precision", "average_precision_over_prevalence"]
 

@@ -5,32 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rarelens.cells import Cell
 from rarelens.files import read_json
+from rarelens.reporting.block import AnyBlock
 from rarelens.reporting.reading import (
     gather,
     grouped,
     methods_of,
     own_metrics,
-    percent,
+    read_panels,
     require_analyses,
 )
 
-Panel = dict[str, NDArray[Any]]
-
 
 @dataclass(frozen=True)
-class Block:
+class Block(AnyBlock):
     """Everything that the figures of one dataset, network and fraction show.
 
     Attributes:
-        methods: in the study's order, the baseline first.
         classes: names; the index is the label, 0 the background.
         rare: labels of the rare classes.
         margins: method, side, class, bin, count; pooled over seeds and subjects.
@@ -38,39 +33,18 @@ class Block:
         subjects: method, class, subject (1, 2, …), dice, sensitivity, precision; the mean over
             seeds of each test subject.
         history: method, seed, step, loss, validation_dice.
-        panels: per subject, method → arrays image, truth, prediction, margin; of the first seed.
+        panels: per subject, of each method arrays image, truth, prediction, margin.
         units: method, seed, layer, units (how many), detectors, detectors_beyond_null, best_iou;
             no rows where nothing was looked into.
-        metrics: the rows of the comparison that belong here.
     """
 
-    dataset: str
-    network: str
-    fraction: str
-    methods: tuple[str, ...]
-    baseline: str
-    seeds: tuple[int, ...]
-    classes: tuple[str, ...]
     rare: tuple[int, ...]
     bin_width: float
     joint_bin_width: float
     margins: pd.DataFrame
     joint: pd.DataFrame
     subjects: pd.DataFrame
-    history: pd.DataFrame
-    panels: tuple[dict[str, Panel], ...]
     units: pd.DataFrame
-    metrics: pd.DataFrame
-
-    @property
-    def name(self) -> str:
-        """``dataset-network-fraction``, for file names and anchors."""
-        return f"{self.dataset}-{self.network}-{self.fraction}"
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return f"{self.dataset}, {self.network}, {percent(self.fraction)}"
 
 
 def read_blocks(cells: Sequence[Cell], analyses: Path, metrics: pd.DataFrame) -> list[Block]:
@@ -95,6 +69,7 @@ def _block(cells: list[Cell], analyses: Path, metrics: pd.DataFrame) -> Block:
     baseline = str(own["baseline"].iloc[0])
     facts = read_json(first.folder(str(analyses)) / "analysis.json")
     seeds = tuple(dict.fromkeys(cell.seed for cell in cells))
+    pictured = {c.method: c.folder(str(analyses)) for c in cells if c.seed == seeds[0]}
     return Block(
         dataset=first.dataset,
         network=first.network,
@@ -110,7 +85,7 @@ def _block(cells: list[Cell], analyses: Path, metrics: pd.DataFrame) -> Block:
         joint=_pooled(cells, analyses, "joint", ["side", "class", "foreground", "bin_x", "bin_y"]),
         subjects=_subjects(cells, analyses),
         history=gather(cells, lambda cell: _history(cell.folder(str(analyses)))),
-        panels=_panels([cell for cell in cells if cell.seed == seeds[0]], analyses),
+        panels=read_panels(pictured),
         units=gather(cells, lambda cell: _units(cell.folder(str(analyses)))),
         metrics=own,
     )
@@ -144,19 +119,3 @@ def _units(folder: Path) -> pd.DataFrame:
 def _history(folder: Path) -> pd.DataFrame:
     history = pd.read_csv(folder / "history.csv")
     return history.reindex(columns=["step", "loss", "validation_dice"])
-
-
-def _panels(cells: list[Cell], analyses: Path) -> tuple[dict[str, Panel], ...]:
-    """The panels that all methods have, in order."""
-    folders = {cell.method: cell.folder(str(analyses)) / "panels" for cell in cells}
-    panels = []
-    number = 1
-    while all((folder / f"{number}.npz").is_file() for folder in folders.values()):
-        panels.append({m: _arrays(folder / f"{number}.npz") for m, folder in folders.items()})
-        number += 1
-    return tuple(panels)
-
-
-def _arrays(file: Path) -> Panel:
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in ("image", "truth", "prediction", "margin")}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from rarelens.comparison.analyses import STUDY
 from rarelens.reporting.plots import write_table
-from rarelens.reporting.reading import STUDY
 from rarelens.reporting.segmentation.block import Block
 from rarelens.reporting.segmentation.figures.margins import densities
 

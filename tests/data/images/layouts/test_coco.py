@@ -135,4 +135,4 @@ def test_no_json_is_told(coco: Any) -> None:
 
 def test_numbers_that_are_none_are_left_to_the_checks(coco: Any) -> None:
     coco.annotate(bbox=[1.0, math.nan, 2.0, 3.0])
-    assert math.isnan(read(coco).images[1].regions[0].box[1])  # type: ignore[index]
+    assert math.isnan(read(coco).images[1].regions[0].box[1])

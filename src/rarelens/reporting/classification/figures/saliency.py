@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rarelens.reporting import style
-from rarelens.reporting.classification.block import Arrays, Block
+from rarelens.reporting.classification.block import Block
 from rarelens.reporting.classification.figures import pictures
+from rarelens.reporting.reading import Arrays
 
 
 def draw(block: Block) -> Figure:

@@ -8,8 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from rarelens.reporting import style
-from rarelens.reporting.classification.block import Arrays, Block
+from rarelens.reporting.classification.block import Block
 from rarelens.reporting.classification.figures import pictures
+from rarelens.reporting.reading import Arrays
 
 UNITS = 2
 IMAGES = 4

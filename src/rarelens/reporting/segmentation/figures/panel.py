@@ -12,7 +12,8 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from rarelens.reporting import style
-from rarelens.reporting.segmentation.block import Block, Panel
+from rarelens.reporting.reading import Arrays
+from rarelens.reporting.segmentation.block import Block
 
 LEAST_WINDOW = 36
 PADDING = 8
@@ -73,7 +74,7 @@ def _frame(axis: Axes, window: tuple[slice, slice]) -> None:
     axis.add_patch(Rectangle(corner, *size, fill=False, ec="white", lw=1.2))
 
 
-def _margin(axis: Axes, arrays: Panel, limit: float) -> Any:
+def _margin(axis: Axes, arrays: Arrays, limit: float) -> Any:
     mapped = axis.imshow(
         arrays["margin"].T, origin="lower", cmap=MARGIN_MAP, vmin=-limit, vmax=limit
     )
@@ -128,14 +129,14 @@ def _grey_range(image: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def _margin_limit(block: Block, panel: dict[str, Panel]) -> float:
+def _margin_limit(block: Block, panel: dict[str, Arrays]) -> float:
     """The same for all methods: the margins of the true structure within the scale."""
     values = [panel[m]["margin"][panel[m]["truth"] > 0] for m in block.methods]
     known = np.abs(np.concatenate(values))
     return float(max(1.0, np.percentile(known, 98))) if known.size else 1.0
 
 
-def _legend(figure: Figure, block: Block, first: Panel) -> None:
+def _legend(figure: Figure, block: Block, first: Arrays) -> None:
     handles = [
         Patch(
             color=_class_colour(int(label)),
