@@ -17,7 +17,6 @@ from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.prediction import predict
-from rarelens.tracking.live import LiveRun
 from rarelens.training.segmentation.cell import train_cell
 from rarelens.training.segmentation.job import Job
 
@@ -310,11 +309,8 @@ def test_real_unlabelled_images(
     hippocampus_raw: Path,
     make_job: Callable[..., Job],
     settings: ExtractSegmentation,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    offline: Path,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
     job = make_job(
         dataset="hippocampus",
         patch_size=(24, 32, 24),
@@ -324,7 +320,7 @@ def test_real_unlabelled_images(
     )
     train_cell(job, hippocampus)
     images = sorted((hippocampus_raw / "imagesTr").iterdir())[:3]
-    made = predict(job.cell.folder("models"), images, tmp_path / "out", settings)
+    made = predict(job.cell.folder("models"), images, offline / "out", settings)
     assert [file.name for file in made] == [file.name for file in images]
     for file, image in zip(made, images, strict=True):
         assert nib.load(file).shape == nib.load(image).shape

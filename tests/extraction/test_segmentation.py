@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from folders import digests
 from rarelens.cells import Cell
 from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.config.volumes import Preprocess, Split
@@ -21,7 +21,6 @@ from rarelens.data.preprocessing import prepare_dataset
 from rarelens.extraction import voxels
 from rarelens.extraction.segmentation import extract
 from rarelens.model import load_card
-from rarelens.tracking.live import LiveRun
 from rarelens.training.segmentation.cell import train_cell
 from rarelens.training.segmentation.job import Job
 
@@ -44,14 +43,6 @@ def extracted(
     target = tmp_path_factory.mktemp("extract")
     extract(model, tiny, target, extraction())
     return target
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-    }
 
 
 def full_logits(extracted: Path, case: str) -> np.ndarray:
@@ -255,12 +246,6 @@ def train_and_extract(
     target.mkdir()
     extract(job.cell.folder("models"), data, target, settings)
     return target
-
-
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
 
 
 @pytest.mark.usefixtures("offline")
