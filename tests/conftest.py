@@ -184,6 +184,16 @@ def project(
     return tmp_path
 
 
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder as working directory; MLflow is left out (tests/tracking has it)."""
+    from rarelens.tracking.live import LiveRun
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def tiny_models(
     tiny: PreparedDataset,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 
 import nibabel as nib
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from folders import digests
 from rarelens.config.volumes import Clip, ZScore
 from rarelens.data.geometry import restore_labels
 from rarelens.data.layouts import read_collection
@@ -28,14 +28,6 @@ TILTED[:2, :3] = np.array([[0.96, -0.28], [0.28, 0.96]]) @ LPS_SAGITTAL[:2, :3]
 def restored(labels, prepared, classes):
     logits = np.stack([labels == k for k in range(classes)]).astype(np.float32)
     return restore_labels(logits, prepared.affine, prepared.source_shape, prepared.source_affine)
-
-
-def digests(folder):
-    return {
-        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.fixture

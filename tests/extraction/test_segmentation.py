@@ -1,8 +1,8 @@
+"""The tables, logits and units of a model's extract."""
+
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,69 +10,22 @@ import h5py
 import nibabel as nib
 import numpy as np
 import pandas as pd
-import pytest
 
-from rarelens.cells import Cell
+from folders import digests
 from rarelens.config.segmentation import ExtractSegmentation
-from rarelens.config.volumes import Preprocess, Split
 from rarelens.data.patches import PatchSampler
 from rarelens.data.prepared import PreparedDataset
-from rarelens.data.preprocessing import prepare_dataset
 from rarelens.extraction import voxels
 from rarelens.extraction.segmentation import extract
 from rarelens.model import load_card
-from rarelens.tracking.live import LiveRun
-from rarelens.training.segmentation.cell import train_cell
-from rarelens.training.segmentation.job import Job
 
-CELL = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0)
 Settings = Callable[..., ExtractSegmentation]
-
-
-@pytest.fixture(scope="module")
-def model(tiny_models: Path) -> Path:
-    return tiny_models / CELL.folder("models")
-
-
-@pytest.fixture(scope="module")
-def extracted(
-    model: Path,
-    tiny: PreparedDataset,
-    extraction: Settings,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    target = tmp_path_factory.mktemp("extract")
-    extract(model, tiny, target, extraction())
-    return target
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-    }
 
 
 def full_logits(extracted: Path, case: str) -> np.ndarray:
     with h5py.File(extracted / "logits" / f"{case}.h5") as file:
         assert file["logits"].dtype == np.float16
         return file["logits"][()].astype(np.float32)
-
-
-def check_grids(folder: Path, raw: Path, cases: list[str]) -> None:
-    """Each label map lies on the very grid of the case's own label."""
-    for case in cases:
-        made = nib.load(folder / "predictions" / f"{case}.nii.gz")
-        own = nib.load(raw / "labelsTr" / f"{case}.nii.gz")
-        assert made.shape == own.shape
-        np.testing.assert_array_equal(made.affine, own.affine)
-        np.testing.assert_array_equal(made.get_qform(), own.get_qform())
-        assert made.get_data_dtype() == np.uint8
-
-
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    return 2 * float((one & other).sum()) / float(one.sum() + other.sum())
 
 
 def test_every_case_of_every_side(extracted: Path, model: Path, tiny: PreparedDataset) -> None:
@@ -95,20 +48,6 @@ def test_every_case_of_every_side(extracted: Path, model: Path, tiny: PreparedDa
         assert frame[["case", "side"]].drop_duplicates().to_numpy().tolist() == (
             table.to_numpy().tolist()
         )
-
-
-def test_label_maps_lie_on_the_original_grid(
-    extracted: Path, tiny: PreparedDataset, tiny_raw: Path
-) -> None:
-    check_grids(extracted, tiny_raw, list(tiny.table.index))
-
-
-def test_label_maps_are_where_the_truth_is(extracted: Path, tiny_raw: Path, model: Path) -> None:
-    """The network has learnt a little; a flipped or shifted map would meet no structure."""
-    for case in load_card(model).training_cases:
-        made = np.asarray(nib.load(extracted / f"predictions/{case}.nii.gz").dataobj)
-        own = np.asarray(nib.load(tiny_raw / f"labelsTr/{case}.nii.gz").dataobj)
-        assert dice(made > 0, own > 0) > 0.5
 
 
 def test_label_maps_are_the_largest_logit(extracted: Path, tiny: PreparedDataset) -> None:
@@ -245,71 +184,3 @@ def test_tables_grow_by_a_row_group_per_case(extracted: Path, tiny: PreparedData
     for name in ("moments", "histograms", "calibration", "sample"):
         file = pq.ParquetFile(extracted / f"{name}.parquet")
         assert file.num_row_groups == len(tiny.table)
-
-
-def train_and_extract(
-    job: Job, data: PreparedDataset, folder: Path, settings: ExtractSegmentation
-) -> Path:
-    train_cell(job, data)
-    target = folder / "extract"
-    target.mkdir()
-    extract(job.cell.folder("models"), data, target, settings)
-    return target
-
-
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
-
-
-@pytest.mark.usefixtures("offline")
-def test_cropped_and_resampled_cases_come_back_to_their_own_grid(
-    tiny_raw: Path, make_job: Callable[..., Job], extraction: Settings, tmp_path: Path
-) -> None:
-    settings = make_job().preprocess.model_dump()
-    settings |= {"spacing": (1.5, 1.5, 1.5), "crop_foreground": True, "dtype": "float32"}
-    raw = tmp_path / "raw"
-    shutil.copytree(tiny_raw, raw)
-    for file in (raw / "imagesTr").iterdir():  # Only with a border is there something to crop.
-        image = nib.load(file)
-        data = np.array(image.dataobj)
-        data[:2], data[:, -1:] = 0, 0
-        nib.save(nib.Nifti1Image(data, image.affine), file)
-    (tmp_path / "tiny").mkdir()
-    split = Split(seed=0, test=2, validation=1, pool=4, file=None, group=None)
-    prepared = Preprocess(**settings)
-    prepare_dataset("tiny", "msd", raw, tmp_path / "tiny", prepared, split)
-    data = PreparedDataset(tmp_path / "tiny")
-    assert tuple(data.table["shape"].iloc[0]) != tuple(data.table["source_shape"].iloc[0])
-    job = make_job(preprocess=prepared, steps=40, epoch_steps=20)
-    folder = train_and_extract(job, data, tmp_path, extraction())
-    check_grids(folder, raw, list(data.table.index))
-    for case in job.training_cases(data):
-        made = np.asarray(nib.load(folder / f"predictions/{case}.nii.gz").dataobj)
-        own = np.asarray(nib.load(raw / f"labelsTr/{case}.nii.gz").dataobj)
-        assert dice(made > 0, own > 0) > 0.4
-        assert not made[0].any()
-
-
-@pytest.mark.usefixtures("offline")
-def test_real_cases_end_to_end(
-    hippocampus: PreparedDataset,
-    hippocampus_raw: Path,
-    make_job: Callable[..., Job],
-    extraction: Settings,
-    tmp_path: Path,
-) -> None:
-    job = make_job(
-        dataset="hippocampus",
-        patch_size=(24, 32, 24),
-        network={"network": "unet", "channels": [8, 16]},
-        steps=200,
-        epoch_steps=100,
-    )
-    folder = train_and_extract(job, hippocampus, tmp_path, extraction(full_logits=False))
-    check_grids(folder, hippocampus_raw, list(hippocampus.table.index))
-    for case in job.training_cases(hippocampus):
-        made = np.asarray(nib.load(folder / f"predictions/{case}.nii.gz").dataobj)
-        own = np.asarray(nib.load(hippocampus_raw / f"labelsTr/{case}.nii.gz").dataobj)
-        assert dice(made > 0, own > 0) > 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from folders import digests
 from rarelens.config.volumes import Simulate
 from rarelens.data.simulation.anatomy import Template, load_template
 from rarelens.data.simulation.cohort import draw_subject, simulate
@@ -35,14 +35,6 @@ COARSE = Simulate(
 
 def changed(**values: object) -> Simulate:
     return COARSE.model_copy(update=values)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 @pytest.fixture(scope="module")

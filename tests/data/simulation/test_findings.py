@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from folders import digests
 from rarelens.config.images import SimulateFindings
 from rarelens.data.simulation import findings as module
 from rarelens.data.simulation.anatomy import Template, load_template
@@ -24,14 +24,6 @@ def changed(settings: SimulateFindings, **values: object) -> SimulateFindings:
     rest = {key: value for key, value in values.items() if not key.startswith("finding_")}
     named = {name: item.model_copy(update=own) for name, item in settings.findings.items()}
     return settings.model_copy(update={"findings": named, **rest})
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 @pytest.fixture(scope="module")

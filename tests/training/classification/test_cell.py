@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -10,27 +9,21 @@ import pandas as pd
 import pytest
 import torch
 
+from folders import digests
 from rarelens.classifier import load_classifier
 from rarelens.data.images.prepared import PreparedImages
-from rarelens.tracking.live import LiveRun
 from rarelens.training.classification.cell import train_cell
 from rarelens.training.classification.job import ClassificationJob
+from training.interruption import interrupted
 
 MakeJob = Callable[..., ClassificationJob]
 COLUMNS = ["step", "loss", "learning_rate", "validation_average_precision"]
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder; MLflow is left out (tests/tracking is about it)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
-    return tmp_path
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+def here(offline: Path) -> Path:
+    """The project folder that all is written to."""
+    return offline
 
 
 def test_model_and_record_are_written(
@@ -39,7 +32,8 @@ def test_model_and_record_are_written(
     job = make_classification(fraction="0.5")
     train_cell(job, toy)
     network, card = load_classifier(Path("models/classification/toy/light_cnn/bce/0.5/0"))
-    assert set(digests(here / "models")) == {"weights.safetensors", "model.json", "history.csv"}
+    written = {Path(name).name for name in digests(here / "models")}
+    assert written == {"weights.safetensors", "model.json", "history.csv"}
     assert card.training_images == tuple(job.training_images(toy))
     assert len(card.training_images) == 24
     assert card.validation_images == tuple(f"i{number}" for number in range(48, 60))
@@ -74,15 +68,8 @@ def test_an_interrupted_training_ends_in_the_same_files(
     train_cell(job, toy)
     first = digests(job.cell.folder("models"))
     shutil.rmtree("models")
-
-    def epoch(_: LiveRun, row: dict[str, float]) -> None:
-        if row["step"] == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LiveRun, "epoch", epoch)
-        with pytest.raises(KeyboardInterrupt):
-            train_cell(job, toy)
+    with interrupted(monkeypatch):
+        train_cell(job, toy)
     assert not Path("models").exists()
     train_cell(job, toy)
     assert digests(job.cell.folder("models")) == first

@@ -16,7 +16,6 @@ from rarelens.classifier import load_classifier
 from rarelens.config.methods import Adjustment
 from rarelens.data.images.prepared import PreparedImages
 from rarelens.errors import RarelensError
-from rarelens.tracking.live import LiveRun
 from rarelens.training.classification.cell import train_cell
 from rarelens.training.classification.job import ClassificationJob
 from rarelens.training.classification.retraining import retrain_cell
@@ -28,12 +27,9 @@ SETTINGS = Adjustment(adjustment="classifier_retraining", steps=40, batch_size=1
 def cell(
     toy: PreparedImages,
     make_classification: Callable[..., ClassificationJob],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    offline: Path,
 ) -> Cell:
-    """The retrained cell of a trained one, still to be made; MLflow is left out."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
+    """The retrained cell of a trained one, still to be made."""
     job = make_classification()
     train_cell(job, toy)
     return replace(job.cell, method="bce+classifier_retraining")

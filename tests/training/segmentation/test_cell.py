@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -10,40 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from folders import digests
 from rarelens.data.prepared import PreparedDataset
 from rarelens.errors import RarelensError
 from rarelens.model import load_card
-from rarelens.tracking.live import LiveRun
 from rarelens.training.segmentation.cell import train_cell
 from rarelens.training.segmentation.job import Job
+from training.interruption import interrupted
 
 MakeJob = Callable[..., Job]
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder; MLflow is left out (tests/tracking is about it)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
-    return tmp_path
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def interrupt(job: Job, data: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train, but be stopped after the second of three epochs."""
-
-    def epoch(_: LiveRun, row: dict[str, float]) -> None:
-        if row["step"] == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LiveRun, "epoch", epoch)
-        with pytest.raises(KeyboardInterrupt):
-            train_cell(job, data)
+def here(offline: Path) -> Path:
+    """The project folder that all is written to."""
+    return offline
 
 
 def test_model_and_record_are_written(tiny: PreparedDataset, make_job: MakeJob, here: Path) -> None:
@@ -87,7 +67,8 @@ def test_the_same_job_gives_the_same_files(
     train_cell(job, tiny)
     first = digests(job.cell.folder("models"))
     shutil.rmtree("models")
-    interrupt(job, tiny, monkeypatch)
+    with interrupted(monkeypatch):
+        train_cell(job, tiny)
     assert not Path("models").exists()
     train_cell(job, tiny)
     assert digests(job.cell.folder("models")) == first
@@ -100,10 +81,12 @@ def test_a_changed_parameter_resumes_nothing(
     changed = make_job(learning_rate=0.02)
     train_cell(changed, tiny)
     unbroken = digests(changed.cell.folder("models"))
-    interrupt(make_job(), tiny, monkeypatch)
+    with interrupted(monkeypatch):
+        train_cell(make_job(), tiny)
     scratch = changed.cell.folder("scratch")
     assert [path.name for path in scratch.iterdir()] == [make_job().identity(tiny)]
-    interrupt(changed, tiny, monkeypatch)
+    with interrupted(monkeypatch):
+        train_cell(changed, tiny)
     assert [path.name for path in scratch.iterdir()] == [changed.identity(tiny)]
     train_cell(changed, tiny)
     assert digests(changed.cell.folder("models")) == unbroken
