@@ -1,4 +1,4 @@
-"""Stage cells: check a whole study, list its cells, drop the analyses of all others."""
+"""Stage cells: check a whole study, list its cells, drop what is left of all others."""
 
 import sys
 from pathlib import Path
@@ -19,6 +19,9 @@ def main(task: str) -> None:
         raise RarelensError(*problems)
     cells = cells_of(task, getattr(parameters.study, task))
     drop_other_cells(Path("analyses") / task, cells)
+    scratch = Path("scratch") / task
+    if scratch.is_dir():
+        drop_other_cells(scratch, cells)
     write_cells(Path("cells") / task / "cells.csv", cells)
     write_text(Path("cells") / task / "checked", "The study was checked before any training.\n")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from killing import kills_of
 from rarelens.errors import RarelensError, guarded
 from rarelens.files import read_json, whole_folder, write_json, write_text
 
@@ -62,6 +63,38 @@ def test_what_a_killed_run_left_is_not_taken_over(tmp_path):
         (folder / "new").write_text("2")
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == ["new"]
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_folder_or_none(tmp_path):
+    target = tmp_path / "out"
+
+    def write(text: str) -> None:
+        with whole_folder(target) as folder:
+            for name in "ab":
+                (folder / name).write_text(text)
+
+    seen = []
+    write("1")
+    for _ in kills_of(lambda: write("2")):
+        found = [file.read_text() for file in target.iterdir()] if target.exists() else None
+        seen.append(found)
+        # Whatever it left is removed by the next that is not killed.
+        write("1")
+        assert names(tmp_path) == ["out"]
+    assert all(found in (["1", "1"], None) for found in seen)
+    assert (target / "b").read_text() == "2"
+
+
+def test_a_kill_at_any_moment_leaves_the_old_text_or_the_new_one(tmp_path):
+    target = tmp_path / "file.txt"
+    seen = []
+    write_text(target, "old")
+    for _ in kills_of(lambda: write_text(target, "new")):
+        seen.append(target.read_text())
+        write_text(target, "old")
+        assert names(tmp_path) == ["file.txt"]
+    assert set(seen) == {"old"}
+    assert target.read_text() == "new"
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["target there", "dangling"])

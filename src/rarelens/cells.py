@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 
 from rarelens.config.study import Study
-from rarelens.files import write_text
+from rarelens.files import remove_folder, write_text
 
 
 @dataclass(frozen=True, order=True)
@@ -73,13 +72,13 @@ def drop_other_cells(root: Path, cells: Sequence[Cell]) -> None:
     """Remove from ``root`` the folders of cells that are not in the study; keep ``root`` itself.
 
     DVC leaves the outputs of removed matrix cells behind, and a stage that depends on the whole
-    folder would count them.
+    folder would count them. Checkpoints of a cell that was killed and then left out lie on, too.
     """
     root.mkdir(parents=True, exist_ok=True)
     kept = {root / cell.name for cell in cells}
     for folder in sorted(root.glob("*/*/*/*/*")):
         if folder.is_dir() and folder not in kept:
-            shutil.rmtree(folder)
+            remove_folder(folder)
     for folder in sorted((f for f in root.rglob("*") if f.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()

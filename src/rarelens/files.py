@@ -28,9 +28,20 @@ def whole_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    if target.exists():
-        shutil.rmtree(target)
+    remove_folder(target)
     partial.rename(target)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, where there is one, so that a kill never leaves half of it in its place.
+
+    It is renamed first. What a kill leaves of it beside its place goes the next time.
+    """
+    going = folder.with_name(f".{folder.name}.removed.partial")
+    shutil.rmtree(going, ignore_errors=True)
+    if folder.is_dir():
+        folder.rename(going)
+        shutil.rmtree(going)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from rarelens.training import checkpoints as module
+from killing import kills_of
 from rarelens.training.checkpoints import Checkpoints
 
 
@@ -46,32 +45,73 @@ def test_another_identity_is_never_resumed_but_removed(tmp_path: Path) -> None:
 
 def test_a_half_written_checkpoint_is_ignored(tmp_path: Path) -> None:
     Checkpoints(tmp_path / "cell", "one").save(Accelerator(1))
-    (tmp_path / "cell/partial").mkdir()
-    (tmp_path / "cell/partial/a").write_text("2")
-    resumed = Accelerator()
-    assert Checkpoints(tmp_path / "cell", "one").resume(resumed)
-    assert resumed.value == 1
-    assert not (tmp_path / "cell/partial").exists()
+    partial = tmp_path / "cell/one/partial"
+    partial.mkdir()
+    (partial / "a").write_text("2")
+    assert value_of(tmp_path) == 1
+    Checkpoints(tmp_path / "cell", "one").save(Accelerator(3))
+    assert value_of(tmp_path) == 3
+    assert not partial.exists()
 
 
-def test_a_kill_while_the_old_checkpoint_is_removed_leaves_a_whole_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def value_of(folder: Path) -> int | None:
+    """What a job resumes from, if from anything."""
+    fresh = Accelerator()
+    return fresh.value if Checkpoints(folder / "cell", "one").resume(fresh) else None
+
+
+def values_after_kills(folder: Path, action: Callable[[], None]) -> list[int | None]:
+    """What a job whose checkpoint holds 1 resumes from when ``action`` is killed, by moment."""
+    cell = folder / "cell"
+    (folder / "another").mkdir(exist_ok=True)
+    values = []
+    Checkpoints(cell, "one").save(Accelerator(1))
+    for _ in kills_of(action):
+        values.append(value_of(folder))
+        shutil.rmtree(cell, ignore_errors=True)
+        Checkpoints(cell, "one").save(Accelerator(1))
+    return values
+
+
+def test_a_kill_at_any_moment_of_saving_leaves_the_old_checkpoint_or_the_new_one(
+    tmp_path: Path,
 ) -> None:
-    checkpoints = Checkpoints(tmp_path / "cell", "one")
-    checkpoints.save(Accelerator(1))
+    values = values_after_kills(
+        tmp_path, lambda: Checkpoints(tmp_path / "cell", "one").save(Accelerator(2))
+    )
+    first = values.index(2)
+    assert first > 2
+    assert values == [1] * first + [2] * (len(values) - first)
+    assert value_of(tmp_path) == 2
+    assert len(list((tmp_path / "cell/one").iterdir())) == 1
 
-    def killed(folder: Path, **_: object) -> None:
-        if (folder / "a").is_file():
-            (folder / "a").unlink()
-            raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "rmtree", killed)
-        with pytest.raises(KeyboardInterrupt):
-            checkpoints.save(Accelerator(2))
-    resumed = Accelerator()
-    assert Checkpoints(tmp_path / "cell", "one").resume(resumed)
-    assert resumed.value == 2
+def test_a_kill_at_any_moment_of_removal_leaves_a_whole_checkpoint_or_none(tmp_path: Path) -> None:
+    values = values_after_kills(tmp_path, lambda: Checkpoints(tmp_path / "cell", "one").clear())
+    assert set(values) == {1, None}
+    values = values_after_kills(tmp_path, lambda: void(Checkpoints(tmp_path / "cell", "two")))
+    assert set(values) == {1, None}
+
+
+def void(_: object) -> None:
+    pass
+
+
+def test_killed_time_after_time_a_job_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
+    def job() -> None:
+        checkpoints = Checkpoints(tmp_path / "scratch/cell", "one")
+        state = Accelerator()
+        checkpoints.resume(state)
+        while state.value < 5:
+            state.value += 1
+            checkpoints.save(state)
+        (tmp_path / "result").write_text(str(state.value))
+        checkpoints.clear()
+
+    kills = len(list(kills_of(job)))
+    assert kills > 10
+    assert (tmp_path / "result").read_text() == "5"
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
 
 
 def test_clearing_removes_empty_folders_above_and_no_others(tmp_path: Path) -> None:
