@@ -301,13 +301,23 @@ def test_images_without_any_region_are_told(study: Study) -> None:
     ]
 
 
+def as_simulated() -> None:
+    """Put the images where stage simulate writes its own."""
+    RAW.rename("simulated")
+    RAW.mkdir()
+    Path("simulated").rename(RAW / "simulated")
+
+
 def test_a_simulated_dataset_may_not_be_there_yet(study: Study) -> None:
     embedded = YAML(typ="safe").load(PARAMETERS.read_text())["datasets"]["embedded_findings"]
     study(datasets__smears=embedded, study__simulated=["smears"])
-    # What is there is replaced, whatever is wrong with it.
+    # What was simulated is replaced, whatever is wrong with it; what is the user's is not.
     (RAW / "images/im_05.png").write_bytes(b"1234")
+    (sentence,) = problems()
+    assert "data/raw/smears: data of your own (annotations.json, images) stand" in sentence
+    as_simulated()
     assert "smears: not as wanted; `dvc repro` simulates it anew first" in validate_study()
-    shutil.rmtree(RAW)
+    shutil.rmtree(RAW / "simulated")
     text = validate_study()
     assert "smears: not simulated yet; `dvc repro` does so first" in text
     assert "cells: 12, of which 0 are trained" in text
@@ -327,6 +337,7 @@ def test_a_simulated_dataset_that_is_there_is_read(study: Study) -> None:
             category["name"] = category["name"].lower()
 
     spoil(edit)
+    as_simulated()
     study(datasets__smears=embedded, study__simulated=["smears"])
     (sentence,) = problems()
     assert "preprocess.classes: there is no class 'mass'; choose from rbc, wbc" in sentence

@@ -19,6 +19,8 @@ from rarelens.data.images.collection import (
 from rarelens.data.images.layouts import read_image_collection
 from rarelens.data.images.problems import find_image_problems
 from rarelens.data.images.splits import assign_image_splits
+from rarelens.data.raw import SIMULATED
+from rarelens.data.simulation.ours import refuse_foreign
 from rarelens.errors import RarelensError
 from rarelens.training.classification.job import ClassificationJob
 from rarelens.validation.needs import Look
@@ -40,14 +42,15 @@ def look(parameters: Parameters) -> Look:
 
 def _look_at(name: str, settings: ImageDataset, parameters: Parameters, look: Look) -> None:
     folder = RAW / name
-    if settings.simulate is not None:
-        if not folder.exists():
-            look.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
-            return
-        if not _is_current(name, settings.layout, settings.simulate):
-            look.notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")
-            return
     try:
+        if settings.simulate is not None:
+            refuse_foreign(folder)
+            if not (folder / SIMULATED).exists():
+                look.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
+                return
+            if not _is_current(name, settings.layout, settings.simulate):
+                look.notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")
+                return
         collection = settled(
             read_image_collection(settings.layout, folder, name), settings.preprocess
         )
