@@ -112,7 +112,6 @@ def _shrink_classification(parameters: Any) -> None:
     parameters["analyse"]["classification"] |= {
         "bootstrap": 20,
         "permutations": 5,
-        "threads": 1,
         "panels": 2,
     }
 
