@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rarelens.cells import Cell
-from rarelens.config.methods import Adjustment, Layers
+from rarelens.config.methods import Adjustment
 from rarelens.config.segmentation import ExtractSegmentation
 from rarelens.data.prepared import PreparedDataset
 from rarelens.extraction.segmentation import extract
@@ -20,12 +20,12 @@ def main(
 ) -> None:
     cell = Cell("segmentation", dataset, network, method, fraction, int(seed))
     # A post-hoc control changes the logits only: its units are those of its base.
-    path = f"adjustments.segmentation.{adjustment}" if adjustment else f"layers.{network}"
+    path = f"adjustments.segmentation.{adjustment}" if adjustment else f"layers.{network}.units"
     scope = Scope(["extract.segmentation", path])
     settings = scope.get("extract.segmentation", ExtractSegmentation)
     data = PreparedDataset(Path("data/prepared") / dataset)
     own = scope.get(path, Adjustment) if adjustment else None
-    units = () if adjustment else scope.get(path, Layers).units
+    units = () if adjustment else scope.get(path, tuple[str, ...])
     written = replace(cell, method=f"{method}+{adjustment}") if adjustment else cell
     with whole_folder(written.folder("extracts")) as target:
         extract(cell.folder("models"), data, target, settings, own, units)

@@ -1,4 +1,4 @@
-"""Stage simulate: write a dataset of virtual subjects to ``data/raw/<dataset>``, in its layout."""
+"""Stage simulate: write virtual subjects to ``data/raw/<dataset>/simulated``, in their layout."""
 
 import sys
 from pathlib import Path
@@ -16,11 +16,11 @@ from rarelens.parameters import Scope
 def main(dataset: str) -> None:
     layout, settings = f"datasets.{dataset}.layout", f"datasets.{dataset}.simulate"
     scope = Scope([layout, settings])
-    target = Path("data/raw") / dataset
+    raw = Path("data/raw") / dataset
     if scope.get(layout, Literal["msd", "coco"]) == "coco":
-        simulate_findings(target, dataset, scope.get(settings, SimulateFindings))
+        simulate_findings(raw, dataset, scope.get(settings, SimulateFindings))
     else:
-        simulate(target, dataset, scope.get(settings, Simulate))
+        simulate(raw, dataset, scope.get(settings, Simulate))
 
 
 if __name__ == "__main__":

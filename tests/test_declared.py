@@ -118,14 +118,14 @@ def test_a_stage_reads_exactly_the_parameters_it_declares(
     monkeypatch.setattr(module, "Scope", Recorder)
     for name in CALLS[stage]:
         monkeypatch.setattr(module, name, lambda *_, **__: [])
-    _allow_all_code(monkeypatch, tmp_path)
+    allow_all_code(monkeypatch, tmp_path)
     module.main(*arguments)
     declared = sorted(filled(stage, path) for path in STAGES[stage]["params"])
     assert sorted(Recorder.declarations) == declared
     assert sorted(Recorder.readings) == declared
 
 
-def _allow_all_code(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def allow_all_code(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """An empty folder to work in, and a decorator that checks no fingerprints there."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(lineage, "_read", lambda _: ['{"code": {}}'])
@@ -138,7 +138,7 @@ def test_a_stage_depends_on_exactly_the_fingerprints_it_answers_for(
 ) -> None:
     _, script, *arguments = filled(stage, STAGES[stage]["cmd"]).split()
     read: list[str] = []
-    _allow_all_code(monkeypatch, tmp_path)
+    allow_all_code(monkeypatch, tmp_path)
     monkeypatch.setattr(lineage, "_read", lambda name: read.append(name) or [])
     module = imported(script)
     for name in {"Scope", "read_parameters"} & set(vars(module)):

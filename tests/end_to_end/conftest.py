@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from working_copy import Project, shrink
+from working_copy import Project, copy_project, shrink
 
-ROOT = Path(__file__).parents[2]
 CASES = 12
 SMEARS = 12
 
@@ -52,23 +50,19 @@ def _copy_smears(source: Path, target: Path) -> None:
     (target / "annotations.json").write_text(json.dumps(coco))
 
 
-def _working_copy(folder: Path, raw: Path) -> Project:
+def _link_raw(folder: Path, raw: Path) -> None:
     (folder / "data/raw").mkdir(parents=True)
     for name in ("hippocampus", "blood_cells"):
         (folder / "data/raw" / name).symlink_to(raw / name)
-    return Project(folder, raw)
 
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory, raw: Path) -> Project:
     """The study, run from scratch and committed."""
     folder = tmp_path_factory.mktemp("project") / "rarelens"
-    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache", "dvc.lock")
-    for name in ("src", "stages", "studies", ".dvc"):
-        shutil.copytree(ROOT / name, folder / name, ignore=hidden)
-    for name in ("dvc.yaml", "params.yaml", "requirements.lock", ".dvcignore", ".gitignore"):
-        shutil.copyfile(ROOT / name, folder / name)
-    project = _working_copy(folder, raw)
+    copy_project(folder)
+    _link_raw(folder, raw)
+    project = Project(folder, raw)
     project.run("git", "init", "-q")
     project.change(shrink)
     project.repro()
@@ -99,8 +93,6 @@ def clone(tmp_path: Path, restored: Project) -> Project:
 
 
 def _clone(folder: Path, original: Project) -> Project:
-    subprocess.run(["git", "clone", "-q", original.folder, folder], check=True)
-    project = _working_copy(folder, original.raw)
-    cache = str(original.folder / ".dvc/cache")
-    assert project.run("dvc", "cache", "dir", "--local", cache).returncode == 0
+    project = original.clone(folder)
+    _link_raw(folder, original.raw)
     return project

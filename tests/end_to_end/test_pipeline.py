@@ -294,21 +294,6 @@ def test_unknown_key_is_refused_before_any_training(unrestored: Project) -> None
     assert not (unrestored.folder / "models").exists()
 
 
-def test_simulate_touches_nothing_that_is_not_its_own(clone: Project) -> None:
-    def edit(parameters: Any) -> None:
-        parameters["study"]["simulated"] = ["embedded"]
-
-    clone.change(edit)
-    mine = clone.folder / "data/raw/embedded/precious.txt"
-    mine.parent.mkdir()
-    mine.write_text("mine")
-    done = clone.run("dvc", "repro", "simulate")
-    assert done.returncode != 0
-    assert "data/raw/embedded" in done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    assert mine.read_text() == "mine"
-
-
 def test_metrics_and_plots_of_dvc_work(clone: Project) -> None:
     def edit(parameters: Any) -> None:
         parameters["methods"]["segmentation"]["focal"]["gamma"] = 4.0

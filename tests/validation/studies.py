@@ -52,3 +52,10 @@ def leave_behind(job: Job | ClassificationJob, seconds: float) -> None:
     write_json(job.cell.folder("records").with_suffix(".json"), record)
     job.cell.folder("models").mkdir(parents=True)
     (job.cell.folder("models") / "weights.safetensors").write_bytes(bytes(2**20))
+
+
+def as_simulated(raw: Path) -> None:
+    """Put a dataset's files where stage simulate writes its own."""
+    raw.rename("simulated")
+    raw.mkdir()
+    Path("simulated").rename(raw / "simulated")

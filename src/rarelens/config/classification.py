@@ -59,7 +59,6 @@ class AnalyseClassification(Dissection):
     alignment_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     probe_regularisation: Positive
     panels: Annotated[int, Field(ge=0)]
-    threads: Count
     seed: Seed
 
     @model_validator(mode="after")

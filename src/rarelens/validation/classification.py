@@ -20,6 +20,8 @@ from rarelens.data.images.collection import (
 from rarelens.data.images.layouts import read_image_collection
 from rarelens.data.images.problems import find_image_problems
 from rarelens.data.images.splits import assign_image_splits
+from rarelens.data.raw import SIMULATED
+from rarelens.data.simulation.ours import refuse_foreign
 from rarelens.errors import RarelensError
 from rarelens.training.classification.job import ClassificationJob
 from rarelens.validation.needs import Look, fractions_too_small, trainings_of
@@ -59,7 +61,8 @@ def _read(name: str, settings: ImageDataset, notes: list[str]) -> ImageCollectio
     folder, wanted = RAW / name, settings.simulate
     if wanted is None:
         return read_image_collection(settings.layout, folder, name)
-    if not folder.exists():
+    refuse_foreign(folder)
+    if not (folder / SIMULATED).exists():
         notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
         return None
     # What is there and will be replaced may be broken in any way.

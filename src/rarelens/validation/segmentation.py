@@ -19,6 +19,8 @@ from rarelens.data.collection import CaseFiles, Collection
 from rarelens.data.intensity import per_channel
 from rarelens.data.layouts import read_collection
 from rarelens.data.problems import find_problems
+from rarelens.data.raw import SIMULATED
+from rarelens.data.simulation.ours import refuse_foreign
 from rarelens.data.splits import assign_splits, rare_classes
 from rarelens.errors import RarelensError
 from rarelens.training.segmentation.job import Job
@@ -64,11 +66,12 @@ def _find(name: str, settings: Dataset, notes: list[str]) -> _Found:
     if settings.simulate is None:
         collection = read_collection(settings.layout, folder, name)
         return _Found(collection, collection)
+    refuse_foreign(folder)
     # As `rarelens.data.simulation.cohort` writes it.
     subjects = settings.simulate.subjects
     cases = tuple(CaseFiles(f"{name}_{number:03d}", (), None) for number in range(subjects))
     planned = Collection(name, ("T1",), ("background", "lesion"), cases)
-    if not folder.exists():
+    if not (folder / SIMULATED).exists():
         notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
         return _Found(planned, None)
     present = read_collection(settings.layout, folder, name)

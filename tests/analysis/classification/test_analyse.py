@@ -35,7 +35,6 @@ SETTINGS = AnalyseClassification(
     alignment_thresholds=(0.5,),
     probe_regularisation=1.0,
     panels=2,
-    threads=1,
     seed=0,
 )
 

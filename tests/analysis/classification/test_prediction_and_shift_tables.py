@@ -29,7 +29,6 @@ SETTINGS = AnalyseClassification(
     alignment_thresholds=(0.5,),
     probe_regularisation=1.0,
     panels=0,
-    threads=1,
     seed=0,
 )
 

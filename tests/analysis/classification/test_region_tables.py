@@ -35,7 +35,6 @@ SETTINGS = AnalyseClassification(
     alignment_thresholds=(0.25, 0.5),
     probe_regularisation=1.0,
     panels=4,
-    threads=2,
     seed=0,
 )
 

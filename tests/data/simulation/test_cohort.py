@@ -11,6 +11,7 @@ import pytest
 
 from folders import digests
 from rarelens.config.volumes import Simulate
+from rarelens.data.layouts import read_collection
 from rarelens.data.simulation.anatomy import Template, load_template
 from rarelens.data.simulation.cohort import draw_subject, simulate
 from rarelens.errors import RarelensError
@@ -44,19 +45,19 @@ def template() -> Template:
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("raw") / "virtual"
-    simulate(target, "virtual", COARSE)
-    return target
+    raw = tmp_path_factory.mktemp("raw") / "virtual"
+    simulate(raw, "virtual", COARSE)
+    return raw / "simulated"
 
 
 def test_same_seed_gives_same_bytes(cohort: Path, tmp_path: Path) -> None:
     simulate(tmp_path / "again", "virtual", COARSE)
-    assert digests(tmp_path / "again") == digests(cohort)
+    assert digests(tmp_path / "again/simulated") == digests(cohort)
 
 
 def test_subject_is_the_same_in_a_smaller_cohort(cohort: Path, tmp_path: Path) -> None:
     simulate(tmp_path / "small", "virtual", changed(subjects=2))
-    small, large = digests(tmp_path / "small"), digests(cohort)
+    small, large = digests(tmp_path / "small/simulated"), digests(cohort)
     images = [name for name in small if name.endswith(".nii.gz")]
     assert len(images) == 4
     assert all(small[name] == large[name] for name in images)
@@ -143,43 +144,74 @@ def test_other_lesions_leave_the_anatomy(template: Template) -> None:
     assert (one.image == other.image).mean() > 0.9
 
 
-def test_link_is_refused_and_its_target_untouched(cohort: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [".", "simulated"])
+def test_link_is_refused_and_its_target_untouched(cohort: Path, tmp_path: Path, at: str) -> None:
     before = digests(cohort)
-    link = tmp_path / "virtual"
+    link = tmp_path / "virtual" / at
+    link.parent.mkdir(exist_ok=True)
     link.symlink_to(cohort, target_is_directory=True)
     with pytest.raises(RarelensError, match="symbolic link"):
-        simulate(link, "virtual", changed(seed=9))
+        simulate(tmp_path / "virtual", "virtual", changed(seed=9))
     assert link.is_symlink()
     assert digests(cohort) == before
 
 
-@pytest.mark.parametrize("description", [None, "{}", "[]", "no json", '{"generator": "other"}'])
-def test_foreign_folder_is_refused_and_untouched(tmp_path: Path, description: str | None) -> None:
-    target = tmp_path / "virtual"
-    target.mkdir()
-    (target / "precious.txt").write_text("mine")
-    if description is not None:
-        (target / "dataset.json").write_text(description)
+@pytest.mark.parametrize("name", ["precious.txt", "dataset.json", "imagesTr/mine.nii.gz"])
+@pytest.mark.parametrize("ours_too", [True, False])
+def test_data_of_the_users_are_refused_and_nothing_is_touched(
+    tmp_path: Path, name: str, ours_too: bool
+) -> None:
+    raw = tmp_path / "virtual"
+    for file in [raw / name, *([raw / "simulated/old.txt"] if ours_too else [])]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
     before = digests(tmp_path)
-    with pytest.raises(RarelensError, match="virtual"):
-        simulate(target, "virtual", COARSE)
+    with pytest.raises(RarelensError, match=r"virtual: data of your own \(") as caught:
+        simulate(raw, "virtual", COARSE)
+    assert Path(name).parts[0] in str(caught.value)
     assert digests(tmp_path) == before
 
 
-def test_file_is_refused_and_untouched(tmp_path: Path) -> None:
-    target = tmp_path / "virtual"
-    target.write_text("mine")
-    with pytest.raises(RarelensError, match="virtual"):
-        simulate(target, "virtual", COARSE)
-    assert digests(tmp_path).keys() == {"virtual"}
-    assert target.read_text() == "mine"
+@pytest.mark.parametrize("at", [".", "simulated"])
+def test_file_is_refused_and_untouched(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "virtual" / at
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    with pytest.raises(RarelensError, match=f"{file}: a file stands"):
+        simulate(tmp_path / "virtual", "virtual", COARSE)
+    assert file.read_text() == "mine"
 
 
-def test_empty_folder_and_own_cohort_are_replaced_whole(tmp_path: Path) -> None:
-    target = tmp_path / "virtual"
-    target.mkdir()
-    simulate(target, "virtual", changed(subjects=2))
+def test_many_names_of_the_users_are_told_in_brief(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.txt").write_text("mine")
+    with pytest.raises(RarelensError, match=r"0\.txt, 1\.txt, 2\.txt, …\)"):
+        simulate(tmp_path, "virtual", COARSE)
+
+
+def test_only_the_simulated_folder_is_replaced_and_it_whole(tmp_path: Path) -> None:
+    target = tmp_path / "simulated"
+    # Of the desktop, and of an attempt that was killed.
+    (tmp_path / ".DS_Store").write_text("hidden")
+    (tmp_path / ".simulated.partial").mkdir()
+    (tmp_path / ".simulated.partial/half.nii.gz").write_text("half")
+    simulate(tmp_path, "virtual", changed(subjects=2))
     assert len(list((target / "imagesTr").iterdir())) == 2
-    simulate(target, "virtual", changed(subjects=1))
+    (target / "old.txt").write_text("old")
+    simulate(tmp_path, "virtual", changed(subjects=1))
     assert [path.name for path in (target / "labelsTr").iterdir()] == ["virtual_000.nii.gz"]
-    assert [path.name for path in tmp_path.iterdir()] == ["virtual"]
+    assert not (target / "old.txt").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".DS_Store", "simulated"]
+
+
+def test_readers_take_the_simulated_folder(cohort: Path) -> None:
+    collection = read_collection("msd", cohort.parent, "virtual")
+    assert len(collection.cases) == COARSE.subjects
+    assert {case.images[0].parent for case in collection.cases} == {cohort / "imagesTr"}
+
+
+def test_readers_refuse_simulated_data_beside_others(tmp_path: Path) -> None:
+    simulate(tmp_path, "virtual", changed(subjects=1))
+    (tmp_path / "dataset.json").write_text("{}")
+    with pytest.raises(RarelensError, match=r"stand beside other files \(dataset\.json\)"):
+        read_collection("msd", tmp_path, "virtual")

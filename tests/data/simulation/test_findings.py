@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from pycocotools.coco import COCO
 
 from folders import digests
 from rarelens.config.images import SimulateFindings
+from rarelens.data.images.layouts import read_image_collection
 from rarelens.data.simulation import findings as module
 from rarelens.data.simulation.anatomy import Template, load_template
 from rarelens.data.simulation.findings import draw_pictures, simulate_findings
@@ -33,9 +33,9 @@ def template(findings: SimulateFindings) -> Template:
 
 @pytest.fixture(scope="module")
 def dataset(findings: SimulateFindings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("raw") / "virtual"
-    simulate_findings(target, "virtual", findings)
-    return target
+    raw = tmp_path_factory.mktemp("raw") / "virtual"
+    simulate_findings(raw, "virtual", findings)
+    return raw / "simulated"
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_same_seed_gives_same_bytes_and_another_does_not(
     dataset: Path, findings: SimulateFindings, tmp_path: Path
 ) -> None:
     simulate_findings(tmp_path / "again", "virtual", findings)
-    assert digests(tmp_path / "again") == digests(dataset)
+    assert digests(tmp_path / "again/simulated") == digests(dataset)
     simulate_findings(tmp_path / "other", "virtual", changed(findings, seed=6))
-    shared = digests(tmp_path / "other").items() & digests(dataset).items()
+    shared = digests(tmp_path / "other/simulated").items() & digests(dataset).items()
     assert not shared
 
 
@@ -57,7 +57,7 @@ def test_subject_is_the_same_in_a_smaller_dataset(
     dataset: Path, findings: SimulateFindings, tmp_path: Path
 ) -> None:
     simulate_findings(tmp_path / "small", "virtual", changed(findings, subjects=15))
-    small, large = digests(tmp_path / "small"), digests(dataset)
+    small, large = digests(tmp_path / "small/simulated"), digests(dataset)
     images = [name for name in small if name.endswith(".png")]
     assert 15 * 2 <= len(images) < len(large) - 1
     assert all(small[name] == large[name] for name in images)
@@ -207,47 +207,28 @@ def test_a_finding_wider_than_the_brain_is_drawn_as_large_as_fits(
         assert all(mask.any() for _, mask in picture.findings)
 
 
-def test_link_is_refused_and_its_target_untouched(
-    dataset: Path, findings: SimulateFindings, tmp_path: Path
+def test_data_of_the_users_are_refused_and_nothing_is_touched(
+    findings: SimulateFindings, tmp_path: Path
 ) -> None:
-    before = digests(dataset)
-    link = tmp_path / "virtual"
-    link.symlink_to(dataset, target_is_directory=True)
-    with pytest.raises(RarelensError, match="symbolic link"):
-        simulate_findings(link, "virtual", changed(findings, seed=9))
-    assert link.is_symlink()
-    assert digests(dataset) == before
-
-
-@pytest.mark.parametrize("text", [None, "[]", "no json", '{"info": "x"}', '{"info": {}}'])
-def test_foreign_folder_is_refused_and_untouched(
-    findings: SimulateFindings, tmp_path: Path, text: str | None
-) -> None:
-    target = tmp_path / "virtual"
-    target.mkdir()
-    (target / "precious.txt").write_text("mine")
-    if text is not None:
-        (target / "annotations.json").write_text(text)
+    (tmp_path / "precious.txt").write_text("mine")
     before = digests(tmp_path)
-    with pytest.raises(RarelensError, match="virtual"):
-        simulate_findings(target, "virtual", findings)
+    with pytest.raises(RarelensError, match=r"data of your own \(precious\.txt\)"):
+        simulate_findings(tmp_path, "virtual", findings)
     assert digests(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    ("file", "described"),
-    [
-        ("annotations.json", {"info": {"generator": "rarelens simulate"}}),
-        ("dataset.json", {"generator": "rarelens simulate"}),
-    ],
-)
-def test_own_dataset_of_either_layout_is_replaced_whole(
-    findings: SimulateFindings, tmp_path: Path, file: str, described: object
+def test_a_dataset_of_another_layout_is_replaced_whole(
+    findings: SimulateFindings, tmp_path: Path
 ) -> None:
-    target = tmp_path / "virtual"
-    target.mkdir()
-    (target / file).write_text(json.dumps(described))
-    (target / "old.txt").write_text("old")
-    simulate_findings(target, "virtual", findings)
+    (tmp_path / "simulated/imagesTr").mkdir(parents=True)
+    (tmp_path / "simulated/dataset.json").write_text("{}")
+    simulate_findings(tmp_path, "virtual", findings)
+    target = tmp_path / "simulated"
     assert sorted(path.name for path in target.iterdir()) == ["annotations.json", "images"]
-    assert [path.name for path in tmp_path.iterdir()] == ["virtual"]
+    assert [path.name for path in tmp_path.iterdir()] == ["simulated"]
+
+
+def test_readers_take_the_simulated_folder(dataset: Path, findings: SimulateFindings) -> None:
+    collection = read_image_collection("coco", dataset.parent, "virtual")
+    assert collection.classes == tuple(findings.findings)
+    assert {entry.source.file.parent for entry in collection.images} == {dataset / "images"}

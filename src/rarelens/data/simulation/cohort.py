@@ -20,8 +20,8 @@ from rarelens.data.simulation.anatomy import (
     load_template,
 )
 from rarelens.data.simulation.lesions import draw_lesions
-from rarelens.data.simulation.ours import GENERATOR, refuse_foreign
-from rarelens.files import whole_folder, write_json
+from rarelens.data.simulation.ours import GENERATOR, simulated_folder
+from rarelens.files import write_json
 
 UNITS = 1000  # stored value of the template's maximum
 
@@ -35,18 +35,16 @@ class Subject:
     tissue: Mask
 
 
-def simulate(target: Path, name: str, settings: Simulate) -> None:
-    """Write the cohort ``name`` to ``target``: dataset.json, imagesTr/ and labelsTr/.
+def simulate(raw: Path, name: str, settings: Simulate) -> None:
+    """Write the cohort ``name`` to ``raw/simulated``: dataset.json, imagesTr/ and labelsTr/.
 
-    An earlier cohort of ours at ``target`` is replaced whole.
+    What was simulated there earlier is replaced whole.
 
     Raises:
-        RarelensError: if something stands at ``target`` that is not a cohort of ours; it is
-            left untouched.
+        RarelensError: if ``raw`` is a link or holds anything else; it is left untouched.
     """
-    refuse_foreign(target)
-    template = load_template(settings.spacing)
-    with whole_folder(target) as folder:
+    with simulated_folder(raw) as folder:
+        template = load_template(settings.spacing)
         (folder / "imagesTr").mkdir()
         (folder / "labelsTr").mkdir()
         cases = [f"{name}_{number:03d}" for number in range(settings.subjects)]

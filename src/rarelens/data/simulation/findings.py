@@ -14,12 +14,12 @@ from scipy.ndimage import distance_transform_edt
 
 from rarelens.config.images import Finding, SimulateFindings
 from rarelens.data.simulation.anatomy import Anatomy, Mask, Template, draw_appearance, load_template
-from rarelens.data.simulation.ours import GENERATOR, refuse_foreign
+from rarelens.data.simulation.ours import GENERATOR, simulated_folder
 from rarelens.data.simulation.presence import draw_presence
 from rarelens.data.simulation.shapes import Pattern, Place, draw_shape
 from rarelens.data.simulation.slices import draw_slices
 from rarelens.errors import RarelensError
-from rarelens.files import whole_folder, write_json
+from rarelens.files import write_json
 
 WHITE = 1.5  # times the template's maximum: what pixel value 255 stands for
 LARGEST = 0.6  # radius of a finding, at most this share of the depth of the slice's brain
@@ -40,21 +40,20 @@ class Picture:
     brain: Mask
 
 
-def simulate_findings(target: Path, name: str, settings: SimulateFindings) -> None:
-    """Write the dataset ``name`` to ``target``: annotations.json and images/ of 8-bit grey PNG.
+def simulate_findings(raw: Path, name: str, settings: SimulateFindings) -> None:
+    """Write the dataset ``name`` to ``raw/simulated``: annotations.json and images/ (8-bit grey).
 
-    An earlier simulated dataset of ours at ``target`` is replaced whole.
+    What was simulated there earlier is replaced whole.
 
     Raises:
-        RarelensError: if a finding would be in no image, or if something stands at ``target``
-            that is not a simulated dataset of ours; it is left untouched.
+        RarelensError: if a finding would be in no image, or if ``raw`` is a link or holds
+            anything else; it is left untouched.
     """
-    refuse_foreign(target)
     _refuse_absent(name, settings)
-    template = load_template(settings.spacing)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    with whole_folder(target) as folder:
+    with simulated_folder(raw) as folder:
+        template = load_template(settings.spacing)
         (folder / "images").mkdir()
         for number in range(settings.subjects):
             group = f"{name}_{number:04d}"

@@ -1,40 +1,49 @@
-"""What `simulate` may replace: its own datasets, in any layout, and nothing else."""
+"""What `simulate` may replace: the folder ``simulated`` of a dataset, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from rarelens.data.raw import SIMULATED, users_own
 from rarelens.errors import RarelensError
-from rarelens.files import read_json, refuse_link
+from rarelens.files import refuse_link, whole_folder
 
 GENERATOR = "rarelens simulate"
 
 
-def refuse_foreign(target: Path) -> None:
-    """Refuse a link, a file, or a folder that holds anything but a simulated dataset of ours.
+@contextmanager
+def simulated_folder(raw: Path) -> Iterator[Path]:
+    """Yield an empty folder that replaces ``raw/simulated`` when the block ends well.
 
     Raises:
-        RarelensError: if something else stands at ``target``.
+        RarelensError: as `refuse_foreign`; nothing is touched then.
     """
-    refuse_link(target)
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
-    descriptions = (
-        _read(target / "dataset.json"),
-        _read(target / "annotations.json").get("info"),
-    )
-    if any(isinstance(d, dict) and d.get("generator") == GENERATOR for d in descriptions):
-        return
-    raise RarelensError(
-        f"{target}: something other than a simulated dataset stands where one would be "
-        "written; move it away, or name another dataset"
-    )
+    refuse_foreign(raw)
+    with whole_folder(raw / SIMULATED) as folder:
+        yield folder
 
 
-def _read(source: Path) -> dict[str, Any]:
-    try:
-        value = read_json(source)
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def refuse_foreign(raw: Path) -> None:
+    """Refuse to simulate where a user's own data stand.
+
+    Args:
+        raw: the dataset's folder, ``data/raw/<dataset>``; it need not exist.
+
+    Raises:
+        RarelensError: if ``raw``, or ``simulated`` in it, is a link or a file, or if ``raw``
+            holds anything else.
+    """
+    for folder in (raw, raw / SIMULATED):
+        refuse_link(folder)
+        if folder.exists() and not folder.is_dir():
+            raise RarelensError(
+                f"{folder}: a file stands where simulated data would be written; move it away"
+            )
+    own = users_own(raw) if raw.exists() else []
+    if own:
+        raise RarelensError(
+            f"{raw}: data of your own ({', '.join(own)}) stand where a simulated dataset would be "
+            "written; move them away, or name another dataset in study.simulated"
+        )

@@ -6,15 +6,19 @@ from importlib import import_module
 from pathlib import Path
 
 from rarelens.data.images.collection import ImageCollection
+from rarelens.data.raw import data_folder
 
 
 def read_image_collection(layout: str, folder: Path, name: str) -> ImageCollection:
     """Read the dataset ``name`` at ``folder`` (may be a symbolic link), laid out as ``layout``.
 
-    Pictures are not opened yet. Uncertain labels are NaN.
+    Simulated data are in a folder of their own there (`data_folder`). Pictures are not opened
+    yet. Uncertain labels are NaN.
 
     Raises:
         RarelensError: for each problem in the dataset's description and list of files.
     """
-    collection: ImageCollection = import_module(f"{__name__}.{layout}").read(folder, name)
+    collection: ImageCollection = import_module(f"{__name__}.{layout}").read(
+        data_folder(folder), name
+    )
     return collection
