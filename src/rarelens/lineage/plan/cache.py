@@ -36,6 +36,7 @@ class Cache:
         self._repo = repo
         self._odb = repo.cache.local
         self._intact: dict[str, bool] = {}
+        self._trees: dict[HashInfo, Tree | None] = {}
 
     def holds(self, hash_info: HashInfo) -> bool:
         """Whether a file, or a folder with all its files, is in the cache."""
@@ -82,10 +83,12 @@ class Cache:
         return State(hash_info=hash_info, files=files)
 
     def _tree(self, hash_info: HashInfo) -> Tree | None:
-        try:
-            return Tree.load(self._odb, hash_info)
-        except (FileNotFoundError, ObjectFormatError):
-            return None
+        if hash_info not in self._trees:
+            try:
+                self._trees[hash_info] = Tree.load(self._odb, hash_info)
+            except (FileNotFoundError, ObjectFormatError):
+                self._trees[hash_info] = None
+        return self._trees[hash_info]
 
     def _holds_one(self, oid: str) -> bool:
         if oid not in self._intact:

@@ -37,7 +37,10 @@ class Values:
         whole = self.file(dependency.fs_path)
         if not dependency.params:
             return dict(whole)
-        return {path: _lookup(whole, path, str(dependency)) for path in dependency.params}
+        try:
+            return {path: _lookup(whole, path) for path in dependency.params}
+        except KeyError as error:
+            raise RarelensError(f"{dependency}: {error.args[0]}: missing; add it") from error
 
     def file(self, path: str) -> dict[str, Any]:
         """All values of a file, given by its absolute path."""
@@ -58,14 +61,14 @@ def changes(dependency: ParamsDependency, new: dict[str, Any]) -> list[str]:
     ]
 
 
-def _lookup(value: Any, path: str, file: str) -> Any:
+def _lookup(value: Any, path: str) -> Any:
     for step in path.split("."):
         if isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
         else:
-            raise RarelensError(f"{file}: {path}: missing; add it")
+            raise KeyError(path)
     return value
 
 

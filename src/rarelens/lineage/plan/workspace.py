@@ -131,10 +131,10 @@ class Workspace:
 
     def state(self, path: str) -> State:
         """What ``path`` will hold."""
-        for above in (path, *map(str, PurePath(path).parents)):
-            if above in self._own:
-                key = PurePath(path).relative_to(above).parts
-                return self._own[above].inside(key)
+        if self._own:
+            for above in (path, *map(str, PurePath(path).parents)):
+                if above in self._own:
+                    return self._own[above].inside(PurePath(path).relative_to(above).parts)
         if path in self._below or path in self._folders:
             return self._mixed(path, self._below.get(path, ()))
         return self._disk.state(path)
