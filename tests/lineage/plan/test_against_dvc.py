@@ -221,13 +221,13 @@ def test_a_frozen_stage_does_not_run(small: SmallProject) -> None:
     assert ran == set()
 
 
-def test_a_clone_with_a_shared_cache(small: SmallProject, tmp_path: Path) -> None:
+def test_a_clone_with_a_shared_cache(
+    small: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small.shell("git clone -q . ../clone && cp -r data ../clone/")
     clone = SmallProject(tmp_path / "clone")
     clone.shell(f"dvc cache dir --local {small.folder}/.dvc/cache")
-    import os
-
-    os.chdir(clone.folder)
+    monkeypatch.chdir(clone.folder)
     _, ran, restored = agreed(clone)
     # DVC keeps no run of what is not in its cache: the list of cells is written again.
     assert ran == {"cells"}

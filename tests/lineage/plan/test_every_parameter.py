@@ -6,6 +6,7 @@ The project is the real one, its reproduction made up: no stage runs.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -78,7 +79,8 @@ class Faked:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.parameters = read_yaml(folder / "params.yaml")
+        # By way of JSON, so that what is written once and used twice (&mr) is changed once.
+        self.parameters = json.loads(json.dumps(read_yaml(folder / "params.yaml")))
         self.project = Project(folder)
         self.graph = Graph(self.project)
         self.predictors = predictors(folder)

@@ -41,13 +41,14 @@ def as_json(plan: Plan) -> str:
 
 def as_text(plan: Plan) -> str:
     """The plan for people, grouped by the stages' kinds."""
+    kinds = _grouped(plan.stages, map(kind_of, plan.stages))
     lines = []
-    sizes = Counter(map(kind_of, plan.stages))
     for kind, steps in _grouped(plan.steps, [kind_of(step.stage) for step in plan.steps]).items():
-        cells = _cells(steps, [stage for stage in plan.stages if kind_of(stage) == kind])
-        number = f": {len(steps)} of {sizes[kind]} cells{cells}" if cell_of(steps[0].stage) else ""
-        lines.append(f"{typer.style(label_of(steps[0].stage), bold=True)}{number}, {_time(steps)}")
-        lines += [f"  {reason}" for reason in _reasons(steps)]
+        stages = kinds[kind]
+        name = typer.style(label_of(stages[0]), bold=True)
+        number = f": {len(steps)} of {len(stages)} cells" if cell_of(stages[0]) else ""
+        lines.append(f"{name}{number}, {_time(steps)}")
+        lines += [f"  {reason}" for reason in _reasons(steps, stages)]
     return "\n".join([*lines, *_summary(plan)])
 
 
@@ -66,37 +67,42 @@ def _summary(plan: Plan) -> list[str]:
     return lines
 
 
-def _reasons(steps: Sequence[Step]) -> list[str]:
-    found = Counter(reason for step in steps for reason in step.reasons)
-    lines = [
-        reason if number == len(steps) else f"{reason} ({number} of them)"
-        for reason, number in found.items()
-    ]
-    further = len(lines) - _MOST
-    return lines if further <= 1 else [*lines[:_MOST], f"and {further} further reasons"]
-
-
-def _cells(steps: Sequence[Step], stages: Sequence[PipelineStage]) -> str:
-    """Which cells of a kind of stage run, by the dimensions in which not all of them do."""
-    if len(steps) == len(stages):
-        return ""
+def _reasons(steps: Sequence[Step], stages: Sequence[PipelineStage]) -> list[str]:
+    """Each reason, with the cells that it holds for if that is not all of them."""
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        for reason in step.reasons:
+            found.setdefault(reason, []).append(cell_of(step.stage))
+    among = [cell_of(stage) for stage in stages]
     dimensions = _dimensions(stages[0])
-    running = [tuple(cell_of(step.stage).split("-")) for step in steps]
-    among = [tuple(cell_of(stage).split("-")) for stage in stages]
+    return _shortened(
+        [
+            reason if len(cells) == len(among) else f"{reason} [{_cells(cells, among, dimensions)}]"
+            for reason, cells in found.items()
+        ]
+    )
+
+
+def _cells(names: Sequence[str], all_names: Sequence[str], dimensions: Sequence[str]) -> str:
+    """Some of a kind's cells: by the values of dimensions if that says it, or else one by one."""
+    cells = [tuple(name.split("-")) for name in names]
+    among = [tuple(name.split("-")) for name in all_names]
     if all(len(cell) == len(dimensions) for cell in among):
-        chosen = [_values(running, index) for index in range(len(dimensions))]
+        chosen = [_values(cells, index) for index in range(len(dimensions))]
         covered = [c for c in among if all(v in own for v, own in zip(c, chosen, strict=True))]
-        if len(covered) == len(running):
+        if len(covered) == len(cells):
             parts = [
                 f"{name} {', '.join(values)}"
                 for index, (name, values) in enumerate(zip(dimensions, chosen, strict=True))
                 if len(values) < len(_values(among, index))
             ]
-            return f" ({'; '.join(parts)})"
-    names = ["-".join(cell) for cell in running]
-    further = len(names) - _MOST
-    shown = names if further <= 1 else [*names[:_MOST], f"and {further} further"]
-    return f" ({', '.join(shown)})"
+            return "; ".join(parts)
+    return ", ".join(_shortened(names))
+
+
+def _shortened(items: Sequence[str]) -> list[str]:
+    further = len(items) - _MOST
+    return list(items) if further <= 1 else [*items[:_MOST], f"and {further} more"]
 
 
 def _values(cells: Iterable[tuple[str, ...]], index: int) -> list[str]:
