@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lineage.plan.small_project import SmallProject, named, print_of, reasons
+from rarelens.errors import RarelensError
 from rarelens.lineage.plan.evaluation import Fate, Verdict
 
 STUDY = "studies/segmentation/dvc.yaml"
@@ -212,6 +213,26 @@ def test_a_changed_command_runs(small: SmallProject) -> None:
     verdicts, ran, _ = agreed(small)
     assert ran == stages("train", CELLS) | stages("analyse", CELLS) | AFTER_ANALYSES
     assert reasons(verdicts, f"{STUDY}:train@dice-0") == ["command changed"]
+
+
+def test_an_output_that_dvc_yaml_names_anew_runs_its_stage(small: SmallProject) -> None:
+    small.edit("dvc.yaml", "outs: [reports]", "outs: [reports/x]")
+    small.repro()
+    small.edit("dvc.yaml", "outs: [reports/x]", "outs: [reports/x, reports/y]")
+    _, ran, _ = agreed(small)
+    assert ran == {"report"}
+
+
+def test_a_missing_file_of_parameters_is_told(small: SmallProject) -> None:
+    small.edit("dvc.yaml", "params: [simulate]", "params: [other.yaml: [size]]")
+    with pytest.raises(RarelensError, match=r"other\.yaml: no such file"):
+        small.plan()
+
+
+def test_a_declared_parameter_that_is_missing_is_told(small: SmallProject) -> None:
+    small.edit("dvc.yaml", "params: [simulate]", "params: [simulate.size]")
+    with pytest.raises(RarelensError, match=r"simulate\.size: missing; add it"):
+        small.plan()
 
 
 def test_a_frozen_stage_does_not_run(small: SmallProject) -> None:

@@ -106,10 +106,11 @@ class Evaluation:
         if not reasons:
             return Verdict(stage, Fate.UNCHANGED)
         if _may_restore(stage, states):
-            if inputs:
+            recorded = {out.def_path: out.hash_info for out in stage.outs}
+            if inputs or not all(recorded.values()):
                 outputs = self._cache.restored(stage, states, values)
             else:
-                outputs = self._cache.contents({out.def_path: out.hash_info for out in stage.outs})
+                outputs = self._cache.contents(recorded)
             if outputs is not None:
                 self._restore(stage, outputs)
                 return Verdict(stage, Fate.RESTORED, tuple(reasons))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvc.fs import localfs
@@ -43,9 +44,16 @@ class Values:
             raise RarelensError(f"{dependency}: {error.args[0]}: missing; add it") from error
 
     def file(self, path: str) -> dict[str, Any]:
-        """All values of a file, given by its absolute path."""
+        """All values of a file, given by its absolute path.
+
+        Raises:
+            RarelensError: if there is no such file.
+        """
         if path not in self._files:
-            self._files[path] = load_path(path, localfs)
+            try:
+                self._files[path] = load_path(path, localfs)
+            except FileNotFoundError as error:
+                raise RarelensError(f"{Path(path).name}: no such file") from error
         values: dict[str, Any] = self._files[path]
         return values
 
