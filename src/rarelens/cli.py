@@ -26,6 +26,20 @@ def validate() -> None:
 
 
 @app.command()
+def plan(
+    json: Annotated[bool, typer.Option("--json", help="For programs: as JSON")] = False,
+) -> None:
+    """Say which stages a `dvc repro` may run now, why, and about how long it will take."""
+    from rarelens.config.whole import read_parameters
+    from rarelens.lineage.plan import make_plan
+    from rarelens.lineage.plan.report import as_json, as_text
+
+    read_parameters()
+    found = make_plan(Path.cwd())
+    typer.echo(as_json(found) if json else as_text(found))
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A folder models/segmentation/…")],
     images: Annotated[list[Path], typer.Argument(help="NIfTI files, or folders of them")],
