@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what git tracks of the pipeline, without any lock: nothing has run yet."""
+    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache", "dvc.lock")
+    for name in ("src", "stages", "studies", ".dvc"):
+        shutil.copytree(ROOT / name, folder / name, ignore=hidden)
+    for name in ("dvc.yaml", "params.yaml", "requirements.lock", ".dvcignore", ".gitignore"):
+        shutil.copyfile(ROOT / name, folder / name)
+
+
+def link_raw(folder: Path, raw: Path) -> None:
+    """Link the datasets in ``raw`` to where the project looks for them."""
+    (folder / "data/raw").mkdir(parents=True)
+    for dataset in raw.iterdir():
+        (folder / "data/raw" / dataset.name).symlink_to(dataset)
 
 
 class Project:
@@ -42,6 +61,14 @@ class Project:
         done = self.run("dvc", "repro", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return set(re.findall(r"Running stage '([^']+)'", done.stdout))
+
+    def clone(self, folder: Path) -> Project:
+        """A clone that shares the cache; nothing is restored in it yet."""
+        subprocess.run(["git", "clone", "-q", self.folder, folder], check=True)
+        clone = Project(folder, self.raw)
+        cache = str(self.folder / ".dvc/cache")
+        assert clone.run("dvc", "cache", "dir", "--local", cache).returncode == 0
+        return clone
 
     def change(self, edit: Callable[[Any], None]) -> None:
         """Edit params.yaml."""
@@ -83,7 +110,7 @@ def _shrink_classification(parameters: Any) -> None:
     retraining = parameters["adjustments"]["classification"]["classifier_retraining"]
     retraining |= {"steps": 20, "threads": 1}
     parameters["train"]["classification"] |= {
-        "steps": 6,
+        "steps": 15,
         "epoch_steps": 3,
         "batch_size": 8,
         "threads": 1,
@@ -107,7 +134,7 @@ def _shrink_segmentation(parameters: Any) -> None:
     hippocampus["patch_size"] = [16, 16, 16]
     parameters["networks"]["unet"]["channels"] = [4, 8]
     parameters["layers"]["unet"]["units"] = ["model.0", "model.1.submodule"]
-    parameters["train"]["segmentation"] |= {"steps": 6, "epoch_steps": 3, "threads": 1}
+    parameters["train"]["segmentation"] |= {"steps": 15, "epoch_steps": 3, "threads": 1}
     parameters["extract"]["segmentation"] |= {
         "threads": 1,
         "panels": 1,
