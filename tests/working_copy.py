@@ -25,6 +25,13 @@ def copy_project(folder: Path) -> None:
         shutil.copyfile(ROOT / name, folder / name)
 
 
+def link_raw(folder: Path, raw: Path) -> None:
+    """Link the datasets in ``raw`` to where the project looks for them."""
+    (folder / "data/raw").mkdir(parents=True)
+    for dataset in raw.iterdir():
+        (folder / "data/raw" / dataset.name).symlink_to(dataset)
+
+
 class Project:
     """A working copy of the project: parameters to change, DVC to run."""
 
@@ -103,7 +110,7 @@ def _shrink_classification(parameters: Any) -> None:
     retraining = parameters["adjustments"]["classification"]["classifier_retraining"]
     retraining |= {"steps": 20, "threads": 1}
     parameters["train"]["classification"] |= {
-        "steps": 6,
+        "steps": 15,
         "epoch_steps": 3,
         "batch_size": 8,
         "threads": 1,
@@ -126,7 +133,7 @@ def _shrink_segmentation(parameters: Any) -> None:
     hippocampus["patch_size"] = [16, 16, 16]
     parameters["networks"]["unet"]["channels"] = [4, 8]
     parameters["layers"]["unet"]["units"] = ["model.0", "model.1.submodule"]
-    parameters["train"]["segmentation"] |= {"steps": 6, "epoch_steps": 3, "threads": 1}
+    parameters["train"]["segmentation"] |= {"steps": 15, "epoch_steps": 3, "threads": 1}
     parameters["extract"]["segmentation"] |= {
         "threads": 1,
         "panels": 1,

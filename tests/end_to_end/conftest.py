@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from working_copy import Project, copy_project, shrink
+from working_copy import Project, copy_project, link_raw, shrink
 
 CASES = 12
 SMEARS = 12
 
 
 @pytest.fixture(scope="session")
-def raw(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
-    """Folders ``hippocampus`` and ``blood_cells``: a dozen real subjects, a dozen real smears."""
-    folder = tmp_path_factory.mktemp("raw")
-    _copy_subjects(real_data / "Task04_Hippocampus", folder / "hippocampus")
-    _copy_smears(real_data / "bccd_tiles_96px", folder / "blood_cells")
+def finished(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
+    """Folders ``raw`` and ``rarelens``: data, and the study run on them from scratch, committed.
+
+    Made by the first worker of pytest-xdist that asks, for all; not to be changed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "study"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _copy_subjects(real_data / "Task04_Hippocampus", folder / "raw/hippocampus")
+            _copy_smears(real_data / "bccd_tiles_96px", folder / "raw/blood_cells")
+            _run_study(folder / "rarelens", folder / "raw")
+            (folder / "done").touch()
     return folder
+
+
+def _run_study(folder: Path, raw: Path) -> None:
+    copy_project(folder)
+    link_raw(folder, raw)
+    project = Project(folder, raw)
+    project.run("git", "init", "-q")
+    project.change(shrink)
+    project.repro()
+    project.commit()
+
+
+@pytest.fixture(scope="session")
+def raw(finished: Path) -> Path:
+    """Folders ``hippocampus`` and ``blood_cells``: a dozen real subjects, a dozen real smears."""
+    return finished / "raw"
 
 
 def _copy_subjects(source: Path, target: Path) -> None:
@@ -50,24 +77,14 @@ def _copy_smears(source: Path, target: Path) -> None:
     (target / "annotations.json").write_text(json.dumps(coco))
 
 
-def _link_raw(folder: Path, raw: Path) -> None:
-    (folder / "data/raw").mkdir(parents=True)
-    for name in ("hippocampus", "blood_cells"):
-        (folder / "data/raw" / name).symlink_to(raw / name)
-
-
 @pytest.fixture(scope="session")
-def original(tmp_path_factory: pytest.TempPathFactory, raw: Path) -> Project:
-    """The study, run from scratch and committed."""
+def original(tmp_path_factory: pytest.TempPathFactory, finished: Path, raw: Path) -> Project:
+    """The finished study; each worker has a copy of its own, for a shared cache would restore
+    what the tests of another have run.
+    """
     folder = tmp_path_factory.mktemp("project") / "rarelens"
-    copy_project(folder)
-    _link_raw(folder, raw)
-    project = Project(folder, raw)
-    project.run("git", "init", "-q")
-    project.change(shrink)
-    project.repro()
-    project.commit()
-    return project
+    shutil.copytree(finished / "rarelens", folder, symlinks=True)
+    return Project(folder, raw)
 
 
 @pytest.fixture
@@ -94,5 +111,5 @@ def clone(tmp_path: Path, restored: Project) -> Project:
 
 def _clone(folder: Path, original: Project) -> Project:
     project = original.clone(folder)
-    _link_raw(folder, original.raw)
+    link_raw(folder, original.raw)
     return project

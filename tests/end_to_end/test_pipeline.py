@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from folders import digests
 from working_copy import Project
 
 CELL = "hippocampus-unet-{}-1-0"
@@ -40,11 +40,6 @@ def classifiers_of(method: str) -> set[str]:
 
 def trains_or_extracts(stage: str) -> bool:
     return stage.partition(":")[2].startswith(("train", "retrain", "extract"))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 def test_study_leaves_every_result(original: Project) -> None:
