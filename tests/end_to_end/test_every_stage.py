@@ -1,0 +1,58 @@
+"""For one parameter of each kind of stage: what really runs is what depends on it, by definition.
+
+`rarelens plan` says so before. (For all parameters, by plan: tests/lineage/plan.)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineage.plan.definition import Graph
+from rarelens.lineage.plan.project import Project as Stages
+from working_copy import Project
+
+CHECKED = {"cells@segmentation", "cells@classification"}
+# Both studies at once. Each value changes what its stage writes.
+CHANGES: dict[str, dict[str, Any]] = {
+    "report": {"report.dpi": 60},
+    "compare": {"compare.bootstrap": 30},
+    "analyse": {"analyse.segmentation.bootstrap": 30, "analyse.classification.quantile": 0.05},
+    "extract": {"extract.segmentation.bin_width": 0.125, "extract.classification.probe_images": 30},
+    "train": {"train.segmentation.weight_decay": 0.01, "train.classification.weight_decay": 0.1},
+    "preprocess": {
+        "datasets.hippocampus.split.seed": 1,
+        "datasets.blood_cells.preprocess.size": [36, 32],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_parameter_reruns_what_depends_on_it_all_of_it_and_nothing_else(
+    kind: str, clone: Project
+) -> None:
+    def edit(parameters: Any) -> None:
+        for leaf, value in CHANGES[kind].items():
+            *above, last = leaf.split(".")
+            section = parameters
+            for key in above:
+                section = section[key]
+            assert section[last] != value
+            section[last] = value
+
+    graph = Graph(Stages(Path(clone.folder)))
+    expected = graph.with_descendants(
+        {name for leaf in CHANGES[kind] for name in graph.declaring(leaf)}
+    )
+    assert any(f":{kind}@" in name or name.rpartition(":")[2] == kind for name in expected)
+    clone.change(edit)
+    planned = json.loads(clone.run("rarelens", "plan", "--json").stdout)
+    # Their outputs are the same, which plan knows.
+    assert {stage["name"] for stage in planned["stages"]} == expected | CHECKED
+    assert len(planned["stages"]) + planned["unchanged"] == len(graph.stages)
+    assert all(stage["reasons"] for stage in planned["stages"])
+    assert clone.repro() == expected | CHECKED
+    assert clone.repro() == set()
