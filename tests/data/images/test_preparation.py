@@ -275,5 +275,5 @@ def test_pool_without_contrast_is_refused(coco: Any, prepare: Prepare) -> None:
 
 
 def test_folder_without_prepared_data_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RarelensError, match="dvc repro preprocess_classification"):
+    with pytest.raises(RarelensError, match="no prepared dataset; run `dvc repro` first"):
         PreparedImages(tmp_path)
