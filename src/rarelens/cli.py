@@ -57,7 +57,7 @@ def predict(
 
 @app.command()
 def sync() -> None:
-    """Bring MLflow up to date: one run for each trained cell of the study."""
+    """Bring MLflow up to date: one run for each cell that stands in the study and the lock."""
     from rarelens.cells import cells_of
     from rarelens.config.whole import read_parameters
     from rarelens.tracking.mirror import sync as sync_cells
@@ -68,7 +68,7 @@ def sync() -> None:
         *cells_of("classification", study.classification),
     ]
     try:
-        current, stale = sync_cells(cells)
+        done = sync_cells(cells)
     except RarelensError:
         raise
     # A server, a database and a network fail in as many ways.
@@ -78,7 +78,9 @@ def sync() -> None:
             f"MLflow is not up to date ({reason}); see that its server runs and that "
             "MLFLOW_TRACKING_URI is right, then run `rarelens sync` again"
         ) from error
-    typer.echo(f"MLflow: {current} runs of this study, {stale} others marked as stale")
+    typer.echo(f"MLflow: {done.current} runs of this study, {done.stale} others marked as stale")
+    if done.absent:
+        typer.echo(f"{done.absent} cells are not on disk: run `dvc repro`")
 
 
 @guarded

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-Runs = Callable[[], list[Any]]
+Runs = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def project(project: Path) -> Path:
+    """As everywhere, and the database's artifacts lie in the project too."""
+    return rehome(project)
+
+
+@pytest.fixture
+def trained(trained: Path) -> Path:
+    """As everywhere, and the database's artifacts lie in the project too."""
+    return rehome(trained)
+
+
+def rehome(project: Path) -> Path:
+    """MLflow fixes where artifacts lie when a database is made: lead them to where it is now."""
+    with sqlite3.connect(project / "mlflow.db") as database:
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            database.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, instr({column}, '/mlruns'))",
+                [str(project)],
+            )
+    database.close()
+    return project
 
 
 @pytest.fixture
 def runs() -> Runs:
-    """Lists all runs of the project's database."""
+    """Lists all runs of cells in the project's database, or those of the studies."""
+    from rarelens.tracking import names
     from rarelens.tracking.client import connect
 
-    def listed() -> list[Any]:
+    def listed(tag: str = names.CELL) -> list[Any]:
         client, experiment = connect()
-        return list(client.search_runs([experiment]))
+        return [run for run in client.search_runs([experiment]) if tag in run.data.tags]
 
     return listed
 
@@ -37,3 +65,73 @@ def history() -> Callable[[str], dict[str, list[tuple[int, float]]]]:
         }
 
     return of
+
+
+@pytest.fixture
+def picture(history: Callable[[str], Any]) -> Callable[[], dict[str, Any]]:
+    """All that MLflow shows, but run ids and times; runs are named by their own tags."""
+    from rarelens.tracking import names
+    from rarelens.tracking.client import connect
+
+    def seen() -> dict[str, Any]:
+        client, experiment = connect()
+        runs = list(client.search_runs([experiment]))
+        titles = {run.info.run_id: _title(run) for run in runs}
+        shown: dict[str, Any] = {"experiment": client.get_experiment(experiment).tags}
+        for run in runs:
+            tags = dict(run.data.tags)
+            if names.PARENT in tags:
+                tags[names.PARENT] = titles[tags[names.PARENT]]
+            shown[titles[run.info.run_id]] = {
+                "name": run.info.run_name,
+                "status": run.info.status,
+                "params": run.data.params,
+                "tags": tags,
+                "points": history(run.info.run_id),
+                "datasets": _datasets(run),
+                "artifacts": _artifacts(client, run.info.run_id),
+            }
+        assert len(shown) == 1 + len(runs)
+        return shown
+
+    return seen
+
+
+def _title(run: Any) -> str:
+    tags = run.data.tags
+    if "rarelens.study" in tags:
+        return str(tags["rarelens.study"])
+    return f"{tags['rarelens.cell']} {tags['rarelens.identity']}"
+
+
+def _datasets(run: Any) -> list[tuple[str, ...]]:
+    return sorted(
+        (each.dataset.name, each.dataset.digest, each.dataset.source, each.tags[0].value)
+        for each in run.inputs.dataset_inputs
+    )
+
+
+def _artifacts(client: Any, run: str, folder: str = "") -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for file in client.list_artifacts(run, folder):
+        if file.is_dir:
+            found |= _artifacts(client, run, file.path)
+        else:
+            found[file.path] = Path(client.download_artifacts(run, file.path)).read_bytes()
+    return found
+
+
+@pytest.fixture
+def new_database(project: Path, mlflow_template: Path) -> Callable[[], None]:
+    """Does as if the user had deleted the database and a new one was made."""
+
+    def make() -> None:
+        shutil.copy(mlflow_template, project / "mlflow.db")
+        shutil.rmtree(project / "mlruns", ignore_errors=True)
+        rehome(project)
+        # MLflow keeps connections to the old file open.
+        from mlflow.tracking._tracking_service import utils
+
+        utils._tracking_store_registry._get_store_with_resolved_uri.cache_clear()
+
+    return make

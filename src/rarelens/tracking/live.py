@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from rarelens.cells import Cell
+from rarelens.tracking.executed import mark_executed
 from rarelens.tracking.warning import warn_unlogged
 
 
@@ -23,41 +24,50 @@ class LiveRun:
         if os.environ.get("RARELENS_MLFLOW_CASE_IDS") == "1":
             self.tags["training_cases"] = ",".join(cases)
         self._client: Any = None
+        self._identity = ""
         self._run = ""
-        self._logged: set[int] = set()
+        self._logged: Mapping[str, set[int]] = {}
 
     def start(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         """Open the run; a resumed training takes its own up again."""
+        self._identity = identity
         self._client = True  # Anything but None: not yet given up.
         self._attempt(lambda: self._open(cell, identity, parameters))
 
     def epoch(self, row: dict[str, float]) -> None:
         """Log an epoch's row of the history at its step, if an earlier try has not done so."""
-        if int(row["step"]) not in self._logged:
-            self._attempt(lambda: self._log(row))
+        self._attempt(lambda: self._log(row))
 
     def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
-        """Close the run."""
-        self._attempt(lambda: self._client.set_terminated(self._run, status))
+        """Close the run, and note on this machine that the training ran here."""
+        if status == "FINISHED" and self._identity:
+            mark_executed(self._identity)
+        self._attempt(lambda: self._close(status))
 
     def _open(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         # Imported here, for it takes seconds and only training needs it.
-        from rarelens.tracking import client as mlflow
+        from rarelens.tracking.adopt import open_run
+        from rarelens.tracking.client import connect
 
-        self._client, experiment = mlflow.connect()
-        found = mlflow.find_run(self._client, experiment, cell, identity)
-        if found:
-            self._run = found.info.run_id
-            self._client.update_run(self._run, "RUNNING")
-            self._logged = mlflow.logged_steps(self._client, self._run)
-            return
-        self._run = mlflow.create_run(self._client, experiment, cell, identity, self.tags)
-        mlflow.log_parameters(self._client, self._run, parameters)
+        self._client, experiment = connect()
+        self._run, self._logged = open_run(
+            self._client, experiment, cell, identity, self.tags, parameters
+        )
 
     def _log(self, row: dict[str, float]) -> None:
-        from rarelens.tracking.client import log_epochs
+        from rarelens.tracking.runs import log_epochs
 
-        log_epochs(self._client, self._run, [row])
+        log_epochs(self._client, self._run, [row], self._logged)
+
+    def _close(self, status: str) -> None:
+        from rarelens.tracking import names
+        from rarelens.tracking.runs import log_tags
+
+        if status == "FINISHED":
+            # A sync meanwhile took the run for another's, for the lock did not know it yet.
+            tags = {names.ORIGIN: names.EXECUTED, names.STALE: "false"}
+            log_tags(self._client, self._run, tags)
+        self._client.set_terminated(self._run, status)
 
     def _attempt(self, action: Callable[[], None]) -> None:
         if self._client is None:

@@ -1,39 +1,61 @@
-"""Bring MLflow up to date with what stands on disk: one run per trained cell.
+"""Bring MLflow up to date with what stands: one run per cell, below one run per study.
 
 A cell that DVC restored from its cache ran nothing and so logged nothing; and the final measures
-come from later stages than training. Both are added here.
+come from later stages than training. Both are added here. What is up to date is left alone: the
+runs are listed once, and each tells by a digest what it was last brought up to date with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Run
 
 from rarelens.cells import Cell
-from rarelens.files import read_json
-from rarelens.tracking import client as mlflow
+from rarelens.tracking import names
+from rarelens.tracking.adopt import study_run
+from rarelens.tracking.cell import mirror_cell
+from rarelens.tracking.client import connect
+from rarelens.tracking.experiment import describe_experiment
+from rarelens.tracking.lock import Lock
+from rarelens.tracking.runs import list_runs, log_tags
+from rarelens.tracking.standing import Standing, find_standing
+from rarelens.tracking.study import mirror_study
 from rarelens.tracking.warning import warn_unlogged
 
 
-def sync(cells: Sequence[Cell]) -> tuple[int, int]:
-    """Create or update the run of each trained cell; mark runs of other cells as stale.
+@dataclass(frozen=True)
+class Synced:
+    """What a sync came to.
 
-    Returns:
-        How many cells have a run now, and how many runs are marked as stale.
+    Attributes:
+        current: cells that have a run now.
+        stale: runs of cells that do not stand, of older identities, and doubles.
+        absent: cells that stand in the lock, but whose files are not on disk.
     """
-    client, experiment = mlflow.connect()
-    current = {run for cell in cells if (run := _mirror(client, experiment, cell)) is not None}
-    stale = 0
-    for run in _all_runs(client, experiment):
-        is_stale = run.info.run_id not in current
-        stale += is_stale
-        if run.data.tags.get(mlflow.STALE) != str(is_stale).lower():
-            mlflow.log_tags(client, run.info.run_id, {mlflow.STALE: str(is_stale).lower()})
-    return len(current), stale
+
+    current: int
+    stale: int
+    absent: int
+
+
+def sync(cells: Sequence[Cell]) -> Synced:
+    """Create or update the run of each cell that stands; mark all other runs as stale."""
+    standing, absent = find_standing(cells, Lock(Path()))
+    client, experiment = connect()
+    describe_experiment(client, experiment, standing)
+    runs = list_runs(client, experiment)
+    current: set[str] = set()
+    for task in dict.fromkeys(each.cell.task for each in standing):
+        own = [each for each in standing if each.cell.task == task]
+        current |= _mirror_task(client, experiment, task, own, runs)
+    if current - {run.info.run_id for run in runs}:
+        runs = list_runs(client, experiment)
+    stale = _mark(client, runs, current)
+    return Synced(len(standing), stale, absent)
 
 
 def sync_if_possible(cells: Sequence[Cell]) -> None:
@@ -44,79 +66,30 @@ def sync_if_possible(cells: Sequence[Cell]) -> None:
         warn_unlogged(error)
 
 
-def _mirror(client: MlflowClient, experiment: str, cell: Cell) -> str | None:
-    """The id of the cell's run, brought up to date; None if the cell is not trained."""
-    trained = _trained(cell)
-    file = trained.folder("records").with_suffix(".json")
-    extracted = cell == trained or (cell.folder("extracts") / "extract.json").is_file()
-    if not file.is_file() or not trained.folder("models").is_dir() or not extracted:
-        return None
-    record = read_json(file)
-    found = mlflow.find_run(client, experiment, cell, record["identity"])
-    if found:
-        run = str(found.info.run_id)
-    else:
-        tags = {"git_commit": record["git_commit"], "dataset_digest": record["dataset_digest"]}
-        run = mlflow.create_run(client, experiment, cell, record["identity"], tags)
-    if not found or found.info.status != "FINISHED":
-        _complete(client, run, cell, record)
-    known = found.data.metrics if found else {}
-    _log_measures(client, run, _measures(cell, record), known)
-    return run
+def _mirror_task(
+    client: MlflowClient, experiment: str, task: str, cells: list[Standing], runs: list[Run]
+) -> set[str]:
+    """The ids of the runs of a study and of its cells, all up to date."""
+    parents = _tagged(runs, names.STUDY, task)
+    parent = parents[0].info.run_id if parents else study_run(client, experiment, task)
+    current = {parent}
+    for each in cells:
+        cell_name = f"{task}/{each.cell.name}"
+        candidates = _tagged(_tagged(runs, names.CELL, cell_name), names.IDENTITY, each.identity)
+        current.add(mirror_cell(client, experiment, each, parent, candidates))
+    mirror_study(client, task, cells, parents[0] if parents else client.get_run(parent))
+    return current
 
 
-def _complete(client: MlflowClient, run: str, cell: Cell, record: dict[str, Any]) -> None:
-    """Add what a new run lacks, or one whose server went away before the training's end."""
-    mlflow.log_parameters(client, run, record["parameters"] | _adjustment(cell))
-    history = pd.read_csv(_trained(cell).folder("models") / "history.csv").dropna(axis="columns")
-    rows = history[~history["step"].isin(mlflow.logged_steps(client, run))]
-    mlflow.log_epochs(client, run, (dict(row) for _, row in rows.iterrows()))
-    client.set_terminated(run, "FINISHED")
+def _tagged(runs: Iterable[Run], tag: str, value: str) -> list[Run]:
+    return [run for run in runs if run.data.tags.get(tag) == value]
 
 
-def _trained(cell: Cell) -> Cell:
-    """The cell whose weights this one uses: of a post-hoc one its base, else itself."""
-    return cell.base if cell.task == "segmentation" else cell
-
-
-def _adjustment(cell: Cell) -> dict[str, Any]:
-    """What a post-hoc cell adds to the parameters of the one whose weights it uses."""
-    if cell == _trained(cell):
-        return {}
-    facts = read_json(cell.folder("extracts") / "extract.json")
-    kind = cell.method.partition("+")[2]
-    return {"adjustment": {"name": kind, "logit_bias": facts["logit_bias"]}}
-
-
-def _measures(cell: Cell, record: dict[str, Any]) -> dict[str, float]:
-    """Counts and costs of the training, and the final measures where the cell is analysed."""
-    names = ["steps", "gradient_evaluations", "seconds", "peak_memory_mib"]
-    names += [name for name in ("patches_per_second", "images_per_second") if name in record]
-    measures = {f"cost/{name}": float(record[name]) for name in names}
-    summary = cell.folder("analyses") / "summary.json"
-    if summary.is_file():
-        final = mlflow.flatten(read_json(summary), "/", "test/")
-        measures |= {name: float(value) for name, value in final.items() if value is not None}
-    return measures
-
-
-def _log_measures(
-    client: MlflowClient, run: str, measures: dict[str, float], known: dict[str, float]
-) -> None:
-    now = pd.Timestamp.now().value // 10**6
-    changed = [
-        Metric(key, value, now, 0) for key, value in measures.items() if known.get(key) != value
-    ]
-    if changed:
-        client.log_batch(run, metrics=changed)
-
-
-def _all_runs(client: MlflowClient, experiment: str) -> list[Any]:
-    runs: list[Any] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment], page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+def _mark(client: MlflowClient, runs: list[Run], current: set[str]) -> int:
+    """Mark our runs that are not current as stale; others' runs are none of our business."""
+    ours = [run for run in runs if {names.CELL, names.STUDY} & run.data.tags.keys()]
+    stale = [run for run in ours if run.info.run_id not in current]
+    for run in stale:
+        if run.data.tags.get(names.STALE) != "true":
+            log_tags(client, run.info.run_id, {names.STALE: "true"})
+    return len(stale)
