@@ -34,6 +34,10 @@ def rehome(project: Path) -> Path:
                 [str(project)],
             )
     database.close()
+    # In one process MLflow remembers where a run's artifacts lay.
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
     return project
 
 

@@ -9,12 +9,15 @@ import pytest
 
 from rarelens.data.prepared import PreparedDataset
 from rarelens.files import read_json
+from rarelens.tracking import names
+from rarelens.tracking.executed import was_executed
 from rarelens.tracking.live import LiveRun
+from rarelens.tracking.mirror import sync
 from rarelens.training.segmentation.cell import train_cell
 from rarelens.training.segmentation.job import Job
 
 MakeJob = Callable[..., Job]
-Runs = Callable[[], list[Any]]
+Runs = Callable[..., list[Any]]
 History = Callable[[str], dict[str, list[tuple[int, float]]]]
 
 
@@ -31,9 +34,14 @@ def test_training_is_logged_as_it_goes(
     record = read_json(job.cell.folder("records").with_suffix(".json"))
     assert run.info.status == "FINISHED"
     tags = {key: run.data.tags[key] for key in run.data.tags if not key.startswith("mlflow.")}
+    assert run.info.run_name == "cross_entropy · seed 0 · tiny · unet · 1"
+    (dataset,) = run.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("tiny", tiny.digest())
     assert tags == {
         "rarelens.cell": "segmentation/tiny/unet/cross_entropy/1/0",
         "rarelens.identity": job.identity(tiny),
+        "rarelens.origin": "executed",
+        "rarelens.stale": "false",
         "git_commit": record["git_commit"],
         "dataset_digest": tiny.digest(),
         "task": "segmentation",
@@ -48,6 +56,15 @@ def test_training_is_logged_as_it_goes(
     points = history(run.info.run_id)
     assert set(points) == {"train/loss", "train/learning_rate", "validation/dice"}
     assert [step for step, _ in points["train/loss"]] == [2, 4, 6]
+
+
+def test_the_run_lies_below_its_study(
+    tiny: PreparedDataset, make_job: MakeJob, project: Path, runs: Runs
+) -> None:
+    train_cell(make_job(), tiny)
+    train_cell(make_job(seed=1), tiny)
+    (study,) = runs(names.STUDY)
+    assert [run.data.tags[names.PARENT] for run in runs()] == [study.info.run_id] * 2
 
 
 def test_case_ids_stay_out(tiny: PreparedDataset, make_job: MakeJob, project: Path) -> None:
@@ -109,19 +126,39 @@ def test_training_goes_on_while_the_server_is_away(
     said = [line for line in capfd.readouterr().err.splitlines() if "steps loss" not in line]
     assert [line for line in said if line.strip()] == [line for line in said if "warning:" in line]
     assert len([line for line in said if "warning:" in line]) == 1
+    # That it ran here is known without MLflow.
+    assert was_executed(make_job().identity(tiny))
     assert (make_job().cell.folder("models") / "model.json").is_file()
 
 
 def test_a_server_that_goes_away_is_told_once(
     make_job: MakeJob, project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run = LiveRun({}, [])
+    run = LiveRun({"dataset_digest": "d"}, [])
     run.start(make_job().cell, "identity", {})
     run._client = None if run._client is None else _Away()
     for step in (1, 2):
         run.epoch({"step": step, "loss": 1.0})
     run.end("FINISHED")
     assert capfd.readouterr().err.count("warning: MLflow does not answer") == 1
+
+
+def test_a_training_that_fails_is_not_taken_for_executed(make_job: MakeJob, project: Path) -> None:
+    run = LiveRun({"dataset_digest": "d"}, [])
+    run.start(make_job().cell, "identity", {})
+    run.end("FAILED")
+    assert not was_executed("identity")
+
+
+def test_a_sync_meanwhile_does_not_leave_the_run_stale(
+    make_job: MakeJob, project: Path, runs: Runs
+) -> None:
+    run = LiveRun({"dataset_digest": "d"}, [])
+    run.start(make_job().cell, "identity", {})
+    assert sync([make_job().cell]).current == 0  # The lock does not know it yet.
+    assert runs()[0].data.tags[names.STALE] == "true"
+    run.end("FINISHED")
+    assert runs()[0].data.tags[names.STALE] == "false"
 
 
 class _Away:

@@ -82,11 +82,12 @@ def _fill(
     missing = {key: parameters[key] for key in parameters if key not in data.params}
     log_parameters(client, run_id, missing)
     log_datasets(client, run_id, {cell.cell.dataset: cell.record["dataset_digest"]})
+    # The final measures first: a run's page lists metrics as they come.
+    changed = {key: measures[key] for key in measures if data.metrics.get(key) != measures[key]}
+    log_measures(client, run_id, changed)
     history = pd.read_csv(cell.model / "history.csv")
     rows = ({str(key): float(row[key]) for key in row.index} for _, row in history.iterrows())
     log_epochs(client, run_id, rows, logged_steps(client, run))
-    changed = {key: measures[key] for key in measures if data.metrics.get(key) != measures[key]}
-    log_measures(client, run_id, changed)
     if cell.analysed:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "margins.png"
@@ -124,7 +125,7 @@ def _measures(cell: Standing) -> dict[str, float]:
     if not cell.analysed:
         return names.costs(cell.record)
     summary = read_json(cell.cell.folder("analyses") / "summary.json")
-    return names.costs(cell.record) | names.measures(cell.cell.task, summary)
+    return names.measures(cell.cell.task, summary) | names.costs(cell.record)
 
 
 def _weights(cell: Standing) -> dict[str, str]:

@@ -41,6 +41,23 @@ COSTS = (
 _FORBIDDEN = re.compile(r"[^\w.\- ]|^\.*$")
 
 
+def note(cell: Cell) -> str:
+    """A run's description."""
+    text = (
+        f"`{cell.base.method}` on {cell.dataset}, network {cell.network}, {cell.fraction} of the "
+        f"training pool, seed {cell.seed}."
+    )
+    adjustment = cell.method.partition("+")[2]
+    if adjustment and cell.task == "segmentation":
+        text += (
+            f" Adjusted after training by `{adjustment}`: weights, history and usage are those "
+            f"of `{cell.base.method}`."
+        )
+    elif adjustment:
+        text += f" Its classifier trained anew by `{adjustment}` on frozen features."
+    return text
+
+
 def run_name(cell: Cell) -> str:
     """What is looked for first stands first: the column is narrow."""
     return f"{cell.method} · seed {cell.seed} · {cell.dataset} · {cell.network} · {cell.fraction}"
@@ -54,6 +71,7 @@ def cell_tags(cell: Cell, identity: str) -> dict[str, str]:
         CELL: f"{cell.task}/{cell.name}",
         IDENTITY: identity,
         NAME: run_name(cell),
+        NOTE: note(cell),
         **{key: str(value) for key, value in vars(cell).items()},
         **adjusted,
     }
@@ -73,7 +91,7 @@ def measures(task: str, summary: Mapping[str, Any]) -> dict[str, float]:
             section = "test" if measure in HEADLINE else "test_details"
             # As many digits as metrics/*.csv.
             named["/".join([section, measure, *place])] = float(f"{value:.6g}")
-    return named
+    return dict(sorted(named.items()))
 
 
 def costs(record: Mapping[str, Any]) -> dict[str, float]:
