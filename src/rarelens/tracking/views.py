@@ -27,7 +27,7 @@ def saved_views(task: str, cells: Sequence[Standing]) -> dict[str, str]:
     measures = [f"metrics.`{name}`" for name in _headline(cells)]
     state = {
         "searchFilter": f"tags.`{names.CELL}` LIKE '{task}/%' AND tags.`{names.STALE}` = 'false'",
-        "orderByKey": "attributes.run_name",
+        "orderByKey": "tags.`method`",
         "orderByAsc": True,
         "selectedColumns": [*(f"tags.`{key}`" for key in kept), *measures],
         "columnOrder": [_NAME],
