@@ -80,7 +80,8 @@ def sync() -> None:
         ) from error
     typer.echo(f"MLflow: {done.current} runs of this study, {done.stale} others marked as stale")
     if done.absent:
-        typer.echo(f"{done.absent} cells are not on disk: run `dvc repro`")
+        are = "cell is" if done.absent == 1 else "cells are"
+        typer.echo(f"{done.absent} {are} not on disk: run `dvc repro`, then `rarelens sync`")
 
 
 @guarded

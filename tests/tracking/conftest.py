@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tracking.project import STUDY, leave
+
 Runs = Callable[..., list[Any]]
 
 
@@ -38,6 +40,21 @@ def rehome(project: Path) -> Path:
     from mlflow.tracking._tracking_service import utils
 
     utils._artifact_repos_cache.clear()
+    return project
+
+
+@pytest.fixture
+def study(project: Path) -> Path:
+    """Both studies, with a post-hoc cell each and something to show for the comparison."""
+    for cell in STUDY:
+        leave(cell)
+    for name in ("segmentation.csv", "classification.csv", "classification_pairs.csv"):
+        Path("metrics").mkdir(exist_ok=True)
+        Path("metrics", name).write_text(name)
+    Path("reports/figures").mkdir(parents=True)
+    Path("reports/index.html").write_text("<p>report")
+    for name in ("brains-unet-1-shift", "smears-light_cnn-1-shift", "brains_old-unet-1-shift"):
+        Path("reports/figures", f"{name}.png").write_bytes(name.encode())
     return project
 
 

@@ -3,14 +3,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rarelens.cells import Cell
-from rarelens.files import read_json, write_json
+from rarelens.files import read_json
 from rarelens.tracking import names
 from rarelens.tracking.adopt import open_run
 from rarelens.tracking.client import connect
@@ -34,29 +33,8 @@ History = Callable[[str], dict[str, list[tuple[int, float]]]]
 Picture = Callable[[], dict[str, Any]]
 
 
-@pytest.fixture
-def study(project: Path) -> Path:
-    """Both studies, with a post-hoc cell each and something to show for the comparison."""
-    for cell in STUDY:
-        leave(cell)
-    for name in ("segmentation.csv", "classification.csv", "classification_pairs.csv"):
-        Path("metrics").mkdir(exist_ok=True)
-        Path("metrics", name).write_text(name)
-    Path("reports/figures").mkdir(parents=True)
-    Path("reports/index.html").write_text("<p>report")
-    for name in ("brains-unet-1-shift", "smears-light_cnn-1-shift", "brains_old-unet-1-shift"):
-        Path("reports/figures", f"{name}.png").write_bytes(name.encode())
-    return project
-
-
 def tags_of(runs: Runs) -> dict[str, dict[str, str]]:
     return {run.data.tags[names.CELL]: run.data.tags for run in runs()}
-
-
-def stale(runs: Runs) -> list[str]:
-    return sorted(
-        run.data.tags[names.IDENTITY] for run in runs() if run.data.tags[names.STALE] == "true"
-    )
 
 
 def test_the_live_run_is_adopted_and_completed(trained: Path, runs: Runs, history: History) -> None:
@@ -145,59 +123,6 @@ def test_each_dimension_is_a_tag_and_an_adjusted_cell_names_its_base(
     assert adjusted["git_commit"] == "abc+"
 
 
-def test_an_adjusted_cell_shows_its_adjustment_and_anew_when_it_changes(
-    study: Path, runs: Runs
-) -> None:
-    sync(STUDY)
-
-    def adjusted() -> dict[str, str]:
-        """Its biases, by whether they are stale."""
-        found = [run for run in runs() if run.data.tags["method"] == ADJUSTED.method]
-        return {
-            run.data.tags[names.STALE]: run.data.params["adjustment.logit_bias"] for run in found
-        }
-
-    assert adjusted() == {"false": "[0.0, 0.5]"}
-    leave(ADJUSTED, logit_bias=[0.0, 0.75])
-    assert sync(STUDY) == Synced(current=5, stale=1, absent=0)
-    assert adjusted() == {"true": "[0.0, 0.5]", "false": "[0.0, 0.75]"}
-
-
-def test_runs_lie_below_one_run_for_each_study(study: Path, runs: Runs) -> None:
-    sync(STUDY)
-    parents = {run.data.tags[names.STUDY]: run for run in runs(names.STUDY)}
-    assert {key: run.data.metrics for key, run in parents.items()} == {
-        "segmentation": {"study/cells": 2},
-        "classification": {"study/cells": 3},
-    }
-    for run in runs():
-        own = parents[run.data.tags["task"]]
-        assert run.data.tags[names.PARENT] == own.info.run_id
-    (dataset,) = parents["segmentation"].inputs.dataset_inputs
-    assert (dataset.dataset.name, dataset.dataset.digest) == ("brains", "digest-brains")
-
-
-def test_the_study_shows_report_figures_and_tables_as_they_are_now(
-    study: Path, picture: Picture
-) -> None:
-    sync(STUDY)
-    assert set(picture()["segmentation"]["artifacts"]) == {
-        "report/index.html", "figures/brains-unet-1-shift.png", "metrics/segmentation.csv",
-    }  # fmt: skip
-    assert set(picture()["classification"]["artifacts"]) == {
-        "report/index.html", "figures/smears-light_cnn-1-shift.png",
-        "metrics/classification.csv", "metrics/classification_pairs.csv",
-    }  # fmt: skip
-    Path("reports/figures/brains-unet-1-shift.png").unlink()
-    Path("reports/index.html").write_text("<p>another")
-    sync(STUDY)
-    now = picture()["segmentation"]["artifacts"]
-    assert now == {
-        "report/index.html": b"<p>another",
-        "metrics/segmentation.csv": b"segmentation.csv",
-    }
-
-
 def test_a_cell_has_a_picture_and_its_dataset(study: Path, picture: Picture) -> None:
     sync(STUDY)
     shown = picture()[f"classification/{BCE.name} identity-bce-0"]
@@ -232,104 +157,6 @@ def test_final_measures_follow_the_analysis(study: Path, runs: Runs, history: Hi
     run = next(run for run in runs() if run.data.tags["method"] == "bce")
     assert run.data.metrics["test/auroc"] == 0.8
     assert len(history(run.info.run_id)["usage/steps"]) == 1
-
-
-def test_a_measure_that_is_gone_goes_from_the_page(study: Path, runs: Runs) -> None:
-    sync(STUDY)
-    leave(BCE, summary={"mean": {"auroc": 0.75}})
-    assert sync(STUDY) == Synced(current=5, stale=1, absent=0)
-    (run,) = [
-        run
-        for run in runs()
-        if run.data.tags["method"] == "bce" and run.data.tags[names.STALE] == "false"
-    ]
-    assert [name for name in run.data.metrics if name.startswith("test")] == ["test/auroc"]
-
-
-def test_measures_of_other_weights_are_not_shown(study: Path, runs: Runs) -> None:
-    """Trained anew, analysed not yet: what the analysis says is about the old weights."""
-    old = {file: file.read_bytes() for file in Path("studies").rglob("dvc.lock")}
-    leave(BCE, identity="new")
-    new = read_json(Path("studies/classification/dvc.lock"))
-    for file, content in old.items():
-        file.write_bytes(content)
-    stages = read_json(Path("studies/classification/dvc.lock"))
-    stages["stages"][f"train@{BCE.name}"] = new["stages"][f"train@{BCE.name}"]
-    write_json(Path("studies/classification/dvc.lock"), stages)
-    sync([BCE])
-    (run,) = runs()
-    assert run.data.tags[names.IDENTITY] == "new"
-    assert not [name for name in run.data.metrics if name.startswith("test")]
-    assert "train/loss" in run.data.metrics
-
-
-def test_runs_of_other_cells_are_stale_until_they_come_back(study: Path, runs: Runs) -> None:
-    sync(STUDY)
-    assert sync([BCE, RETRAINED, PLAIN, ADJUSTED]) == Synced(current=4, stale=1, absent=0)
-    assert stale(runs) == ["identity-focal-0"]
-    assert sync(STUDY) == Synced(current=5, stale=0, absent=0)
-    assert stale(runs) == []
-
-
-def test_a_study_that_is_switched_off_is_stale_with_its_cells(study: Path, runs: Runs) -> None:
-    sync(STUDY)
-    assert sync([PLAIN, ADJUSTED]) == Synced(current=2, stale=4, absent=0)
-    marks = {run.data.tags[names.STUDY]: run.data.tags[names.STALE] for run in runs(names.STUDY)}
-    assert marks == {"segmentation": "false", "classification": "true"}
-    assert sync(STUDY).stale == 0
-
-
-def test_another_identity_gets_its_own_run_and_the_first_comes_back(
-    study: Path, runs: Runs
-) -> None:
-    sync([BCE])
-    leave(BCE, identity="other")
-    assert sync([BCE]) == Synced(current=1, stale=1, absent=0)
-    assert stale(runs) == ["identity-bce-0"]
-    leave(BCE)
-    assert sync([BCE]) == Synced(current=1, stale=1, absent=0)
-    assert stale(runs) == ["other"]
-
-
-def test_of_two_runs_with_one_identity_the_older_is_kept(study: Path, runs: Runs) -> None:
-    client, experiment = connect()
-    doubles = [
-        client.create_run(experiment, start, names.cell_tags(BCE, "identity-bce-0")).info.run_id
-        for start in (2000, 1000)
-    ]
-    parents = [client.create_run(experiment, 1, {names.STUDY: "classification"}) for _ in range(2)]
-    assert sync([BCE]) == Synced(current=1, stale=2, absent=0)
-    marks = {run.info.run_id: run.data.tags[names.STALE] for run in runs()}
-    assert marks == {doubles[0]: "true", doubles[1]: "false"}
-    assert sorted(run.data.tags[names.STALE] for run in runs(names.STUDY)) == ["false", "true"]
-    assert len(parents) == 2
-    assert sync([BCE]) == Synced(current=1, stale=2, absent=0)
-
-
-def test_runs_that_are_not_ours_are_left_alone(study: Path) -> None:
-    client, experiment = connect()
-    own = client.create_run(experiment, run_name="mine").info.run_id
-    assert sync(STUDY) == Synced(current=5, stale=0, absent=0)
-    assert names.STALE not in client.get_run(own).data.tags
-
-
-@pytest.mark.parametrize("stage", ["records", "models", "extracts", "analyses"])
-def test_a_cell_that_is_not_on_disk_is_counted_and_not_half_logged(
-    study: Path, runs: Runs, stage: str
-) -> None:
-    folder = ADJUSTED.folder(stage)
-    if stage in ("records", "models"):
-        folder = PLAIN.folder(stage)
-    shutil.rmtree(folder.parent)
-    missing = 1 if stage in ("extracts", "analyses") else 2
-    assert sync([PLAIN, ADJUSTED]) == Synced(current=2 - missing, stale=0, absent=missing)
-    assert len(runs()) == 2 - missing
-
-
-def test_a_cell_without_a_place_in_the_lock_is_left_out(study: Path, runs: Runs) -> None:
-    other = replace(BCE, seed=1)
-    shutil.copytree(BCE.folder("models"), other.folder("models"))
-    assert sync([BCE, other]) == Synced(current=1, stale=0, absent=0)
 
 
 def test_a_live_run_that_broke_off_is_completed(
@@ -383,21 +210,6 @@ def test_more_epochs_and_parameters_than_a_server_takes_at_once(
     (run,) = runs()
     assert len(history(run.info.run_id)["train/loss"]) == 1201
     assert run.data.params["many.p149"] == "149"
-
-
-def test_saved_views_show_a_study_by_cell_and_by_method(study: Path) -> None:
-    sync(STUDY)
-    client, experiment = connect()
-    tags = client.get_experiment(experiment).tags
-    view = tags["mlflow.sharedViewState.segmentation-means"]
-    assert "Segmentation: means over seeds" in view
-    for measure in ("test/dice/lesion", "test/shift/background"):
-        assert f"metrics.`{measure}`" in view
-    assert "test_details" not in view
-    # The view's filter is one that MLflow understands, and finds the cells and nothing else.
-    query = "tags.`rarelens.cell` LIKE 'segmentation/%' AND tags.`rarelens.stale` = 'false'"
-    assert query in view
-    assert len(client.search_runs([experiment], query)) == 2
 
 
 @pytest.mark.parametrize(
