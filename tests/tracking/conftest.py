@@ -75,71 +75,18 @@ def runs() -> Runs:
 def history() -> Callable[[str], dict[str, list[tuple[int, float]]]]:
     """Every point of every metric of a run: (step, value), by name."""
     from rarelens.tracking.client import connect
+    from tracking.picture import points_of
 
-    def of(run: str) -> dict[str, list[tuple[int, float]]]:
-        client, _ = connect()
-        names = sorted(client.get_run(run).data.metrics)
-        points = {name: client.get_metric_history(run, name) for name in names}
-        return {
-            name: sorted((metric.step, metric.value) for metric in metrics)
-            for name, metrics in points.items()
-        }
-
-    return of
+    return lambda run: points_of(connect()[0], run)
 
 
 @pytest.fixture
-def picture(history: Callable[[str], Any]) -> Callable[[], dict[str, Any]]:
-    """All that MLflow shows, but run ids and times; runs are named by their own tags."""
-    from rarelens.tracking import names
+def picture() -> Callable[[], dict[str, Any]]:
+    """All that MLflow shows of the project, but run ids and times."""
     from rarelens.tracking.client import connect
+    from tracking.picture import picture_of
 
-    def seen() -> dict[str, Any]:
-        client, experiment = connect()
-        runs = list(client.search_runs([experiment]))
-        titles = {run.info.run_id: _title(run) for run in runs}
-        shown: dict[str, Any] = {"experiment": client.get_experiment(experiment).tags}
-        for run in runs:
-            tags = dict(run.data.tags)
-            if names.PARENT in tags:
-                tags[names.PARENT] = titles[tags[names.PARENT]]
-            shown[titles[run.info.run_id]] = {
-                "name": run.info.run_name,
-                "status": run.info.status,
-                "params": run.data.params,
-                "tags": tags,
-                "points": history(run.info.run_id),
-                "datasets": _datasets(run),
-                "artifacts": _artifacts(client, run.info.run_id),
-            }
-        assert len(shown) == 1 + len(runs)
-        return shown
-
-    return seen
-
-
-def _title(run: Any) -> str:
-    tags = run.data.tags
-    if "rarelens.study" in tags:
-        return str(tags["rarelens.study"])
-    return f"{tags['rarelens.cell']} {tags['rarelens.identity']}"
-
-
-def _datasets(run: Any) -> list[tuple[str, ...]]:
-    return sorted(
-        (each.dataset.name, each.dataset.digest, each.dataset.source, each.tags[0].value)
-        for each in run.inputs.dataset_inputs
-    )
-
-
-def _artifacts(client: Any, run: str, folder: str = "") -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for file in client.list_artifacts(run, folder):
-        if file.is_dir:
-            found |= _artifacts(client, run, file.path)
-        else:
-            found[file.path] = Path(client.download_artifacts(run, file.path)).read_bytes()
-    return found
+    return lambda: picture_of(*connect())
 
 
 @pytest.fixture
