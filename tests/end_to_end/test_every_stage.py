@@ -32,7 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_parameter_reruns_what_depends_on_it_all_of_it_and_nothing_else(
-    kind: str, clone: Project
+    kind: str, clone: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def edit(parameters: Any) -> None:
         for leaf, value in CHANGES[kind].items():
@@ -43,7 +43,9 @@ def test_a_parameter_reruns_what_depends_on_it_all_of_it_and_nothing_else(
             assert section[last] != value
             section[last] = value
 
-    graph = Graph(Stages(Path(clone.folder)))
+    # Addresses are relative to the working directory.
+    monkeypatch.chdir(clone.folder)
+    graph = Graph(Stages(Path()))
     expected = graph.with_descendants(
         {name for leaf in CHANGES[kind] for name in graph.declaring(leaf)}
     )
