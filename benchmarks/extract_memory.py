@@ -29,7 +29,7 @@ SIZE = (96, 96)
 CLASSES = ("first", "second", "third")
 NETWORK = {"network": "light_cnn"}
 PREPROCESS = {
-    "size": SIZE,
+    "image_size": SIZE,
     "resize": "stretch",
     "channels": "grey",
     "intensity": "full_range",

@@ -12,7 +12,7 @@ from rarelens.config.methods import ClassificationMethod, Network
 from rarelens.errors import RarelensError
 
 PREPROCESS = ImagePreprocess(
-    size=(16, 16),
+    image_size=(16, 16),
     resize="pad",
     channels="rgb",
     intensity="per_image",

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.stage.cache import _get_cache_hash
+from ruamel.yaml import YAML
 
 from rarelens.config.methods import Method
 from rarelens.config.study import Study
-from rarelens.config.whole import Parameters, read_parameters
+from rarelens.config.whole import UNTRACKED, Parameters, read_parameters
 from rarelens.errors import RarelensError
 from rarelens.parameters import check, read_yaml
 
@@ -22,6 +24,7 @@ TRAIN = "train.segmentation"
 EMBEDDED = "datasets.embedded"
 FINDINGS = "datasets.embedded_findings"
 IMAGES = "datasets.blood_cells"
+SIZE = f"{IMAGES}.preprocess.image_size"
 
 
 def changed(path: str, value: Any) -> Any:
@@ -119,8 +122,8 @@ def test_parameters_cannot_be_changed_once_read():
         # datasets of images
         (f"{IMAGES}.layout", "dicom", f"{IMAGES}.layout", ["'dicom'", "'nnunet', 'coco', 'nih'"]),
         (f"{IMAGES}.patch_size", [8, 8, 8], f"{IMAGES}.patch_size", ["unknown key"]),
-        (f"{IMAGES}.preprocess.size", [64, 4], f"{IMAGES}.preprocess.size.1", ["equal to 8", "4"]),
-        (f"{IMAGES}.preprocess.size", [64], f"{IMAGES}.preprocess.size.1", ["missing", "add it"]),
+        (SIZE, [64, 4], f"{SIZE}.1", ["equal to 8", "4"]),
+        (SIZE, [64], f"{SIZE}.1", ["missing", "add it"]),
         (f"{IMAGES}.preprocess.resize", "crop", f"{IMAGES}.preprocess.resize", ["'pad'", "'crop'"]),
         (f"{IMAGES}.preprocess.channels", 3, f"{IMAGES}.preprocess.channels", ["'rgb'", "not 3"]),
         (f"{IMAGES}.preprocess.dtype", "int8", f"{IMAGES}.preprocess.dtype", ["'uint16'", "int8"]),
@@ -288,3 +291,22 @@ def test_a_method_keeps_its_own_options_apart_from_the_shared_ones():
     method = check({"objective": "focal", "gamma": 4, "asymmetric": True}, Method, "here")
     assert method.options == {"gamma": 4}
     assert method.foreground_share is None
+
+
+@pytest.mark.parametrize("name", UNTRACKED)
+def test_a_name_that_dvc_s_run_cache_overlooks_is_refused(name: str, tmp_path: Path) -> None:
+    def key(name: str, value: int) -> str:
+        return _get_cache_hash({"params": {"params.yaml": {"methods": {name: value}}}}, key=True)
+
+    # DVC takes two values for one.
+    assert key(name, 1) == key(name, 2)
+    assert key("width", 1) != key("width", 2)
+    raw = changed("methods.segmentation.focal", {"objective": "focal", name: 1})
+    raw["methods"]["segmentation"]["boundary"]["losses"][0][name] = 1
+    file = tmp_path / "params.yaml"
+    YAML().dump(raw, file)
+    with pytest.raises(RarelensError) as caught:
+        read_parameters(file)
+    found = [problem.split(": ")[1] for problem in caught.value.problems]
+    at = "methods.segmentation"
+    assert sorted(found) == [f"{at}.boundary.losses.0.{name}", f"{at}.focal.{name}"]

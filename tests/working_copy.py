@@ -104,7 +104,7 @@ def _shrink_classification(parameters: Any) -> None:
     study["methods"] = ["bce", "weighted_bce"]
     study["adjusted"], study["adjustments"] = ["bce"], ["classifier_retraining"]
     data = parameters["datasets"]["blood_cells"]
-    data["preprocess"]["size"] = [32, 32]
+    data["preprocess"]["image_size"] = [32, 32]
     data["split"] |= {"test": 0.4, "validation": 0.2}
     parameters["networks"]["light_cnn"]["channels"] = [8, 8, 8, 8]
     retraining = parameters["adjustments"]["classification"]["classifier_retraining"]

@@ -213,10 +213,11 @@ def test_a_network_for_images_is_refused_by_the_study_of_volumes(name):
 
 
 def test_images_too_small_for_a_network_are_told():
-    changes = {f"{AT}networks": ["densenet121"], "datasets__blood_cells__preprocess__size": [8, 8]}
+    size = "datasets__blood_cells__preprocess__image_size"
+    changes = {f"{AT}networks": ["densenet121"], size: [8, 8]}
     assert check_study(parameters(**changes)) == [
-        "params.yaml: datasets.blood_cells.preprocess.size: networks.densenet121 does not take "
-        "images of [8, 8] pixels; enlarge them"
+        "params.yaml: datasets.blood_cells.preprocess.image_size: networks.densenet121 "
+        "does not take images of [8, 8] pixels; enlarge them"
     ]
 
 

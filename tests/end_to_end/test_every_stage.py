@@ -25,7 +25,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "train": {"train.segmentation.weight_decay": 0.01, "train.classification.weight_decay": 0.1},
     "preprocess": {
         "datasets.hippocampus.split.seed": 1,
-        "datasets.blood_cells.preprocess.size": [36, 32],
+        "datasets.blood_cells.preprocess.image_size": [36, 32],
     },
 }
 

@@ -97,11 +97,11 @@ def _check_network(parameters: Parameters, network: str, dataset: str) -> None:
     path = f"params.yaml: layers.{network}"
     units, saliency = of_classifier(parameters.layers[network], path)
     try:
-        check_layers(module, (*units, saliency), channels, preprocess.size, path)
+        check_layers(module, (*units, saliency), channels, preprocess.image_size, path)
     except (RuntimeError, ValueError) as error:
         raise RarelensError(
-            f"params.yaml: datasets.{dataset}.preprocess.size: networks.{network} does not take "
-            f"images of {list(preprocess.size)} pixels; enlarge them"
+            f"params.yaml: datasets.{dataset}.preprocess.image_size: networks.{network} does not "
+            f"take images of {list(preprocess.image_size)} pixels; enlarge them"
         ) from error
 
 

@@ -55,7 +55,7 @@ class SimulateFindings(VirtualSubjects):
 
 
 class ImagePreprocess(Section):
-    """From image files to one array. ``size`` is (height, width) in pixels.
+    """From image files to one array. ``image_size`` is (height, width) in pixels.
 
     ``resize``: stretch to the size, or keep the aspect ratio and pad with 0. ``intensity``: the
     source type's full range, or each image's own smallest to largest value. ``uncertain``: what a
@@ -63,7 +63,7 @@ class ImagePreprocess(Section):
     those to keep, in this order; null keeps all of the layout.
     """
 
-    size: ImageSize
+    image_size: ImageSize
     resize: Literal["stretch", "pad"]
     channels: Literal["grey", "rgb"]
     intensity: Literal["full_range", "per_image"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,7 +20,12 @@ from rarelens.config.results import Compare, Report
 from rarelens.config.segmentation import AnalyseSegmentation, ExtractSegmentation, TrainSegmentation
 from rarelens.config.study import Studies
 from rarelens.config.volumes import Dataset
+from rarelens.errors import RarelensError
 from rarelens.parameters import FILE, check, read_yaml
+
+# DVC leaves keys of these names out of what its run cache is searched by, for they stand there
+# for files' sizes: results of another value would come back.
+UNTRACKED = ("size", "nfiles")
 
 
 class Train(Section):
@@ -82,5 +88,22 @@ def read_parameters(file: Path = FILE) -> Parameters:
     Raises:
         RarelensError: with one sentence for each problem in it.
     """
-    parameters: Parameters = check(read_yaml(file), Parameters, "")
+    raw = read_yaml(file)
+    problems = [
+        f"{file}: {path}: DVC's run cache overlooks keys of this name, so that a change would "
+        "bring old results back; give it another name"
+        for path in _untracked(raw)
+    ]
+    if problems:
+        raise RarelensError(*problems)
+    parameters: Parameters = check(raw, Parameters, "")
     return parameters
+
+
+def _untracked(value: Any, path: str = "") -> Iterator[str]:
+    listed = dict(enumerate(value)) if isinstance(value, list) else value
+    for key, own in listed.items() if isinstance(listed, dict) else ():
+        below = f"{path}.{key}" if path else str(key)
+        if key in UNTRACKED:
+            yield below
+        yield from _untracked(own, below)

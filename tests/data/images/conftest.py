@@ -20,7 +20,7 @@ def settings() -> Callable[..., ImagePreprocess]:
 
     def make(**changes: Any) -> ImagePreprocess:
         values = {
-            "size": (16, 16),
+            "image_size": (16, 16),
             "resize": "stretch",
             "channels": "grey",
             "intensity": "full_range",

@@ -70,5 +70,5 @@ def test_impossible_choice_of_classes_is_refused(
 
 def test_bytes_count_images_and_concepts(collection: ImageCollection, settings: Settings) -> None:
     # 10 × 20 pixels: three channels of two bytes, and two concepts of one byte.
-    wanted = settings(size=(10, 20), channels="rgb", dtype="uint16")
+    wanted = settings(image_size=(10, 20), channels="rgb", dtype="uint16")
     assert prepared_bytes(collection, wanted) == 10 * 20 * (3 * 2 + 2)

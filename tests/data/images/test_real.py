@@ -24,7 +24,7 @@ def blood(
     real_data: Path, tmp_path_factory: pytest.TempPathFactory, settings: Settings, split: Split
 ) -> PreparedImages:
     target = tmp_path_factory.mktemp("blood")
-    wanted = settings(size=(48, 48), channels="rgb")
+    wanted = settings(image_size=(48, 48), channels="rgb")
     sides = split(test=0.3, validation=0.1)
     prepare_images("blood", "coco", real_data / "bccd_tiles_96px", target, wanted, sides)
     return PreparedImages(target)
@@ -37,7 +37,7 @@ def chest(
     target = tmp_path_factory.mktemp("chest")
     sides = split(test=0.3, validation=0.1)
     folder = real_data / "nih_chestxray14_64px"
-    prepare_images("chest", "nih", folder, target, settings(size=(32, 32)), sides)
+    prepare_images("chest", "nih", folder, target, settings(image_size=(32, 32)), sides)
     return PreparedImages(target)
 
 

@@ -19,7 +19,7 @@ from rarelens.data.images.prepared import PreparedImages
 from rarelens.extraction.classification.extract import extract_cell
 
 PREPROCESS = ImagePreprocess(
-    size=(48, 48),
+    image_size=(48, 48),
     resize="stretch",
     channels="rgb",
     intensity="full_range",

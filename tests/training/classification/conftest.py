@@ -92,7 +92,7 @@ SETTINGS = {
     "checkpoint_epochs": 1,
 }
 PREPROCESS = ImagePreprocess(
-    size=(SIDE, SIDE),
+    image_size=(SIDE, SIDE),
     resize="stretch",
     channels="grey",
     intensity="full_range",

@@ -30,7 +30,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
         },
     }
     values["datasets"] = {"smears": values["datasets"]["blood_cells"]}
-    values["datasets"]["smears"]["preprocess"]["size"] = [32, 32]
+    values["datasets"]["smears"]["preprocess"]["image_size"] = [32, 32]
     values["datasets"]["smears"]["split"] |= {"test": 0.25, "validation": 0.25}
     write_images(RAW)
     return written(values)

@@ -37,7 +37,7 @@ def test_disk_is_told_from_size_channels_and_regions(
     study: Study, channels: str, depth: int
 ) -> None:
     study(
-        datasets__smears__preprocess__size=[2048, 1024],
+        datasets__smears__preprocess__image_size=[2048, 1024],
         datasets__smears__preprocess__channels=channels,
         datasets__smears__preprocess__dtype="uint16",
     )
@@ -60,11 +60,11 @@ def test_past_trainings_tell_hours_and_memory(study: Study) -> None:
     ("changes", "trained"),
     [
         ({"train__classification__steps": 7}, 0),
-        ({"datasets__smears__preprocess__size": [48, 48]}, 0),
+        ({"datasets__smears__preprocess__image_size": [48, 48]}, 0),
         ({"methods__classification__weighted_bce__source": "batch"}, 1),
         ({"analyse__classification__quantile": 0.1}, 2),
     ],
-    ids=["steps", "size", "source", "quantile"],
+    ids=["steps", "image_size", "source", "quantile"],
 )
 def test_trainings_by_other_parameters_are_to_come(
     study: Study, changes: dict, trained: int

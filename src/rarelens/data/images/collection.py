@@ -121,7 +121,7 @@ def shortened(problems: Sequence[str]) -> list[str]:
 
 def prepared_bytes(collection: ImageCollection, settings: ImagePreprocess) -> float:
     """How much disk the prepared arrays of a collection will need."""
-    pixels = math.prod(settings.size)
+    pixels = math.prod(settings.image_size)
     channels = 1 if settings.channels == "grey" else 3
     depth = 1 if settings.dtype == "uint8" else 2
     return float(pixels * (len(collection.images) * channels * depth + count_concepts(collection)))

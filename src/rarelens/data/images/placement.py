@@ -55,7 +55,7 @@ class Placement:
 
 def place(width: int, height: int, settings: ImagePreprocess) -> Placement:
     """Place a picture: stretched to the prepared size, or centred within it and padded."""
-    rows, columns = settings.size
+    rows, columns = settings.image_size
     if settings.resize == "stretch":
         return Placement(width, height, columns, rows, 0, 0)
     scale = min(rows / height, columns / width)
@@ -88,7 +88,7 @@ def prepare_pixels(
     else:
         low = float(min(plane.min() for plane in planes))
         high = float(max(plane.max() for plane in planes))
-    prepared = np.zeros((len(planes), *settings.size), settings.dtype)
+    prepared = np.zeros((len(planes), *settings.image_size), settings.dtype)
     top = np.iinfo(prepared.dtype).max
     across = slice(placement.left, placement.left + placement.columns)
     down = slice(placement.top, placement.top + placement.rows)

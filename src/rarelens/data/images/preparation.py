@@ -86,7 +86,8 @@ def prepare_entry(
     """Prepare one faultless image and its regions."""
     picture = pictures.read(entry.source)
     placement = place(picture.shape[1], picture.shape[0], settings)
-    placed = [(region, *place_region(region, settings.size, placement)) for region in entry.regions]
+    size = settings.image_size
+    placed = [(region, *place_region(region, size, placement)) for region in entry.regions]
     concepts = []
     for label in sorted({region.label for region in entry.regions}):
         own = [(region, mask) for region, _, mask in placed if region.label == label]
@@ -130,10 +131,10 @@ def _write(
 ) -> None:
     channels = 1 if settings.channels == "grey" else 3
     dtype = np.dtype(settings.dtype)
-    shape = (len(collection.images), channels, *settings.size)
+    shape = (len(collection.images), channels, *settings.image_size)
     images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype, shape)
     masks = np.lib.format.open_memmap(
-        target / "concepts.npy", "w+", np.bool_, (count_concepts(collection), *settings.size)
+        target / "concepts.npy", "w+", np.bool_, (count_concepts(collection), *settings.image_size)
     )
     moments = _Moments(channels)
     rows: list[dict[str, Any]] = []
@@ -161,7 +162,7 @@ def _write(
             "images, and preprocess.intensity"
         )
     description = {"name": collection.name, "classes": list(collection.classes)}
-    sizes = {"channels": channels, "size": list(settings.size), "dtype": settings.dtype}
+    sizes = {"channels": channels, "size": list(settings.image_size), "dtype": settings.dtype}
     write_json(target / "dataset.json", {**description, **sizes, "mean": mean, "std": std})
 
 
