@@ -9,9 +9,11 @@ from rarelens.errors import guarded
 from rarelens.files import whole_folder
 from rarelens.lineage.entries import Entries
 from rarelens.lineage.fingerprints import write_fingerprints
+from rarelens.lineage.stage import timed
 from rarelens.parameters import Scope
 
 
+@timed
 @guarded
 def main() -> None:
     scope = Scope(["datasets", "networks", "methods", "adjustments"])

@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from rarelens.errors import RarelensError, guarded
 from rarelens.files import write_text
 
+P = ParamSpec("P")
 FINGERPRINTS = Path("fingerprints")
 SECONDS = Path(".rarelens/seconds")
 # No result depends on them, and so they stand in no fingerprint.
@@ -43,7 +44,6 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
         @functools.wraps(main)
         def run(*arguments: str) -> None:
-            begun = time.perf_counter()
             digest = {"code": ""} if "code" in signature.parameters else {}
             bound = signature.bind(*arguments, **digest)
             bound.apply_defaults()
@@ -53,11 +53,25 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
                 bound.arguments["code"] = hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
             main(*bound.args, **bound.kwargs)
             check_imports(texts, script)
-            _remember(time.perf_counter() - begun)
 
-        return guarded(run)
+        return timed(guarded(run))
 
     return decorate
+
+
+def timed(main: Callable[P, None]) -> Callable[P, None]:
+    """Keep the seconds that a stage took, if it ended well, for ``rarelens plan``."""
+
+    @functools.wraps(main)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        begun = time.perf_counter()
+        main(*args, **kwargs)
+        name = os.environ.get("DVC_STAGE")
+        if name:
+            seconds = time.perf_counter() - begun
+            write_text(SECONDS / name.replace("/", "~"), f"{seconds:.2f}\n")
+
+    return run
 
 
 def fill(components: tuple[str, ...], arguments: dict[str, Any]) -> list[str]:
@@ -91,9 +105,3 @@ def _read(pattern: str) -> list[str]:
             f"{FINGERPRINTS / pattern}: no such file; run `dvc repro fingerprint` first"
         )
     return [file.read_text(encoding="utf-8") for file in found]
-
-
-def _remember(seconds: float) -> None:
-    name = os.environ.get("DVC_STAGE")
-    if name:
-        write_text(SECONDS / name.replace("/", "~"), f"{seconds:.2f}\n")

@@ -9,11 +9,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rarelens.lineage.plan.naming import kind_of
+from rarelens.lineage.stage import SECONDS
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
-
-SECONDS = Path(".rarelens/seconds")
 
 
 class Durations:
