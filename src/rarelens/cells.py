@@ -73,6 +73,10 @@ def drop_other_cells(root: Path, cells: Sequence[Cell]) -> None:
 
     DVC leaves the outputs of removed matrix cells behind, and a stage that depends on the whole
     folder would count them. Checkpoints of a cell that was killed and then left out lie on, too.
+
+    Args:
+        root: folders of cells, such as ``analyses/<task>``; it is made where it does not exist.
+        cells: all cells of the study.
     """
     root.mkdir(parents=True, exist_ok=True)
     kept = {root / cell.name for cell in cells}

@@ -45,7 +45,11 @@ def remove_folder(folder: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write ``text`` to ``target`` in one step."""
+    """Write ``text`` to ``target`` in one step.
+
+    Raises:
+        RarelensError: if ``target`` is a symbolic link.
+    """
     refuse_link(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
@@ -54,17 +58,30 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON with sorted keys; NaN and infinity are refused."""
+    """Write ``value`` as indented JSON with sorted keys, in one step.
+
+    Raises:
+        ValueError: for NaN and infinity.
+        RarelensError: if ``target`` is a symbolic link.
+    """
     write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def read_json(source: Path) -> Any:
-    """Read a JSON file."""
+    """Read a JSON file.
+
+    Raises:
+        ValueError: if it is no JSON.
+    """
     return json.loads(source.read_text(encoding="utf-8"))
 
 
 def refuse_link(target: Path) -> None:
-    """Refuse to write where a symbolic link stands."""
+    """Refuse to write where a symbolic link stands.
+
+    Raises:
+        RarelensError: if ``target`` is one.
+    """
     if target.is_symlink():
         raise RarelensError(
             f"{target}: a symbolic link stands where an output would be written; remove the link"

@@ -264,3 +264,22 @@ def test_a_component_that_does_not_exist_is_told(copy: Copy) -> None:
     assert "Traceback" not in done.stderr
     # What stood before is whole.
     assert json.loads((copy.folder / "fingerprints/stages/report.json").read_text())["code"]
+
+
+def test_code_that_is_no_python_is_told_with_its_line(copy: Copy) -> None:
+    for file in ("src/rarelens/objectives/focal.py", "stages/report.py"):
+        text = (copy.folder / file).read_text()
+        (copy.folder / file).write_text(f"def (\n{text}")
+        done = copy.run()
+        assert done.returncode == 1
+        assert f"{file}: line 1 is no Python; correct it" in done.stderr
+        assert "Traceback" not in done.stderr
+        (copy.folder / file).write_text(text)
+
+
+def test_without_the_lock_of_packages_the_stage_says_so(copy: Copy) -> None:
+    (copy.folder / "requirements.lock").unlink()
+    done = copy.run()
+    assert done.returncode == 1
+    assert "error: requirements.lock: no such file" in done.stderr
+    assert "Traceback" not in done.stderr

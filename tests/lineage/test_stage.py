@@ -39,9 +39,11 @@ def fingerprint(project: Path, name: str, modules: list[str]) -> None:
 
 
 def run(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # The code beside this test, whichever is installed.
+    path = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     return subprocess.run(
         [sys.executable, "stages/own.py", *arguments],
-        cwd=project, env=environment, capture_output=True, text=True, check=False,
+        cwd=project, env=path | environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -76,6 +78,23 @@ def test_a_missing_fingerprint_is_told(project: Path) -> None:
     assert (
         "fingerprints/networks/other.json: no such file; run `dvc repro fingerprint`" in done.stderr
     )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"packages": {}}'])
+def test_a_broken_fingerprint_is_told_before_anything_runs(project: Path, text: str) -> None:
+    (project / "fingerprints/networks/unet.json").write_text(text)
+    done = run(project, "unet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: fingerprints/networks/unet.json: not as stage")
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_arguments_are_told_with_those_that_there_are(project: Path) -> None:
+    for arguments in ((), ("unet", "threshold", "more")):
+        done = run(project, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: stages/own.py: ")
+        assert done.stderr.endswith("; its arguments are: network adjustment\n")
 
 
 def test_its_seconds_are_remembered_under_the_name_of_the_stage(project: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rarelens.errors import RarelensError
 from rarelens.lineage.syntax import syntax_digest
 
 SOURCE = '''"""Adds."""
@@ -68,3 +69,8 @@ def test_whatever_changes_the_program_changes_the_digest(
 
 def test_a_string_that_is_no_docstring_counts(tmp_path: Path) -> None:
     assert digest(tmp_path, 'x = "a"\n') != digest(tmp_path, 'x = "b"\n')
+
+
+def test_a_file_that_is_no_python_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(RarelensError, match=r"module\.py: line 2 is no Python; correct it"):
+        digest(tmp_path, "x = 1\ndef (\n")

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from rarelens.errors import RarelensError
 from rarelens.tracking.lock import Lock
 
 MODEL, EXTRACT = Path("models/segmentation/a"), Path("extracts/segmentation/a")
@@ -31,6 +34,16 @@ def test_without_any_lock_nothing_stands(tmp_path: Path) -> None:
     assert Lock(tmp_path).digest(MODEL) is None
     (tmp_path / "dvc.lock").write_text("")
     assert Lock(tmp_path).digest(MODEL) is None
+
+
+@pytest.mark.parametrize("text", ["stages: [", "stages:", "[1]", "<<<<<<< HEAD\nschema: '2.0'"])
+def test_a_lock_that_dvc_did_not_write_is_told_with_the_remedy(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "studies/segmentation/dvc.lock"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    told = r"^studies/segmentation/dvc\.lock: not as DVC writes it; `git checkout studies/"
+    with pytest.raises(RarelensError, match=told):
+        Lock(tmp_path)
 
 
 def test_an_extract_follows_only_the_weights_it_was_taken_from(tmp_path: Path) -> None:

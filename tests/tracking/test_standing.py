@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rarelens.cells import Cell
+from rarelens.errors import RarelensError
 from rarelens.files import read_json, write_json
 from rarelens.tracking import names
 from rarelens.tracking.mirror import Synced, sync
@@ -49,6 +50,12 @@ def test_a_cell_that_is_not_on_disk_is_counted_and_not_half_logged(
     missing = 1 if stage in ("extracts", "analyses") else 2
     assert sync([PLAIN, ADJUSTED]) == Synced(current=2 - missing, stale=0, absent=missing)
     assert len(runs()) == 2 - missing
+
+
+def test_a_record_that_is_no_json_is_told(study: Path) -> None:
+    BCE.folder("records").with_suffix(".json").write_text("{")
+    with pytest.raises(RarelensError, match=r"^records/.*\.json: no JSON; `dvc repro`"):
+        sync([BCE])
 
 
 def test_a_cell_without_a_place_in_the_lock_is_left_out(study: Path, runs: Runs) -> None:

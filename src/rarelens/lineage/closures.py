@@ -13,11 +13,13 @@ from functools import cached_property
 from pathlib import Path
 
 import grimp
+from grimp.exceptions import SourceSyntaxError
 
 import rarelens
+from rarelens.lineage.stage import WITHOUT_RESULT
+from rarelens.lineage.syntax import no_python, parse
 
 PACKAGE = "rarelens"
-WITHOUT_RESULT = ("rarelens.tracking", "rarelens.lineage")
 
 
 class Closures:
@@ -25,23 +27,33 @@ class Closures:
 
     @cached_property
     def graph(self) -> grimp.ImportGraph:
-        """Of all modules, with what is imported from outside."""
-        graph = grimp.build_graph(
-            PACKAGE,
-            include_external_packages=True,
-            exclude_type_checking_imports=True,
-            cache_dir=None,
-        )
+        """Of all modules, with what is imported from outside.
+
+        Raises:
+            RarelensError: if a module is no Python.
+        """
+        try:
+            graph = grimp.build_graph(
+                PACKAGE,
+                include_external_packages=True,
+                exclude_type_checking_imports=True,
+                cache_dir=None,
+            )
+        except SourceSyntaxError as error:
+            raise no_python(error.filename, error.lineno) from error
         for module in WITHOUT_RESULT:
             for each in (*graph.find_descendants(module), module):
                 graph.remove_module(each)
         return graph
 
     def of_script(self, script: Path) -> set[str]:
-        """Modules that a script imports, directly or not, in rarelens and outside."""
-        tree = ast.parse(script.read_text(encoding="utf-8"), filename=str(script))
+        """Modules that a script imports, directly or not, in rarelens and outside.
+
+        Raises:
+            RarelensError: if the script or a module is no Python.
+        """
         named: set[str] = set()
-        for node in ast.walk(tree):
+        for node in ast.walk(parse(script)):
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 named |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
             elif isinstance(node, ast.Import):
@@ -50,7 +62,11 @@ class Closures:
         return self.of_modules((named | outside) & self.graph.modules - {PACKAGE})
 
     def of_modules(self, modules: set[str]) -> set[str]:
-        """The modules, their packages, and all that they import, directly or not."""
+        """The modules, their packages, and all that they import, directly or not.
+
+        Args:
+            modules: names of modules of the graph.
+        """
         found: set[str] = set()
         left = set(modules)
         while left:

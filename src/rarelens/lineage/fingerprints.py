@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rarelens.errors import RarelensError
 from rarelens.files import write_json
 from rarelens.lineage.closures import Closures, is_ours, source_of
 from rarelens.lineage.entries import Entries, components
@@ -38,7 +39,7 @@ def write_fingerprints(target: Path, scripts: Path, lock: Path, entries: Entries
         entries: of ``params.yaml``, which say what networks, methods and so on are made of.
 
     Raises:
-        RarelensError: if a component does not exist.
+        RarelensError: if a component or ``lock`` does not exist, or if code is no Python.
     """
     prints = _Fingerprints(lock)
     for name, modules in components(entries).items():
@@ -54,6 +55,8 @@ class _Fingerprints:
 
     def __init__(self, lock: Path) -> None:
         self.closures = Closures()
+        if not lock.is_file():
+            raise RarelensError(f"{lock.name}: no such file; `git checkout {lock.name}` has it")
         found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.M)
         self._versions = {name.lower(): version for name, version in found}
         self._digests: dict[str, str] = {}

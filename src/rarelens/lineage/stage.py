@@ -20,7 +20,7 @@ P = ParamSpec("P")
 FINGERPRINTS = Path("fingerprints")
 SECONDS = Path(".rarelens/seconds")
 # No result depends on them, and so they stand in no fingerprint.
-_FREE = ("rarelens.tracking", "rarelens.lineage")
+WITHOUT_RESULT = ("rarelens.tracking", "rarelens.lineage")
 
 
 def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -45,8 +45,7 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
         @functools.wraps(main)
         def run(*arguments: str) -> None:
             digest = {"code": ""} if "code" in signature.parameters else {}
-            bound = signature.bind(*arguments, **digest)
-            bound.apply_defaults()
+            bound = _bind(signature, arguments, digest, script)
             files = [f"stages/{script}", *fill(components, bound.arguments)]
             texts = [text for file in files for text in _read(f"{file}.json")]
             if digest:
@@ -69,9 +68,18 @@ def timed(main: Callable[P, None]) -> Callable[P, None]:
         name = os.environ.get("DVC_STAGE")
         if name:
             seconds = time.perf_counter() - begun
-            write_text(SECONDS / name.replace("/", "~"), f"{seconds:.2f}\n")
+            write_text(duration_file(name), f"{seconds:.2f}\n")
 
     return run
+
+
+def duration_file(stage: str) -> Path:
+    """Where the seconds of a stage's last run stand.
+
+    Args:
+        stage: its address, as DVC has it in ``DVC_STAGE``.
+    """
+    return SECONDS / stage.replace("/", "~")
 
 
 def fill(components: tuple[str, ...], arguments: dict[str, Any]) -> list[str]:
@@ -86,10 +94,13 @@ def check_imports(fingerprints: list[str], script: str) -> None:
     Args:
         fingerprints: their texts.
         script: which, for the message.
+
+    Raises:
+        RarelensError: with the names of such modules.
     """
     known = {module for text in fingerprints for module in json.loads(text)["code"]}
     ours = {name for name in sys.modules if name.startswith("rarelens.")}
-    missed = sorted(name for name in ours - known if not name.startswith(_FREE))
+    missed = sorted(name for name in ours - known if not name.startswith(WITHOUT_RESULT))
     if missed:
         raise RarelensError(
             f"stages/{script}.py: {', '.join(missed)} ran but is not in the stage's fingerprints, "
@@ -98,10 +109,37 @@ def check_imports(fingerprints: list[str], script: str) -> None:
         )
 
 
+def _bind(
+    signature: inspect.Signature, arguments: tuple[str, ...], digest: dict[str, str], script: str
+) -> inspect.BoundArguments:
+    """The arguments of ``main`` by name; wrong ones are told with those that there are."""
+    try:
+        bound = signature.bind(*arguments, **digest)
+    except TypeError as error:
+        names = [name for name in signature.parameters if name not in digest]
+        raise RarelensError(
+            f"stages/{script}.py: {error}; its arguments are: {' '.join(names) or 'none'}"
+        ) from error
+    bound.apply_defaults()
+    return bound
+
+
 def _read(pattern: str) -> list[str]:
+    """The texts of the fingerprints that a pattern in their folder names, by their names.
+
+    Before the stage's work, for otherwise it would be lost to a fingerprint that is not whole.
+    """
     found = sorted(FINGERPRINTS.glob(pattern))
     if not found:
         raise RarelensError(
             f"{FINGERPRINTS / pattern}: no such file; run `dvc repro fingerprint` first"
         )
-    return [file.read_text(encoding="utf-8") for file in found]
+    texts = [file.read_text(encoding="utf-8") for file in found]
+    for file, text in zip(found, texts, strict=True):
+        try:
+            json.loads(text)["code"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RarelensError(
+                f"{file}: not as stage fingerprint writes it; run `dvc repro fingerprint`"
+            ) from error
+    return texts

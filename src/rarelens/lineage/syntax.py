@@ -6,6 +6,8 @@ import ast
 import hashlib
 from pathlib import Path
 
+from rarelens.errors import RarelensError
+
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -13,10 +15,31 @@ def syntax_digest(file: Path) -> str:
     """16 hexadecimal digits that change if, and only if, the file's syntax tree does.
 
     Raises:
-        SyntaxError: if the file is no Python.
+        RarelensError: as `parse`.
     """
-    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    return hashlib.sha256(_written(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(_written(parse(file)).encode()).hexdigest()[:16]
+
+
+def parse(file: Path) -> ast.Module:
+    """The syntax tree of a Python file.
+
+    Raises:
+        RarelensError: if it is no Python.
+    """
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    except SyntaxError as error:
+        raise no_python(str(file), error.lineno) from error
+
+
+def no_python(file: str, line: int | None) -> RarelensError:
+    """What is said of a file that is no Python.
+
+    Args:
+        file: which.
+        line: where it stops being Python, if that is known.
+    """
+    return RarelensError(f"{file}: line {line or '?'} is no Python; correct it")
 
 
 def _written(node: object) -> str:

@@ -40,7 +40,16 @@ def open_run(
     tags: Mapping[str, str],
     parameters: Mapping[str, Any],
 ) -> tuple[str, dict[str, set[int]]]:
-    """The run of a training that begins or goes on: its id, and `logged_steps`."""
+    """The run of a training that begins or goes on: its id, and `logged_steps`.
+
+    Args:
+        client: the client.
+        experiment: its experiment's id.
+        cell: which is trained.
+        identity: of the training.
+        tags: further tags; ``dataset_digest`` must be among them.
+        parameters: of the training, nested plain values.
+    """
     parent = study_run(client, experiment, cell.task)
     cell_name = f"{cell.task}/{cell.name}"
     query = select(rarelens__identity=identity, rarelens__cell=cell_name)

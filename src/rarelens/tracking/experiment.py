@@ -18,7 +18,7 @@ one run per study, which holds the report and the tables of the comparison.
 - `test/…` are the final measures that matter, `test_details/…` the others, `usage/…` what the \
 training took. The names are equal for all cells of a task.
 - `rarelens.origin` says whether a training was `executed` here or its result `restored`.
-- Runs mirror `dvc.lock`: `rarelens sync` brings them up to date, or back.
+- Runs mirror DVC's lock files: `rarelens sync` brings them up to date, or back.
 """
 # Without the kind, the page guesses it, and asks.
 TAGS = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}

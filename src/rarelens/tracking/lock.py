@@ -7,20 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rarelens.errors import RarelensError
 
 
 class Lock:
     """All entries of ``dvc.lock`` and ``studies/<task>/dvc.lock`` below a folder.
 
     Paths are as they stand in the files, relative to the project's root.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        RarelensError: if a file is not as DVC writes it.
     """
 
     def __init__(self, root: Path) -> None:
         self._digests: dict[str, str] = {}
         self._makers: dict[str, Mapping[str, Any]] = {}
         for file in (root / "dvc.lock", *sorted(root.glob("studies/*/dvc.lock"))):
-            if file.is_file():
+            if not file.is_file():
+                continue
+            try:
                 self._read(file)
+            except (YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
+                name = file.relative_to(root).as_posix()
+                raise RarelensError(
+                    f"{name}: not as DVC writes it; `git checkout {name}` brings back the last "
+                    "one committed"
+                ) from error
 
     def digest(self, path: Path) -> str | None:
         """The digest of what the path holds; None if no stage has made it."""

@@ -43,7 +43,14 @@ class Synced:
 
 
 def sync(cells: Sequence[Cell]) -> Synced:
-    """Create or update the run of each cell that stands; mark all other runs as stale."""
+    """Create or update the run of each cell that stands; mark all other runs as stale.
+
+    Args:
+        cells: all cells of the studies, in the project that is the working directory.
+
+    Raises:
+        RarelensError: if a lock or a record is not as DVC and training write it.
+    """
     standing, absent = find_standing(cells, Lock(Path()))
     client, experiment = connect()
     describe_experiment(client, experiment, standing)

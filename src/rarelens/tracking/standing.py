@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rarelens.cells import Cell
+from rarelens.errors import RarelensError
 from rarelens.files import read_json
 from rarelens.tracking.lock import Lock
 
@@ -49,7 +50,11 @@ def weights_of(cell: Cell) -> Cell:
 
 
 def find_standing(cells: Sequence[Cell], lock: Lock) -> tuple[list[Standing], int]:
-    """The cells that stand, and how many others stand in the lock but not on disk."""
+    """The cells that stand, and how many others stand in the lock but not on disk.
+
+    Raises:
+        RarelensError: if a file of theirs is no JSON.
+    """
     standing, absent = [], 0
     for cell in cells:
         files = _files(cell, lock)
@@ -77,13 +82,13 @@ def _files(cell: Cell, lock: Lock) -> list[Path] | None:
 
 
 def _describe(cell: Cell, lock: Lock) -> Standing:
-    record = read_json(_record(cell))
+    record = _read(_record(cell))
     identity = str(record["identity"])
     adjustment: dict[str, Any] = {}
     if cell != weights_of(cell):
         extract = cell.folder("extracts")
         name = f"adjustments.{cell.task}.{cell.method.partition('+')[2]}"
-        facts = read_json(extract / "extract.json")
+        facts = _read(extract / "extract.json")
         adjustment = {**lock.parameters(extract).get(name, {}), "logit_bias": facts["logit_bias"]}
         identity += f"+{_digest(adjustment)[:8]}"
     analysed = _analysed(cell, lock)
@@ -91,6 +96,13 @@ def _describe(cell: Cell, lock: Lock) -> Standing:
     shown += [lock.digest(cell.folder("analyses"))] if analysed else []
     state = _digest([PICTURE, record, adjustment, shown])[:16]
     return Standing(cell, record, identity, adjustment, analysed, state)
+
+
+def _read(file: Path) -> Any:
+    try:
+        return read_json(file)
+    except ValueError as error:
+        raise RarelensError(f"{file}: no JSON; `dvc repro` brings it back") from error
 
 
 def _record(cell: Cell) -> Path:

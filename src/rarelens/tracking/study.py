@@ -18,7 +18,14 @@ from rarelens.tracking.standing import PICTURE, Standing
 
 
 def mirror_study(client: MlflowClient, task: str, cells: Sequence[Standing], run: Run) -> None:
-    """Show the report, the comparison's tables and the study's extent, where they have changed."""
+    """Show the report, the comparison's tables and the study's extent, where they have changed.
+
+    Args:
+        client: the client.
+        task: the study's.
+        cells: those of its cells that stand.
+        run: the study's run.
+    """
     files = _files(task, cells)
     content = [hashlib.sha256(file.read_bytes()).hexdigest() for file, _ in files]
     shown = [PICTURE, [str(file) for file, _ in files], content, sorted(e.state for e in cells)]

@@ -58,6 +58,9 @@ def train_and_record(
         run: what is trained.
         train: trains it, given its checkpoints and what to call after each epoch.
         save: writes the model into a folder.
+
+    Raises:
+        RarelensError: if the model's folder is a symbolic link, and as ``train`` does.
     """
     folder = run.cell.folder("models")
     refuse_link(folder)

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rarelens.lineage.plan.naming import kind_of
-from rarelens.lineage.stage import SECONDS
+from rarelens.lineage.stage import duration_file
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -32,8 +32,7 @@ class Durations:
 
     def last(self, stage: PipelineStage) -> float | None:
         """Seconds of the stage's last run, if it is known."""
-        name = str(stage.addressing).replace("/", "~")
-        seconds = _number(self._root / SECONDS / name)
+        seconds = _number(self._root / duration_file(str(stage.addressing)))
         if seconds is not None:
             return seconds
         # A training that another machine ran and this one restored.
