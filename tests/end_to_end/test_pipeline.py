@@ -26,6 +26,8 @@ SEGMENTATION = "studies/segmentation/dvc.yaml:{}"
 CLASSIFICATION = "studies/classification/dvc.yaml:{}"
 # A parameter of any kind: checked anew, in seconds.
 CHECKED = {"cells@segmentation", "cells@classification"}
+# One that may name a component.
+NAMED = {*CHECKED, "fingerprint"}
 
 
 def stages_of(method: str) -> set[str]:
@@ -98,7 +100,7 @@ def test_gamma_reruns_the_cells_of_focal_and_what_follows(clone: Project) -> Non
     clone.change(edit)
     assert clone.repro() == {
         *stages_of("focal"),
-        *CHECKED,
+        *NAMED,
         SEGMENTATION.format("compare"),
         "report",
     }
@@ -122,7 +124,7 @@ def test_source_of_weights_reruns_the_cells_of_weighted_bce_and_what_follows(
         parameters["methods"]["classification"]["weighted_bce"]["source"] = "batch"
 
     clone.change(edit)
-    ran = {*classifiers_of("weighted_bce"), *CHECKED, CLASSIFICATION.format("compare"), "report"}
+    ran = {*classifiers_of("weighted_bce"), *NAMED, CLASSIFICATION.format("compare"), "report"}
     assert clone.repro() == ran
 
 
@@ -149,6 +151,7 @@ def test_analyses_and_new_heads_rerun_without_any_training(clone: Project) -> No
         CLASSIFICATION.format(f"extract_retrained@{RETRAINED}"),
         CLASSIFICATION.format(f"analyse_retrained@{RETRAINED}"),
         *after,
+        "fingerprint",
     }
 
 
