@@ -40,7 +40,7 @@ def prepare(tmp_path: Path, settings: Settings, split: Split) -> Prepare:
 
 
 def test_tables_hold_what_the_layout_says(coco: Any, prepare: Prepare) -> None:
-    found = prepare(coco.folder, size=(12, 16))
+    found = prepare(coco.folder, image_size=(12, 16))
     assert (found.name, found.classes, found.channels, found.size) == (
         "x", ("mass", "nodule"), 1, (12, 16),
     )  # fmt: skip
@@ -60,7 +60,7 @@ def test_tables_hold_what_the_layout_says(coco: Any, prepare: Prepare) -> None:
 
 
 def test_boxes_and_concepts_are_in_prepared_pixels(coco: Any, prepare: Prepare) -> None:
-    found = prepare(coco.folder, size=(12, 16))
+    found = prepare(coco.folder, image_size=(12, 16))
     assert found.boxes.to_numpy().tolist() == [
         [0, 0, 2, 3, 4, 6],
         [2, 0, 0, 0, 16, 12],
@@ -80,7 +80,7 @@ def test_masks_are_preferred_to_their_boxes(coco: Any, prepare: Prepare) -> None
     triangle = [[8.0, 4.0, 24.0, 4.0, 24.0, 20.0]]
     coco.annotate(segmentation=triangle, bbox=[8.0, 4.0, 16.0, 16.0])
     coco.annotate(id=10, image_id=0, segmentation=triangle)
-    found = prepare(coco.folder, size=(24, 32))
+    found = prepare(coco.folder, image_size=(24, 32))
     assert found.concepts["source"].tolist() == ["box", "mask", "box", "box"]
     mask = found.masks([1])[0]
     assert mask.sum() == pytest.approx(16 * 16 / 2, rel=0.07)
@@ -94,7 +94,7 @@ def test_masks_are_preferred_to_their_boxes(coco: Any, prepare: Prepare) -> None
 
 
 def test_images_are_normalised_by_the_pool_alone(coco: Any, prepare: Prepare) -> None:
-    found = prepare(coco.folder, size=(24, 32))
+    found = prepare(coco.folder, image_size=(24, 32))
     for image in found.table.index:
         row = int(found.table.loc[image, "row"])
         stored = np.asarray(Image.open(coco.folder / f"images/{image}.png"))
@@ -115,7 +115,7 @@ def test_sizes_may_differ_and_padding_is_followed(coco: Any, prepare: Prepare) -
     Image.fromarray(np.full((40, 20), 200, np.uint8)).save(coco.folder / "images/im_0.png")
     coco.content["images"][0] |= {"width": 20, "height": 40}
     coco.save()
-    found = prepare(coco.folder, size=(20, 20), resize="pad")
+    found = prepare(coco.folder, image_size=(20, 20), resize="pad")
     row = found.table.loc["im_0"]
     assert row[["left", "top", "scale_x", "scale_y"]].tolist() == [5, 0, 0.5, 0.5]
     assert not found.raw(0)[0, :, :5].any()
@@ -146,7 +146,7 @@ def test_digest_tells_another_mask_of_the_same_area(coco: Any, prepare: Prepare)
         lengths = np.diff(edges).tolist()
         coco.content["annotations"][0]["segmentation"] = {"size": [24, 32], "counts": lengths}
         coco.save()
-        digests.append(prepare(coco.folder, name=name, size=(24, 32)).digest())
+        digests.append(prepare(coco.folder, name=name, image_size=(24, 32)).digest())
     assert digests[0] != digests[1]
 
 
