@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from rarelens.config.base import Name
 from rarelens.config.images import ImageDataset
 from rarelens.config.methods import Network
 from rarelens.config.volumes import Dataset
-from rarelens.config.whole import Adjustments, Methods
+from rarelens.config.whole import Adjustments, AnyDataset, Methods
 from rarelens.errors import RarelensError
 from rarelens.lineage.closures import source_of
 
@@ -21,6 +23,23 @@ class Entries:
     networks: Mapping[str, Network]
     methods: Methods
     adjustments: Adjustments
+
+
+def read_entries(get: Callable[[str, Any], Any]) -> Entries:
+    """The sections, validated.
+
+    Args:
+        get: the section of a name, as a type.
+
+    Raises:
+        RarelensError: for each value that is not possible.
+    """
+    return Entries(
+        get("datasets", dict[Name, AnyDataset]),
+        get("networks", dict[Name, Network]),
+        get("methods", Methods),
+        get("adjustments", Adjustments),
+    )
 
 
 def components(entries: Entries) -> dict[str, set[str]]:

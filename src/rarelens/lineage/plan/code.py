@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-FOLDER = "fingerprints"
+from rarelens.lineage.stage import FINGERPRINTS
+
+FOLDER = FINGERPRINTS.as_posix()
 
 
 def is_fingerprint(path: str) -> bool:

@@ -7,11 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rarelens.cells import Cell, cells_of, write_cells
-from rarelens.config.base import Name
-from rarelens.config.methods import Network
 from rarelens.config.study import Studies
-from rarelens.config.whole import Adjustments, AnyDataset, Methods
-from rarelens.lineage.entries import Entries
+from rarelens.lineage.entries import Entries, read_entries
 from rarelens.lineage.fingerprints import write_fingerprints
 from rarelens.lineage.plan.code import FOLDER
 from rarelens.lineage.plan.evaluation import Prediction, Predictor
@@ -25,26 +22,15 @@ def predictors(root: Path) -> dict[str, Predictor]:
     """The predictors of the project in the folder ``root``, by kind of stage."""
 
     def fingerprints(_: str, parameters: dict[str, Any]) -> Prediction:
-        return predict_fingerprints(root, entries_of(parameters))
+        def get(section: str, kind: Any) -> Any:
+            return check(parameters[section], kind, section)
+
+        return predict_fingerprints(root, read_entries(get))
 
     def cells(task: str, parameters: dict[str, Any]) -> Prediction:
         return predict_cells(root, task, parameters["study"])
 
     return {"fingerprint": fingerprints, "cells": cells}
-
-
-def entries_of(parameters: dict[str, Any]) -> Entries:
-    """The sections that name components, as stage ``fingerprint`` reads them.
-
-    Raises:
-        RarelensError: for each value that is not possible.
-    """
-    return Entries(
-        check(parameters["datasets"], dict[Name, AnyDataset], "datasets"),
-        check(parameters["networks"], dict[Name, Network], "networks"),
-        check(parameters["methods"], Methods, "methods"),
-        check(parameters["adjustments"], Adjustments, "adjustments"),
-    )
 
 
 def predict_fingerprints(root: Path, entries: Entries) -> Prediction:
