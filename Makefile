@@ -27,6 +27,7 @@ test: env  ## All tests; those on real data need RARELENS_REAL_DATA.
 lint: env
 	ruff check
 	ruff format --check
+	lint-imports
 	mypy
 
 ui: env  ## Browse the runs at http://127.0.0.1:5000

@@ -36,9 +36,9 @@ done
 CELLS = """
 import sys
 from pathlib import Path
-from rarelens.cells import cells_of, write_cells
-from rarelens.config.whole import read_parameters
-from rarelens.files import write_text
+from rarelens.studies.cells import cells_of, write_cells
+from rarelens.pipeline.parameters.whole import read_parameters
+from rarelens.studies.files import write_text
 task = sys.argv[1]
 write_cells(Path(f"cells/{task}/cells.csv"), cells_of(task, getattr(read_parameters().study, task)))
 write_text(Path(f"cells/{task}/checked"), "The study was checked before any training.\\n")

@@ -103,11 +103,15 @@ def extract(folder: Path) -> tuple[int, int]:
     """Extract from a random network; returns the peaks of own and resident memory in KiB."""
     import torch
 
-    from rarelens.classifier import ClassifierCard, build_classifier, save_classifier
-    from rarelens.config.classification import ExtractClassification
-    from rarelens.config.methods import Layers
-    from rarelens.data.images.prepared import PreparedImages
-    from rarelens.extraction.classification.extract import extract_cell
+    from rarelens.studies.data.classification.prepared import PreparedImages
+    from rarelens.studies.extraction.classification.extract import extract_cell
+    from rarelens.studies.models.classification.classifier import (
+        ClassifierCard,
+        build_classifier,
+        save_classifier,
+    )
+    from rarelens.studies.settings.classification.stages import ExtractClassification
+    from rarelens.studies.settings.methods import Layers
 
     data = PreparedImages(folder / "prepared")
     card = ClassifierCard.model_validate(

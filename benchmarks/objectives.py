@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from rarelens import objectives as o
+from rarelens.components import objectives as o
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 SHAPE = (2, 4, 64, 64, 64)

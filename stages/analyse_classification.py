@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-from rarelens.analysis.classification.analyse import analyse_cell
-from rarelens.cells import Cell
-from rarelens.config.classification import AnalyseClassification
-from rarelens.data.images.prepared import PreparedImages
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.analysis.classification.analyse import analyse_cell
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.files import whole_folder
+from rarelens.studies.settings.classification.stages import AnalyseClassification
 
 
 @stage()

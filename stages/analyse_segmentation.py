@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from rarelens.analysis.segmentation import analyse
-from rarelens.cells import Cell
-from rarelens.config.segmentation import AnalyseSegmentation
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.analysis.segmentation.analyse import analyse
+from rarelens.studies.cells import Cell
+from rarelens.studies.files import whole_folder
+from rarelens.studies.settings.segmentation.stages import AnalyseSegmentation
 
 
 @stage()

@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from rarelens.cells import cells_of, drop_other_cells, write_cells
-from rarelens.checks import check_prepared, check_study
-from rarelens.config.whole import read_parameters
 from rarelens.errors import RarelensError
-from rarelens.files import write_text
-from rarelens.lineage.stage import stage
+from rarelens.pipeline.checks import check_prepared, check_study
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.whole import read_parameters
+from rarelens.studies.cells import cells_of, drop_other_cells, write_cells
+from rarelens.studies.files import write_text
 
 
 @stage("networks/*", "methods/*/*", "adjustments/*/*")

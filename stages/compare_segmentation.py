@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from rarelens.cells import read_cells
-from rarelens.comparison.segmentation import compare, write_metrics
-from rarelens.config.base import Name
-from rarelens.config.results import Compare
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.cells import read_cells
+from rarelens.studies.comparison.segmentation.compare import compare, write_metrics
+from rarelens.studies.settings.base import Name
+from rarelens.studies.settings.results import Compare
 
 
 @stage()

@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from rarelens.cells import Cell
-from rarelens.config.classification import ExtractClassification
-from rarelens.config.methods import Layers
-from rarelens.data.images.prepared import PreparedImages
-from rarelens.extraction.classification.extract import extract_cell
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.extraction.classification.extract import extract_cell
+from rarelens.studies.files import whole_folder
+from rarelens.studies.settings.classification.stages import ExtractClassification
+from rarelens.studies.settings.methods import Layers
 
 
 @stage("networks/{network}")

@@ -4,14 +4,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from rarelens.cells import Cell
-from rarelens.config.methods import Adjustment
-from rarelens.config.segmentation import ExtractSegmentation
-from rarelens.data.prepared import PreparedDataset
-from rarelens.extraction.segmentation import extract
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.extraction.segmentation.extract import extract
+from rarelens.studies.files import whole_folder
+from rarelens.studies.settings.methods import Adjustment
+from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
 
 
 @stage("networks/{network}", "adjustments/segmentation/{adjustment}")

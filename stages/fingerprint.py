@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from rarelens.errors import guarded
-from rarelens.files import whole_folder
-from rarelens.lineage.entries import read_entries
-from rarelens.lineage.fingerprints import write_fingerprints
-from rarelens.lineage.stage import FINGERPRINTS, timed
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.entries import read_entries
+from rarelens.pipeline.lineage.fingerprints import write_fingerprints
+from rarelens.pipeline.lineage.stage import FINGERPRINTS, timed
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.files import whole_folder
 
 
 @timed

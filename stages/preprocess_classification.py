@@ -3,11 +3,15 @@
 import sys
 from pathlib import Path
 
-from rarelens.config.images import ImageLayout, ImagePreprocess, ImageSplit
-from rarelens.data.images.preparation import prepare_images
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.data.classification.preparation import prepare_images
+from rarelens.studies.files import whole_folder
+from rarelens.studies.settings.classification.datasets import (
+    ImageLayout,
+    ImagePreprocess,
+    ImageSplit,
+)
 
 
 @stage("datasets/{dataset}")

@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from rarelens.config.volumes import Layout, Preprocess, Split
-from rarelens.data.preprocessing import prepare_dataset
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
+from rarelens.studies.files import whole_folder
+from rarelens.studies.settings.segmentation.datasets import Layout, Preprocess, Split
 
 
 @stage("datasets/{dataset}")

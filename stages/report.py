@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from rarelens.cells import read_cells
-from rarelens.config.base import Name
-from rarelens.config.results import Report
-from rarelens.files import whole_folder
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
-from rarelens.reporting.page import TASKS, write_report
-from rarelens.tracking.mirror import sync_if_possible
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.pipeline.tracking.mirror import sync_if_possible
+from rarelens.studies.cells import read_cells
+from rarelens.studies.files import whole_folder
+from rarelens.studies.reporting.page import TASKS, write_report
+from rarelens.studies.settings.base import Name
+from rarelens.studies.settings.results import Report
 
 
 @stage()

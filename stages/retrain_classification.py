@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
-from rarelens.cells import Cell
-from rarelens.config.methods import Adjustment
-from rarelens.data.images.prepared import PreparedImages
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
-from rarelens.training.classification.retraining import retrain_cell
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.pipeline.tracking.live import LiveRun
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.settings.methods import Adjustment
+from rarelens.studies.training.classification.retraining import retrain_cell
 
 
 @stage("networks/{network}", "adjustments/classification/{adjustment}")
@@ -18,7 +19,7 @@ def main(
     at = f"adjustments.classification.{adjustment}"
     settings = Scope([at]).get(at, Adjustment)
     cell = Cell("classification", dataset, network, f"{method}+{adjustment}", fraction, int(seed))
-    retrain_cell(cell, settings, PreparedImages(Path("data/prepared") / dataset), code)
+    retrain_cell(cell, settings, PreparedImages(Path("data/prepared") / dataset), code, LiveRun)
 
 
 if __name__ == "__main__":

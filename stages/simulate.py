@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from rarelens.config.images import SimulateFindings
-from rarelens.config.volumes import Simulate
-from rarelens.data.simulation.cohort import simulate
-from rarelens.data.simulation.findings import simulate_findings
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.data.classification.simulation.findings import simulate_findings
+from rarelens.studies.data.segmentation.simulation.cohort import simulate
+from rarelens.studies.settings.classification.datasets import SimulateFindings
+from rarelens.studies.settings.segmentation.datasets import Simulate
 
 
 @stage()

@@ -3,15 +3,16 @@
 import sys
 from pathlib import Path
 
-from rarelens.cells import Cell
-from rarelens.config.classification import TrainClassification
-from rarelens.config.images import ImagePreprocess
-from rarelens.config.methods import ClassificationMethod, Network
-from rarelens.data.images.prepared import PreparedImages
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
-from rarelens.training.classification.cell import train_cell
-from rarelens.training.classification.job import ClassificationJob
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.pipeline.tracking.live import LiveRun
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.settings.classification.datasets import ImagePreprocess
+from rarelens.studies.settings.classification.stages import TrainClassification
+from rarelens.studies.settings.methods import ClassificationMethod, Network
+from rarelens.studies.training.classification.cell import train_cell
+from rarelens.studies.training.classification.job import ClassificationJob
 
 
 @stage("networks/{network}", "methods/classification/{method}")
@@ -32,7 +33,7 @@ def main(dataset: str, network: str, method: str, fraction: str, seed: str, code
         preprocess=scope.get(f"datasets.{dataset}.preprocess", ImagePreprocess),
         code=code,
     )
-    train_cell(job, PreparedImages(Path("data/prepared") / dataset))
+    train_cell(job, PreparedImages(Path("data/prepared") / dataset), LiveRun)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,16 @@
 import sys
 from pathlib import Path
 
-from rarelens.cells import Cell
-from rarelens.config.methods import Method, Network
-from rarelens.config.segmentation import TrainSegmentation
-from rarelens.config.volumes import PatchSize, Preprocess, RareClasses
-from rarelens.data.prepared import PreparedDataset
-from rarelens.lineage.stage import stage
-from rarelens.parameters import Scope
-from rarelens.training.segmentation.cell import train_cell
-from rarelens.training.segmentation.job import Job
+from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import Scope
+from rarelens.pipeline.tracking.live import LiveRun
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.settings.methods import Method, Network
+from rarelens.studies.settings.segmentation.datasets import PatchSize, Preprocess, RareClasses
+from rarelens.studies.settings.segmentation.stages import TrainSegmentation
+from rarelens.studies.training.segmentation.cell import train_cell
+from rarelens.studies.training.segmentation.job import Job
 
 
 @stage("networks/{network}", "methods/segmentation/{method}")
@@ -37,7 +38,7 @@ def main(dataset: str, network: str, method: str, fraction: str, seed: str, code
         rare_threshold=scope.get(f"{at}.rare_threshold", float),
         code=code,
     )
-    train_cell(job, PreparedDataset(Path("data/prepared") / dataset))
+    train_cell(job, PreparedDataset(Path("data/prepared") / dataset), LiveRun)
 
 
 if __name__ == "__main__":

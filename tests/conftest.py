@@ -13,14 +13,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from rarelens.cells import Cell
-from rarelens.config.methods import Method, Network
-from rarelens.config.segmentation import ExtractSegmentation, TrainSegmentation
-from rarelens.config.volumes import Preprocess, Split, ZScore
-from rarelens.data.prepared import PreparedDataset
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.settings.methods import Method, Network
+from rarelens.studies.settings.segmentation.datasets import Preprocess, Split, ZScore
+from rarelens.studies.settings.segmentation.stages import ExtractSegmentation, TrainSegmentation
 
 if TYPE_CHECKING:
-    from rarelens.training.segmentation.job import Job
+    from rarelens.studies.training.segmentation.job import Job
 
 # Axes permuted and flipped, voxels of 1.0 x 1.5 x 2.0 mm, far from the origin.
 OBLIQUE = np.array([[0, -1.5, 0, 30], [0, 0, 2.0, -7], [-1.0, 0, 0, 12], [0, 0, 0, 1]])
@@ -95,7 +95,7 @@ def make_job() -> Callable[..., Job]:
     job; all further keys are settings of the training.
     """
     # Imported here, for it imports torch and MONAI.
-    from rarelens.training.segmentation.job import Job
+    from rarelens.studies.training.segmentation.job import Job
 
     def make(**changes: Any) -> Job:
         fields = {
@@ -166,7 +166,7 @@ def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("mlflow") / "template.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}")
-        from rarelens.tracking.client import connect
+        from rarelens.pipeline.tracking.client import connect
 
         connect()
     return file
@@ -187,10 +187,7 @@ def project(
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project folder as working directory; MLflow is left out (tests/tracking has it)."""
-    from rarelens.tracking.live import LiveRun
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LiveRun, "start", lambda *_: None)
     return tmp_path
 
 
@@ -207,7 +204,7 @@ def tiny_models(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        from rarelens.training.segmentation.cell import train_cell
+        from rarelens.studies.training.segmentation.cell import train_cell
 
         train_cell(make_job(steps=30, epoch_steps=10), tiny)
     return folder
@@ -248,7 +245,7 @@ def preprocess(**changes: Any) -> Preprocess:
 def _prepare(
     name: str, raw: Path, parent: Path, settings: Preprocess, split: Split
 ) -> PreparedDataset:
-    from rarelens.data.preprocessing import prepare_dataset
+    from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
 
     target = parent / name
     target.mkdir()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from rarelens import cli
+from rarelens.pipeline import cli
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rarelens import components, objectives
-from rarelens.config.methods import Method
-from rarelens.training.segmentation.builders import build_terms
+from rarelens.components import objectives
+from rarelens.studies import building as components
+from rarelens.studies.settings.methods import Method
+from rarelens.studies.training.segmentation.builders import build_terms
 
 PAGE = Path(__file__).parents[1] / "docs/how-to/own-method.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)

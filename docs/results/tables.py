@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-
 from rarelens.cells import read_cells
 from rarelens.comparison.question import question
 from rarelens.comparison.segmentation import read_metrics

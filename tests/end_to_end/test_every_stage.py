@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lineage.plan.definition import Graph
-from rarelens.lineage.plan.project import Project as Stages
+from pipeline.lineage.plan.definition import Graph
+from rarelens.pipeline.lineage.plan.project import Project as Stages
 from working_copy import Project
 
 CHECKED = {"cells@segmentation", "cells@classification"}

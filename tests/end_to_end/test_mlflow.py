@@ -8,8 +8,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from rarelens.tracking import names
-from tracking.picture import picture_of
+from pipeline.tracking.picture import picture_of
+from rarelens.pipeline.tracking import names
 from working_copy import Project
 
 

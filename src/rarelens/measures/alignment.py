@@ -1,0 +1,189 @@
+"""Do salient features lie where the pathology is? Measures of a saliency map against a mask.
+
+All take a map A of shape (H, W), or a batch (N, H, W), already at image size with values in
+[0, 1] (`resize`, then `normalise`), and the mask M of the same shape; they return a number, or
+(N,). Where M has no pixel nothing can be aligned with it: NaN.
+
+``_at`` variants measure the binary map [A > threshold] instead of A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rarelens.measures.upsampling import resize
+
+Floats = NDArray[np.float64]
+Measure = Callable[[ArrayLike, ArrayLike], Any]
+
+HEAT_LEVELS = np.linspace(0.0, 1.0, 11)
+
+__all__ = [
+    "effective_heat_ratio",
+    "energy_inside",
+    "energy_inside_at",
+    "iobb",
+    "iobb_at",
+    "normalise",
+    "pointing_game",
+    "resize",
+    "soft_iou",
+    "soft_iou_at",
+]
+
+
+def normalise(maps: ArrayLike) -> Floats:
+    """Stretch each map to [0, 1] by its smallest and largest value.
+
+    A constant positive map becomes 1 everywhere (it points at all of the image), any other
+    constant map 0.
+
+    Args:
+        maps: (..., H, W).
+
+    Example:
+        >>> normalise([[1.0, 3.0], [2.0, 1.0]])
+        array([[0. , 1. ],
+               [0.5, 0. ]])
+    """
+    values = np.asarray(maps, dtype=np.float64)
+    low, high = (extreme(values, axis=(-2, -1), keepdims=True) for extreme in (np.min, np.max))
+    spread = high - low
+    stretched = np.broadcast_to((high > 0).astype(np.float64), values.shape).copy()
+    np.divide(values - low, spread, out=stretched, where=spread > 0)
+    return stretched
+
+
+def pointing_game(saliency: ArrayLike, mask: ArrayLike) -> Any:
+    """Hit (1) if the map's maximum lies inside the mask (Zhang et al., ECCV 2016).
+
+    Several maxima count as the share of them that hit, the expected hit if one of them were
+    drawn. So a constant map, also one of zeros, scores the mask's share of the image.
+
+    Example:
+        >>> pointing_game([[0.0, 1.0], [1.0, 0.0]], [[False, True], [False, False]])
+        0.5
+    """
+    values, inside = _pair(saliency, mask)
+    highest = values == values.max(axis=(-2, -1), keepdims=True)
+    return _defined(_sum(highest & inside) / _sum(highest), inside)
+
+
+def energy_inside(saliency: ArrayLike, mask: ArrayLike) -> Any:
+    """ΣA·M / ΣA, the share of the heat that lies inside the mask (IoR); 0 where there is none.
+
+    Example:
+        >>> energy_inside([[0.5, 1.0], [0.5, 0.0]], [[False, True], [False, False]])
+        0.5
+    """
+    values, inside = _pair(saliency, mask)
+    return _defined(_share(_sum(values * inside), _sum(values)), inside)
+
+
+def iobb(saliency: ArrayLike, mask: ArrayLike) -> Any:
+    """ΣA·M / ΣM, the share of the mask that is covered (Wang et al., CVPR 2017).
+
+    Example:
+        >>> iobb([[0.5, 1.0], [0.5, 0.0]], [[True, True], [False, False]])
+        0.75
+    """
+    values, inside = _pair(saliency, mask)
+    return _defined(_share(_sum(values * inside), _sum(inside)), inside)
+
+
+def soft_iou(saliency: ArrayLike, mask: ArrayLike) -> Any:
+    """ΣA·M / (ΣA + ΣM − ΣA·M), the intersection over union of a map of shares.
+
+    Example:
+        >>> soft_iou([[0.5, 1.0], [0.5, 0.0]], [[True, True], [False, False]])
+        0.6
+    """
+    values, inside = _pair(saliency, mask)
+    both = _sum(values * inside)
+    return _defined(_share(both, _sum(values) + _sum(inside) - both), inside)
+
+
+def effective_heat_ratio(saliency: ArrayLike, mask: ArrayLike) -> Any:
+    """Area under the share of the remaining heat that lies inside the mask, as heat is cut off.
+
+    At level u the pixels with A ≥ t(u) remain, t(u) being the u-quantile of the map's positive
+    values (a value of the map: numpy's ``inverted_cdf``). E(u) = Σ A·M / Σ A over them, for u
+    from 0 (all the heat: `energy_inside`) to 1 (the maximum: `pointing_game`) in steps of 0.1,
+    integrated by the trapezoid rule. A map without heat scores 0, a uniform one the mask's share
+    of the image. After Zhang et al., NeurIPS 2021 (Input IBA), whose code divides by the number
+    of the remaining pixels instead of their heat, and drops values below 0.1 beforehand.
+
+    Example:
+        >>> effective_heat_ratio([[1.0, 0.5], [0.0, 0.0]], [[True, False], [False, False]])
+        0.8166666666666667
+    """
+    values, inside = _pair(saliency, mask)
+    shape = values.shape[:-2]
+    flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
+    ratios = map(_heat_ratio, flat, inside.reshape(flat.shape))
+    return _defined(np.fromiter(ratios, np.float64, len(flat)).reshape(shape), inside)
+
+
+def energy_inside_at(saliency: ArrayLike, mask: ArrayLike, threshold: float) -> Any:
+    """`energy_inside` of the binary map [A > threshold]."""
+    return energy_inside(np.asarray(saliency) > threshold, mask)
+
+
+def iobb_at(saliency: ArrayLike, mask: ArrayLike, threshold: float) -> Any:
+    """`iobb` of the binary map [A > threshold]."""
+    return iobb(np.asarray(saliency) > threshold, mask)
+
+
+def soft_iou_at(saliency: ArrayLike, mask: ArrayLike, threshold: float) -> Any:
+    """`soft_iou` of the binary map [A > threshold]: plain intersection over union.
+
+    Example:
+        >>> soft_iou_at([[0.5, 1.0], [0.6, 0.0]], [[True, True], [False, False]], 0.5)
+        0.3333333333333333
+    """
+    return soft_iou(np.asarray(saliency) > threshold, mask)
+
+
+def _heat_ratio(values: Floats, inside: NDArray[np.bool_]) -> float:
+    """`effective_heat_ratio` of one flat map."""
+    warm = values > 0
+    heat, within = values[warm], inside[warm]
+    if heat.size == 0:
+        return 0.0
+    order = np.argsort(heat, kind="stable")
+    heat, within = heat[order], within[order]
+    levels = np.quantile(heat, HEAT_LEVELS, method="inverted_cdf")
+    first = np.searchsorted(heat, levels, side="left")
+    # Sums from the hottest pixel down, so that those at or above a level end at its first one.
+    total, hits = (np.cumsum(part[::-1])[::-1][first] for part in (heat, heat * within))
+    return float(np.trapezoid(hits / total, HEAT_LEVELS))
+
+
+def _pair(saliency: ArrayLike, mask: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    values, inside = np.asarray(saliency, dtype=np.float64), np.asarray(mask, dtype=np.bool_)
+    if values.shape != inside.shape or values.ndim < 2:
+        raise ValueError(
+            f"a map of shape {values.shape} needs a mask of its shape (..., H, W), "
+            f"not {inside.shape}"
+        )
+    if not (values.min(initial=0.0) >= 0 and values.max(initial=0.0) <= 1):
+        raise ValueError("a saliency map has values outside [0, 1]; normalise it first")
+    return values, inside
+
+
+def _sum(values: NDArray[Any]) -> Floats:
+    return np.asarray(values.sum(axis=(-2, -1), dtype=np.float64))
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+def _defined(values: Floats, inside: NDArray[np.bool_]) -> Any:
+    """NaN where the mask is empty; a plain number for a single map."""
+    result = np.where(inside.any(axis=(-2, -1)), values, np.nan)
+    return result if result.ndim else float(result)

@@ -1,0 +1,231 @@
+"""Concept masks that change places between images: how often units then meet concepts.
+
+The images stand in a random circle, and each exchange gives every image the masks of the image a
+fixed number of places further on. So the masks that an image meets lie side by side, and one
+product of a sparse with a dense matrix counts all its meetings; no image keeps its own masks. The
+exchanges of a circle are consecutive, the true assignment at a random place among them: under
+exchangeability its rank is uniform, so that p = (1 + #{null ≥ observed})/(1 + exchanges) is valid
+(Hemerik & Goeman, TEST 2018, on tests with part of a group). A circle of N images allows N − 1
+exchanges; for more, further circles are drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rarelens.measures.dissection.pixels_above import Pixels
+
+Integers = NDArray[np.int64]
+Masks = Callable[[Integers], NDArray[np.bool_]]
+
+# Above 2^24, float32 cannot count one by one.
+EXACT_IN_FLOAT32 = 2**24
+# Bytes of masks read at once.
+READ_BYTES = 2**25
+
+
+@dataclass(frozen=True)
+class Circle:
+    """``order``: image at each place. ``before`` of the ``width`` shifts come before shift 0."""
+
+    order: Integers
+    before: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """Which images hold a region of which concept: ``areas`` in pixels, (N, C)."""
+
+    masks: Masks
+    areas: Integers
+    size: tuple[int, ...]
+    digests: list[bytes]
+
+    @classmethod
+    def read(cls, masks: Masks, images: int) -> Concepts:
+        """Look at all masks once, a few images at a time."""
+        first = masks(np.arange(min(1, images)))
+        step = max(1, READ_BYTES // max(1, first.nbytes))
+        areas, digests = np.zeros((images, first.shape[1]), np.int64), []
+        for start in range(0, images, step):
+            here = masks(np.arange(start, min(images, start + step)))
+            flat = here.reshape(*here.shape[:2], -1)
+            areas[start : start + step] = np.count_nonzero(flat, axis=2)
+            digests += [hashlib.blake2b(np.packbits(own).tobytes()).digest() for own in flat]
+        return cls(masks, areas, first.shape[2:], digests)
+
+
+def circles(keys: list[bytes], exchanges: int, seed: int) -> list[Circle]:
+    """Circles of images for so many exchanges; one with none if there is nothing to exchange.
+
+    Args:
+        keys: of each image, from its content: the circles follow the images, not their order.
+        exchanges: how many.
+        seed: of the draw.
+    """
+    images = len(keys)
+    if exchanges == 0 or images < 2:
+        return [Circle(np.arange(images), 0, 1)]
+    rng = np.random.default_rng([seed, images])
+    ranked = np.array(sorted(range(images), key=keys.__getitem__))
+    found = []
+    while exchanges > 0:
+        drawn = min(exchanges, images - 1)
+        order = ranked[rng.permutation(images)]
+        found.append(Circle(order, int(rng.integers(drawn + 1)), drawn + 1))
+        exchanges -= drawn
+    return found
+
+
+class Columns:
+    """The masks of a circle, each a column of a matrix of pixels × masks, read in blocks.
+
+    Only masks that hold a region have a column. ``values``: of a block, at most.
+    """
+
+    def __init__(self, concepts: Concepts, circle: Circle, values: int) -> None:
+        self.circle = circle
+        self.concepts = concepts
+        present = concepts.areas[circle.order] > 0
+        self.place, self.concept = np.nonzero(present)
+        self.offsets = np.concatenate([[0], present.sum(axis=1).cumsum()])
+        self.pixels = int(np.prod(concepts.size))
+        self._most = max(1, values // self.pixels)
+        self._whole: torch.Tensor | None = None
+
+    def blocks(self) -> Iterator[tuple[int, int, torch.Tensor]]:
+        """First and last place (excluded) of each block, and its matrix."""
+        images = len(self.circle.order)
+        if self.offsets[-1] <= self._most:
+            if self._whole is None:
+                self._whole = self._matrix(0, images)
+            yield 0, images, self._whole
+            return
+        start = 0
+        while start < images:
+            end = int(np.searchsorted(self.offsets, self.offsets[start] + self._most, "right")) - 1
+            end = max(start + 1, end)
+            yield start, end, self._matrix(start, end)
+            start = end
+
+    def _matrix(self, start: int, end: int) -> torch.Tensor:
+        first = self.offsets[start]
+        kind = torch.float32 if self.pixels <= EXACT_IN_FLOAT32 else torch.float64
+        matrix = torch.empty((self.pixels, int(self.offsets[end] - first)), dtype=kind)
+        step = max(1, READ_BYTES // (self.pixels * self.concepts.areas.shape[1]))
+        for place in range(start, end, step):
+            stop = min(end, place + step)
+            masks = self.concepts.masks(self.circle.order[place:stop])
+            own = slice(self.offsets[place], self.offsets[stop])
+            chosen = masks[self.place[own] - place, self.concept[own]]
+            columns = torch.from_numpy(chosen.reshape(len(chosen), -1)).T
+            matrix[:, own.start - first : own.stop - first] = columns
+        return matrix
+
+
+@dataclass(frozen=True)
+class ActiveImages:
+    """Active pixels of K units, image by image, as rows of sparse matrices (K, pixels)."""
+
+    starts: Integers
+    pixels: NDArray[np.int32]
+    count: Integers
+
+    @classmethod
+    def of(cls, slices: Iterator[Pixels], images: int, units: int) -> ActiveImages:
+        """Gather slices; their items are image·units + unit, in ascending order."""
+        counts = np.zeros(images * units, np.int64)
+        parts = []
+        for found in slices:
+            if found.item.size == 0:
+                continue
+            first, last = found.item[0], found.item[-1]
+            counts[first : last + 1] += np.bincount(found.item - first)
+            parts.append(found.pixel.astype(np.int32))
+        pixels = np.concatenate([np.empty(0, np.int32), *parts])
+        starts = np.concatenate([[0], counts.cumsum()])
+        return cls(starts, pixels, counts.reshape(images, units))
+
+    def matrix(self, image: int, size: int, kind: torch.dtype) -> torch.Tensor | None:
+        """(K, pixels) of 0 and 1 in compressed rows; None without any active pixel."""
+        units = self.count.shape[1]
+        rows = self.starts[image * units : (image + 1) * units + 1]
+        if rows[0] == rows[-1]:
+            return None
+        pixels = self.pixels[rows[0] : rows[-1]]
+        with warnings.catch_warnings():
+            # PyTorch says that sparse tensors are in beta; what is used here is tested.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.sparse_csr_tensor(
+                torch.from_numpy((rows - rows[0]).astype(np.int32)),
+                torch.from_numpy(pixels),
+                torch.ones(len(pixels), dtype=kind),
+                size=(units, size),
+            )
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let PyTorch work in one thread: these products are small, and threads wait for each other.
+
+    On a machine that is busy with other work the waiting took several times the work itself.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def meetings(active: ActiveImages, columns: Columns) -> NDArray[np.float64]:
+    """Pixels that units share with concepts, summed over images, at each shift of a circle.
+
+    Returns:
+        (shifts, C, K), whole numbers; shift 0, the true assignment, at ``circle.before``.
+    """
+    circle, concepts = columns.circle, columns.concepts.areas.shape[1]
+    units = active.count.shape[1]
+    total = np.zeros((circle.width * concepts, units))
+    with one_torch_thread():
+        _count(active, columns, total)
+    return total.reshape(circle.width, concepts, units)
+
+
+def _count(active: ActiveImages, columns: Columns, total: NDArray[np.float64]) -> None:
+    """Add to ``total`` (shifts·C, K)."""
+    circle, concepts = columns.circle, columns.concepts.areas.shape[1]
+    images = len(active.count)
+    for first, end, matrix in columns.blocks():
+        for place, image in enumerate(circle.order):
+            start = (place - circle.before) % images
+            pieces = [*_pieces(start, circle.width, images, first, end)]
+            own = active.matrix(int(image), columns.pixels, matrix.dtype) if pieces else None
+            for low, high in pieces if own is not None else ():
+                here = slice(columns.offsets[low], columns.offsets[high])
+                shift = (columns.place[here] - start) % images
+                block = matrix[:, here.start - columns.offsets[first] :][:, : shift.size]
+                total[shift * concepts + columns.concept[here]] += _product(own, block)
+
+
+def _pieces(start: int, width: int, images: int, first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of [start, start + width) on a circle of ``images`` that lie in [first, end)."""
+    around = max(0, start + width - images)
+    for piece in ((start, min(images, start + width)), (0, around)):
+        low, high = max(piece[0], first), min(piece[1], end)
+        if low < high:
+            yield low, high
+
+
+def _product(sparse: Any, dense: torch.Tensor) -> NDArray[np.float64]:
+    return np.asarray((sparse @ dense).T.numpy(), np.float64)

@@ -1,0 +1,1 @@
+"""Parameters, checks, lineage, tracking and the command line, above the studies."""

@@ -1,0 +1,91 @@
+"""Which files the entries of ``params.yaml`` are made of: components are found by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rarelens.errors import RarelensError
+from rarelens.pipeline.lineage.closures import source_of
+from rarelens.pipeline.parameters.whole import Adjustments, AnyDataset, Methods
+from rarelens.studies.settings.base import Name
+from rarelens.studies.settings.classification.datasets import ImageDataset
+from rarelens.studies.settings.methods import Network
+from rarelens.studies.settings.segmentation.datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The sections of ``params.yaml`` whose entries name components."""
+
+    datasets: Mapping[str, Dataset | ImageDataset]
+    networks: Mapping[str, Network]
+    methods: Methods
+    adjustments: Adjustments
+
+
+def read_entries(get: Callable[[str, Any], Any]) -> Entries:
+    """The sections, validated.
+
+    Args:
+        get: the section of a name, as a type.
+
+    Raises:
+        RarelensError: for each value that is not possible.
+    """
+    return Entries(
+        get("datasets", dict[Name, AnyDataset]),
+        get("networks", dict[Name, Network]),
+        get("methods", Methods),
+        get("adjustments", Adjustments),
+    )
+
+
+def components(entries: Entries) -> dict[str, set[str]]:
+    """The modules that each entry names, by ``<section>/<name>`` or ``<section>/<task>/<name>``.
+
+    Raises:
+        RarelensError: for each module that does not exist.
+    """
+    found = dict(_components(entries))
+    problems = [
+        f"params.yaml: {name.replace('/', '.')}: {_unknown(module)}"
+        for name, modules in found.items()
+        for module in sorted(modules)
+        if not source_of(module).is_file()
+    ]
+    if problems:
+        raise RarelensError(*problems)
+    return found
+
+
+def _components(entries: Entries) -> Iterator[tuple[str, set[str]]]:
+    for name, dataset in entries.datasets.items():
+        task = "classification" if isinstance(dataset, ImageDataset) else "segmentation"
+        yield f"datasets/{name}", {f"rarelens.studies.data.{task}.layouts.{dataset.layout}"}
+    for name, network in entries.networks.items():
+        yield f"networks/{name}", {_module("networks", network.network)}
+    for name, method in entries.methods.segmentation.items():
+        modules = {_module("objectives", each) for each in method.objectives.values()}
+        modules |= {_module("regularisers", each) for each in method.regularisers}
+        yield f"methods/segmentation/{name}", modules
+    for name, own in entries.methods.classification.items():
+        modules = {_module("objectives", own.objective), _module("sampling", own.sampling)}
+        yield f"methods/classification/{name}", modules
+    for name, control in entries.adjustments.segmentation.items():
+        yield f"adjustments/segmentation/{name}", {_module("adjustments", control.adjustment)}
+    for name, control in entries.adjustments.classification.items():
+        yield f"adjustments/classification/{name}", {_module("retraining", control.adjustment)}
+
+
+def _module(package: str, name: str) -> str:
+    return f"rarelens.components.{package}.{name}"
+
+
+def _unknown(module: str) -> str:
+    known = sorted(
+        file.stem for file in source_of(module).parent.glob("*.py") if not file.name.startswith("_")
+    )
+    package, name = module.split(".")[-2:]
+    return f"{package}: there is no {name!r}; choose one of {', '.join(known)}"

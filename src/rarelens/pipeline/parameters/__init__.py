@@ -1,0 +1,1 @@
+"""The whole of ``params.yaml``, and the sections of it that a stage declares."""

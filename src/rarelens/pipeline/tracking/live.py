@@ -1,0 +1,79 @@
+"""A run that training logs as it goes. If MLflow fails, training goes on and says so once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from rarelens.pipeline.tracking.executed import mark_executed
+from rarelens.pipeline.tracking.warning import warn_unlogged
+from rarelens.studies.cells import Cell
+
+
+class LiveRun:
+    """Logs one cell's training to MLflow.
+
+    Args:
+        tags: further tags: git commit, dataset digest.
+        cases: ids of the training cases, logged only if ``RARELENS_MLFLOW_CASE_IDS`` is "1".
+    """
+
+    def __init__(self, tags: dict[str, str], cases: Sequence[str]) -> None:
+        self.tags = dict(tags)
+        if os.environ.get("RARELENS_MLFLOW_CASE_IDS") == "1":
+            self.tags["training_cases"] = ",".join(cases)
+        self._client: Any = None
+        self._identity = ""
+        self._run = ""
+        self._logged: Mapping[str, set[int]] = {}
+
+    def start(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
+        """Open the run; a resumed training takes its own up again."""
+        self._identity = identity
+        self._client = True  # Anything but None: not yet given up.
+        self._attempt(lambda: self._open(cell, identity, parameters))
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Log an epoch's row of the history at its step, if an earlier try has not done so."""
+        self._attempt(lambda: self._log(row))
+
+    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+        """Close the run, and note on this machine that the training ran here."""
+        if status == "FINISHED" and self._identity:
+            mark_executed(self._identity)
+        self._attempt(lambda: self._close(status))
+
+    def _open(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
+        # Imported here, for it takes seconds and only training needs it.
+        from rarelens.pipeline.tracking.adopt import open_run
+        from rarelens.pipeline.tracking.client import connect
+
+        self._client, experiment = connect()
+        self._run, self._logged = open_run(
+            self._client, experiment, cell, identity, self.tags, parameters
+        )
+
+    def _log(self, row: dict[str, float]) -> None:
+        from rarelens.pipeline.tracking.runs import log_epochs
+
+        log_epochs(self._client, self._run, [row], self._logged)
+
+    def _close(self, status: str) -> None:
+        from rarelens.pipeline.tracking import names
+        from rarelens.pipeline.tracking.runs import log_tags
+
+        if status == "FINISHED":
+            # A sync meanwhile took the run for another's, for the lock did not know it yet.
+            tags = {names.ORIGIN: names.EXECUTED, names.STALE: "false"}
+            log_tags(self._client, self._run, tags)
+        self._client.set_terminated(self._run, status)
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        if self._client is None:
+            return
+        try:
+            action()
+        except Exception as error:
+            self._client = None
+            warn_unlogged(error)

@@ -1,0 +1,102 @@
+"""Bring MLflow up to date with what stands: one run per cell, below one run per study.
+
+A cell that DVC restored from its cache ran nothing and so logged nothing; and the final measures
+come from later stages than training. Both are added here. What is up to date is left alone: the
+runs are listed once, and each tells by a digest what it was last brought up to date with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rarelens.pipeline.tracking import names
+from rarelens.pipeline.tracking.adopt import study_run
+from rarelens.pipeline.tracking.cell import mirror_cell
+from rarelens.pipeline.tracking.client import connect
+from rarelens.pipeline.tracking.experiment import describe_experiment
+from rarelens.pipeline.tracking.lock import Lock
+from rarelens.pipeline.tracking.runs import list_runs, log_tags
+from rarelens.pipeline.tracking.standing import Standing, find_standing
+from rarelens.pipeline.tracking.study import mirror_study
+from rarelens.pipeline.tracking.warning import warn_unlogged
+from rarelens.studies.cells import Cell
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What a sync came to.
+
+    Attributes:
+        current: cells that have a run now.
+        stale: runs of cells that do not stand, of older identities, and doubles.
+        absent: cells that stand in the lock, but whose files are not on disk.
+    """
+
+    current: int
+    stale: int
+    absent: int
+
+
+def sync(cells: Sequence[Cell]) -> Synced:
+    """Create or update the run of each cell that stands; mark all other runs as stale.
+
+    Args:
+        cells: all cells of the studies, in the project that is the working directory.
+
+    Raises:
+        RarelensError: if a lock or a record is not as DVC and training write it.
+    """
+    standing, absent = find_standing(cells, Lock(Path()))
+    client, experiment = connect()
+    describe_experiment(client, experiment, standing)
+    runs = list_runs(client, experiment)
+    current: set[str] = set()
+    for task in dict.fromkeys(each.cell.task for each in standing):
+        own = [each for each in standing if each.cell.task == task]
+        current |= _mirror_task(client, experiment, task, own, runs)
+    if current - {run.info.run_id for run in runs}:
+        runs = list_runs(client, experiment)
+    stale = _mark(client, runs, current)
+    return Synced(len(standing), stale, absent)
+
+
+def sync_if_possible(cells: Sequence[Cell]) -> None:
+    """As `sync`; if MLflow fails, a warning on standard error says so."""
+    try:
+        sync(cells)
+    except Exception as error:
+        warn_unlogged(error)
+
+
+def _mirror_task(
+    client: MlflowClient, experiment: str, task: str, cells: list[Standing], runs: list[Run]
+) -> set[str]:
+    """The ids of the runs of a study and of its cells, all up to date."""
+    parents = _tagged(runs, names.STUDY, task)
+    parent = parents[0].info.run_id if parents else study_run(client, experiment, task)
+    current = {parent}
+    for each in cells:
+        cell_name = f"{task}/{each.cell.name}"
+        candidates = _tagged(_tagged(runs, names.CELL, cell_name), names.IDENTITY, each.identity)
+        current.add(mirror_cell(client, experiment, each, parent, candidates))
+    mirror_study(client, task, cells, parents[0] if parents else client.get_run(parent))
+    return current
+
+
+def _tagged(runs: Iterable[Run], tag: str, value: str) -> list[Run]:
+    return [run for run in runs if run.data.tags.get(tag) == value]
+
+
+def _mark(client: MlflowClient, runs: list[Run], current: set[str]) -> int:
+    """Mark our runs that are not current as stale; others' runs are none of our business."""
+    ours = [run for run in runs if {names.CELL, names.STUDY} & run.data.tags.keys()]
+    stale = [run for run in ours if run.info.run_id not in current]
+    for run in stale:
+        if run.data.tags.get(names.STALE) != "true":
+            log_tags(client, run.info.run_id, {names.STALE: "true"})
+    return len(stale)

@@ -1,0 +1,116 @@
+"""The names under which everything stands in MLflow, equal for all cells, so that they compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rarelens.studies.cells import Cell
+
+CELL, STUDY = "rarelens.cell", "rarelens.study"
+IDENTITY, STALE, ORIGIN = "rarelens.identity", "rarelens.stale", "rarelens.origin"
+# A digest of all that a run was last brought up to date with; written last of all.
+STATE = "rarelens.state"
+PARENT, NAME, NOTE = "mlflow.parentRunId", "mlflow.runName", "mlflow.note.content"
+COMMIT = "mlflow.source.git.commit"
+EXECUTED, RESTORED = "executed", "restored"
+
+# Columns of the training history.
+EPOCHS = {
+    "loss": "train/loss",
+    "learning_rate": "train/learning_rate",
+    "validation_dice": "validation/dice",
+    "validation_average_precision": "validation/average_precision",
+}
+# What a comparison looks at first; all others stand below ``test_details/``.
+HEADLINE = frozenset(
+    {"dice", "hd95", "sensitivity", "precision", "shift"}
+    | {"auroc", "average_precision", "pointing_game"}
+)
+COSTS = (
+    "seconds",
+    "steps",
+    "gradient_evaluations",
+    "patches_per_second",
+    "images_per_second",
+    "peak_memory_mib",
+    "peak_gpu_memory_mib",
+)
+# In a part of a name; a slash joins parts, and one of dots alone would lead elsewhere.
+_FORBIDDEN = re.compile(r"[^\w.\- ]|^\.*$")
+
+
+def note(cell: Cell) -> str:
+    """A run's description."""
+    text = (
+        f"`{cell.base.method}` on {cell.dataset}, network {cell.network}, {cell.fraction} of the "
+        f"training pool, seed {cell.seed}."
+    )
+    adjustment = cell.method.partition("+")[2]
+    if adjustment and cell.task == "segmentation":
+        text += (
+            f" Adjusted after training by `{adjustment}`: weights, history and usage are those "
+            f"of `{cell.base.method}`."
+        )
+    elif adjustment:
+        text += f" Its classifier trained anew by `{adjustment}` on frozen features."
+    return text
+
+
+def run_name(cell: Cell) -> str:
+    """What is looked for first stands first: the column is narrow."""
+    return f"{cell.method} · seed {cell.seed} · {cell.dataset} · {cell.network} · {cell.fraction}"
+
+
+def cell_tags(cell: Cell, identity: str) -> dict[str, str]:
+    """Who the run is: the cell, its identity, a tag for each dimension, its name."""
+    base, _, adjustment = cell.method.partition("+")
+    adjusted = {"base": base, "adjustment": adjustment} if adjustment else {}
+    return {
+        CELL: f"{cell.task}/{cell.name}",
+        IDENTITY: identity,
+        NAME: run_name(cell),
+        NOTE: note(cell),
+        **{key: str(value) for key, value in vars(cell).items()},
+        **adjusted,
+    }
+
+
+def measures(task: str, summary: Mapping[str, Any]) -> dict[str, float]:
+    """``summary.json`` under names in which the classes of a measure stand together.
+
+    ``test/dice/<class>``, and ``test/auroc`` where it is a mean over the classes.
+    """
+    named: dict[str, float] = {}
+    for path, value in flatten(summary, "/").items():
+        if value is not None:
+            group, *place, measure = path.split("/")
+            if task == "segmentation":  # Its groups are the classes themselves.
+                place = [group]
+            section = "test" if measure in HEADLINE else "test_details"
+            # As many digits as metrics/*.csv.
+            named["/".join([section, measure, *place])] = float(f"{value:.6g}")
+    return dict(sorted(named.items()))
+
+
+def costs(record: Mapping[str, Any]) -> dict[str, float]:
+    """What the training took."""
+    return {f"usage/{name}": float(record[name]) for name in COSTS if name in record}
+
+
+def flatten(nested: Mapping[str, Any], separator: str = ".", prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, their keys joined to names that MLflow allows."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        name = prefix + _FORBIDDEN.sub("_", key)
+        if isinstance(value, Mapping):
+            flat |= flatten(value, separator, name + separator)
+        else:
+            flat[name] = value
+    return flat
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Nested parameters under dotted keys, as MLflow keeps them."""
+    return {key: str(value) for key, value in flatten(parameters).items()}

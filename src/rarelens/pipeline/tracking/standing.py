@@ -1,0 +1,120 @@
+"""The cells that stand: in the study, in DVC's lock, and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rarelens.errors import RarelensError
+from rarelens.pipeline.tracking.lock import Lock
+from rarelens.studies.cells import Cell
+from rarelens.studies.files import read_json
+
+# Raise it when the mirror shows something else of the same files.
+PICTURE = 1
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cell of which all that the lock knows lies on disk.
+
+    Attributes:
+        cell: the cell.
+        record: of the training of its weights.
+        identity: of the training; of a post-hoc cell also of its adjustment.
+        adjustment: what a post-hoc cell adds to the parameters.
+        analysed: whether its final measures are there, and of these weights.
+        state: a digest of all that its run shows.
+    """
+
+    cell: Cell
+    record: dict[str, Any]
+    identity: str
+    adjustment: dict[str, Any]
+    analysed: bool
+    state: str
+
+    @property
+    def model(self) -> Path:
+        """The folder of the weights."""
+        return weights_of(self.cell).folder("models")
+
+
+def weights_of(cell: Cell) -> Cell:
+    """The cell whose weights this one uses: of a post-hoc one its base, else itself."""
+    return cell.base if cell.task == "segmentation" else cell
+
+
+def find_standing(cells: Sequence[Cell], lock: Lock) -> tuple[list[Standing], int]:
+    """The cells that stand, and how many others stand in the lock but not on disk.
+
+    Raises:
+        RarelensError: if a file of theirs is no JSON.
+    """
+    standing, absent = [], 0
+    for cell in cells:
+        files = _files(cell, lock)
+        if files is None:
+            continue
+        if all(file.is_file() for file in files):
+            standing.append(_describe(cell, lock))
+        else:
+            absent += 1
+    return standing, absent
+
+
+def _files(cell: Cell, lock: Lock) -> list[Path] | None:
+    """A file of each folder that the lock knows; None if the cell is not made yet."""
+    trained = weights_of(cell)
+    model, extract = trained.folder("models"), cell.folder("extracts")
+    if lock.digest(model) is None or (cell != trained and not lock.follows(extract, model)):
+        return None
+    files = [_record(cell), model / "history.csv", model / "weights.safetensors"]
+    if cell != trained:
+        files.append(extract / "extract.json")
+    if _analysed(cell, lock):
+        files.append(cell.folder("analyses") / "summary.json")
+    return files
+
+
+def _describe(cell: Cell, lock: Lock) -> Standing:
+    record = _read(_record(cell))
+    identity = str(record["identity"])
+    adjustment: dict[str, Any] = {}
+    if cell != weights_of(cell):
+        extract = cell.folder("extracts")
+        name = f"adjustments.{cell.task}.{cell.method.partition('+')[2]}"
+        facts = _read(extract / "extract.json")
+        adjustment = {**lock.parameters(extract).get(name, {}), "logit_bias": facts["logit_bias"]}
+        identity += f"+{_digest(adjustment)[:8]}"
+    analysed = _analysed(cell, lock)
+    shown = [lock.digest(weights_of(cell).folder("models"))]
+    shown += [lock.digest(cell.folder("analyses"))] if analysed else []
+    state = _digest([PICTURE, record, adjustment, shown])[:16]
+    return Standing(cell, record, identity, adjustment, analysed, state)
+
+
+def _read(file: Path) -> Any:
+    try:
+        return read_json(file)
+    except ValueError as error:
+        raise RarelensError(f"{file}: no JSON; `dvc repro` brings it back") from error
+
+
+def _record(cell: Cell) -> Path:
+    return weights_of(cell).folder("records").with_suffix(".json")
+
+
+def _analysed(cell: Cell, lock: Lock) -> bool:
+    """Whether there is an analysis, and of the extract and weights that stand now."""
+    analysis, extract = cell.folder("analyses"), cell.folder("extracts")
+    model = weights_of(cell).folder("models")
+    return lock.follows(analysis, extract) and lock.follows(extract, model)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

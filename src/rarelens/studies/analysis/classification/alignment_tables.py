@@ -1,0 +1,143 @@
+"""Alignment of a cell's saliency maps with concept regions, beside its controls, and panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rarelens.measures import alignment
+from rarelens.measures.saliency_controls import centre_prior, uniform
+from rarelens.studies.analysis.classification.pictures import panel_choice, picture
+from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.files import read_json
+from rarelens.studies.settings.classification.stages import AnalyseClassification
+
+Measure = Callable[[NDArray[Any], NDArray[np.bool_]], Any]
+
+# Maps that are brought to image size at once.
+BATCH = 64
+COLUMNS = ["image", "group", "row", "side", "class", "method", "map", "measure", "value"]
+FACTS = ["logit", "zero"]
+
+
+def measures(thresholds: tuple[float, ...]) -> dict[str, Measure]:
+    """All measures by name: the soft ones, then those of binary maps, "<name>@<threshold>"."""
+    found: dict[str, Measure] = {
+        "pointing_game": alignment.pointing_game,
+        "energy_inside": alignment.energy_inside,
+        "soft_iou": alignment.soft_iou,
+        "iobb": alignment.iobb,
+        "effective_heat_ratio": alignment.effective_heat_ratio,
+    }
+    binary = {
+        "iou": alignment.soft_iou_at,
+        "energy_inside": alignment.energy_inside_at,
+        "iobb": alignment.iobb_at,
+    }
+    for threshold in thresholds:
+        for name, measure in binary.items():
+            found[f"{name}@{threshold:g}"] = partial(measure, threshold=threshold)
+    return found
+
+
+def write_alignment(
+    extract: Path, data: PreparedImages, target: Path, settings: AnalyseClassification
+) -> None:
+    """Write ``alignment.parquet`` and ``panels/``.
+
+    Each saliency map of a present class that has a region is compared with it, and so are the
+    map of the network with random weights, the centre prior and the uniform map.
+
+    Args:
+        extract: ``extracts/classification/<cell>``.
+        data: the prepared dataset.
+        target: an existing folder.
+        settings: thresholds of binary maps, number of panels, seed.
+    """
+    maps = pd.read_parquet(extract / "saliency.parquet")
+    maps = maps.merge(data.table["group"], left_on="image", right_index=True, how="left")
+    methods = read_json(extract / "extract.json")["saliency"]
+    boxed = maps[maps["concept"] >= 0]
+    parts = [
+        part for method in methods for part in _of_method(extract, data, boxed, method, settings)
+    ]
+    empty = pd.DataFrame(columns=[*COLUMNS, *FACTS])
+    table = pd.concat(parts, ignore_index=True) if parts else empty
+    table[[*COLUMNS, *FACTS]].to_parquet(target / "alignment.parquet", index=False)
+    _write_panels(extract, data, target, boxed, methods[0], settings)
+
+
+def _of_method(
+    extract: Path,
+    data: PreparedImages,
+    maps: pd.DataFrame,
+    method: str,
+    settings: AnalyseClassification,
+) -> Iterator[pd.DataFrame]:
+    """The rows of one saliency method, some maps at a time."""
+    stored = {
+        "model": np.load(extract / "saliency" / f"{method}.npy", mmap_mode="r"),
+        "random_weights": np.load(extract / "saliency" / f"{method}_random.npy", mmap_mode="r"),
+    }
+    known = {"centre": centre_prior(data.size), "uniform": uniform(data.size)}
+    for start in range(0, len(maps), BATCH):
+        some = maps.iloc[start : start + BATCH]
+        masks = data.masks(some["concept"].to_numpy())
+        for name, own in stored.items():
+            native = np.asarray(own[some["map"].to_numpy()], np.float64)
+            zero = np.asarray(~native.any(axis=(1, 2)))
+            ready = alignment.normalise(alignment.resize(native, data.size))
+            yield from _rows(some, method, name, ready, masks, zero, settings)
+        for name, control in known.items():
+            same = np.broadcast_to(control, masks.shape)
+            nowhere = np.zeros(len(some), np.bool_)
+            yield from _rows(some, method, name, same, masks, nowhere, settings)
+
+
+def _rows(
+    maps: pd.DataFrame,
+    method: str,
+    name: str,
+    ready: NDArray[np.float64],
+    masks: NDArray[np.bool_],
+    zero: NDArray[np.bool_],
+    settings: AnalyseClassification,
+) -> Iterator[pd.DataFrame]:
+    facts = maps[["image", "group", "row", "side", "class", "logit"]]
+    for measure, function in measures(settings.alignment_thresholds).items():
+        value = function(ready, masks)
+        yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
+
+
+def _write_panels(
+    extract: Path,
+    data: PreparedImages,
+    target: Path,
+    maps: pd.DataFrame,
+    method: str,
+    settings: AnalyseClassification,
+) -> None:
+    """Save the images that stand for the dataset, with the first method's maps."""
+    (target / "panels").mkdir()
+    stored = np.load(extract / "saliency" / f"{method}.npy", mmap_mode="r")
+    for number, concept in enumerate(panel_choice(data, maps, settings.panels, settings.seed)):
+        own = maps[maps["concept"] == concept]
+        row, index, place = (int(own[name].to_numpy()[0]) for name in ("row", "class", "map"))
+        native = np.asarray(stored[place], np.float64)
+        boxes = data.boxes[(data.boxes["row"] == row) & (data.boxes["class"] == index)]
+        shown = alignment.normalise(alignment.resize(native, data.size))
+        fields: dict[str, Any] = {
+            "image": picture(data.raw(row)),
+            "mask": data.masks(np.array([concept]))[0],
+            "map": shown.astype(np.float32),
+            "class": np.int64(index),
+            "logit": np.float32(own["logit"].to_numpy()[0]),
+            "boxes": boxes[["x", "y", "width", "height"]].to_numpy(np.float32),
+        }
+        np.savez(target / "panels" / f"{number}.npz", **fields)

@@ -1,0 +1,1 @@
+"""Analyse one segmentation cell: from its extract to tidy tables."""

@@ -1,0 +1,1 @@
+"""Compare classifiers, with the baseline and with each other."""

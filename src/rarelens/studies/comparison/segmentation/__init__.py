@@ -1,0 +1,1 @@
+"""Compare segmentation methods with the baseline."""

@@ -1,0 +1,127 @@
+"""What the layouts share: CSV and JSON files, and files looked up by pattern."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rarelens.errors import RarelensError
+from rarelens.studies.data.classification.collection import shortened
+
+
+class CsvFile:
+    """A CSV file of plain rows, without guessing types.
+
+    Attributes:
+        file: the file.
+        header: its first row.
+        rows: (number of the line, cells) of all others that are not blank.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            with file.open(newline="", encoding="utf-8-sig") as stream:
+                reader = csv.reader(stream)
+                self.header = [cell.strip() for cell in next(reader, [])]
+                self.rows = [(reader.line_num, row) for row in reader if any(row)]
+        except FileNotFoundError as error:
+            raise RarelensError(f"{file}: no such file; add it") from error
+        except (csv.Error, UnicodeDecodeError, OSError) as error:
+            raise RarelensError(f"{file}: not readable as CSV ({error}); correct it") from error
+
+    def column(self, name: str) -> int:
+        """Where a column stands.
+
+        Raises:
+            RarelensError: if there is none.
+        """
+        if name not in self.header:
+            raise RarelensError(f"{self.file}: there is no column {name!r}; add it")
+        return self.header.index(name)
+
+    def check_length(self, cells: int) -> None:
+        """Refuse rows of fewer cells.
+
+        Raises:
+            RarelensError: for each.
+        """
+        refuse(
+            f"{self.file} line {line}: {len(row)} cells, {cells} are needed; correct it"
+            for line, row in self.rows
+            if len(row) < cells
+        )
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        RarelensError: if it is missing or no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise RarelensError(f"{file}: no such file; add it") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise RarelensError(f"{file}: not readable as JSON ({error}); correct it") from error
+
+
+def read_list(file: Path) -> list[str] | None:
+    """Lines of a text file that are not blank; None where there is no such file."""
+    if not file.is_file():
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (UnicodeDecodeError, OSError) as error:
+        raise RarelensError(f"{file}: not readable as text ({error}); correct it") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def one_of(folder: Path, files: Sequence[Path], what: str) -> Path:
+    """The only one of ``files``.
+
+    Raises:
+        RarelensError: if there is none, or more than one.
+    """
+    if not files:
+        raise RarelensError(
+            f"{folder}: there is no {what}; put the dataset's folder, or a link to it, there"
+        )
+    if len(files) > 1:
+        shown = ", ".join(file.name for file in files)
+        raise RarelensError(f"{folder}: more than one {what} ({shown}); keep one")
+    return files[0]
+
+
+def visible(files: Iterable[Path]) -> list[Path]:
+    """Sorted, without the ``._`` files that macOS leaves in archives."""
+    return sorted(file for file in files if not file.name.startswith("._"))
+
+
+def files_below(folder: Path, ending: str) -> list[Path]:
+    """All files below a folder that end so, also behind symbolic links."""
+    found = [
+        Path(where) / name
+        for where, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(ending)
+    ]
+    return visible(found)
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Names that occur more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise these problems, if there are any; the first of many."""
+    found = list(problems)
+    if found:
+        raise RarelensError(*shortened(found))

@@ -1,0 +1,209 @@
+"""From image files to one array, with labels, boxes and concept masks beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rarelens.errors import RarelensError
+from rarelens.studies.data.classification.collection import (
+    Box,
+    ImageCollection,
+    ImageEntry,
+    count_concepts,
+    settled,
+)
+from rarelens.studies.data.classification.layouts import read_image_collection
+from rarelens.studies.data.classification.placement import Placement, place, prepare_pixels
+from rarelens.studies.data.classification.problems import find_image_problems, in_order
+from rarelens.studies.data.classification.reading import Pictures
+from rarelens.studies.data.classification.regions import Mask, place_region
+from rarelens.studies.data.classification.splits import assign_image_splits
+from rarelens.studies.files import write_json
+from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """The region of a class in an image: the union of its boxes and masks, prepared pixels."""
+
+    label: int
+    mask: Mask
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEntry:
+    """An image as it is written: pixels (channels, H, W), boxes by class, concepts."""
+
+    pixels: NDArray[np.unsignedinteger[Any]]
+    placement: Placement
+    boxes: tuple[tuple[int, Box], ...]
+    concepts: tuple[Concept, ...]
+
+
+def prepare_images(
+    name: str, layout: str, raw: Path, target: Path, settings: ImagePreprocess, split: ImageSplit
+) -> None:
+    """Prepare all images of a dataset and write them into the empty folder ``target``.
+
+    Everything is checked before the first image is written; one pass over the files for each.
+    Images that a split file calls unused are left out.
+
+    Raises:
+        RarelensError: for each problem in the dataset, its files, its split or its settings.
+    """
+    collection = settled(read_image_collection(layout, raw, name), settings)
+    problems = find_image_problems(collection)
+    splits: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    try:
+        table = assign_image_splits(collection, split, raw)
+        splits = dict(zip(table["image"], table["split"], strict=True))
+        groups = dict(zip(table["image"], table["group"], strict=True))
+    except RarelensError as error:
+        problems += error.problems
+    if problems:
+        raise RarelensError(*problems)
+    images = tuple(
+        replace(entry, group=groups[entry.image])
+        for entry in collection.images
+        if splits[entry.image] != "unused"
+    )
+    _write(replace(collection, images=images), splits, target, settings)
+
+
+def prepare_entry(
+    entry: ImageEntry, pictures: Pictures, settings: ImagePreprocess
+) -> PreparedEntry:
+    """Prepare one faultless image and its regions."""
+    picture = pictures.read(entry.source)
+    placement = place(picture.shape[1], picture.shape[0], settings)
+    size = settings.image_size
+    placed = [(region, *place_region(region, size, placement)) for region in entry.regions]
+    concepts = []
+    for label in sorted({region.label for region in entry.regions}):
+        own = [(region, mask) for region, _, mask in placed if region.label == label]
+        drawn = all(region.outline is not None for region, _ in own)
+        union: Mask = np.logical_or.reduce([mask for _, mask in own])
+        concepts.append(Concept(label, union, "mask" if drawn else "box"))
+    return PreparedEntry(
+        prepare_pixels(picture, placement, settings),
+        placement,
+        tuple((region.label, box) for region, box, _ in placed),
+        tuple(concepts),
+    )
+
+
+class _Moments:
+    """Exact sums over the pool's pixels, whatever the order."""
+
+    def __init__(self, channels: int) -> None:
+        self.values, self.squares, self.pixels = [0] * channels, [0] * channels, 0
+
+    def add(self, pixels: NDArray[np.unsignedinteger[Any]]) -> None:
+        flat = pixels.reshape(len(pixels), -1).astype(np.uint64)
+        self.pixels += flat.shape[1]
+        for channel, row in enumerate(flat):
+            self.values[channel] += int(row.sum())
+            self.squares[channel] += int((row * row).sum())
+
+    def mean_and_std(self, top: int) -> tuple[list[float], list[float]]:
+        """Per channel, of values scaled to [0, 1]."""
+        means = [value / self.pixels for value in self.values]
+        # In whole numbers up to the last step, for the difference of the two is small.
+        variances = [
+            (square * self.pixels - value * value) / self.pixels**2
+            for value, square in zip(self.values, self.squares, strict=True)
+        ]
+        return [mean / top for mean in means], [variance**0.5 / top for variance in variances]
+
+
+def _write(
+    collection: ImageCollection, splits: dict[str, str], target: Path, settings: ImagePreprocess
+) -> None:
+    channels = 1 if settings.channels == "grey" else 3
+    dtype = np.dtype(settings.dtype)
+    shape = (len(collection.images), channels, *settings.image_size)
+    images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype, shape)
+    masks = np.lib.format.open_memmap(
+        target / "concepts.npy", "w+", np.bool_, (count_concepts(collection), *settings.image_size)
+    )
+    moments = _Moments(channels)
+    rows: list[dict[str, Any]] = []
+    boxes: list[tuple[Any, ...]] = []
+    concepts: list[tuple[Any, ...]] = []
+    for row, (entry, prepared) in enumerate(_prepared(collection, settings)):
+        images[row] = prepared.pixels
+        for concept in prepared.concepts:
+            masks[len(concepts)] = concept.mask
+            area = float(concept.mask.mean())
+            concepts.append((row, concept.label, area, concept.source, _digest(concept.mask)))
+        boxes += [(row, label, *box) for label, box in prepared.boxes]
+        rows.append(_row(entry, splits[entry.image], prepared))
+        if splits[entry.image] == "pool":
+            moments.add(prepared.pixels)
+    images.flush()
+    masks.flush()
+    pd.DataFrame(rows).to_parquet(target / "images.parquet", index=False)
+    _table(boxes, BOXES).to_parquet(target / "boxes.parquet", index=False)
+    _table(concepts, CONCEPTS).to_parquet(target / "concepts.parquet", index=False)
+    mean, std = moments.mean_and_std(int(np.iinfo(dtype).max))
+    if min(std) <= 0:
+        raise RarelensError(
+            f"{collection.name}: all pixels of the training pool have one value; check the "
+            "images, and preprocess.intensity"
+        )
+    description = {"name": collection.name, "classes": list(collection.classes)}
+    sizes = {"channels": channels, "size": list(settings.image_size), "dtype": settings.dtype}
+    write_json(target / "dataset.json", {**description, **sizes, "mean": mean, "std": std})
+
+
+BOXES = {
+    "row": "int64", "class": "int64",
+    "x": "float64", "y": "float64", "width": "float64", "height": "float64",
+}  # fmt: skip
+CONCEPTS = {
+    "row": "int64", "class": "int64", "area": "float64", "source": "str", "digest": "str",
+}  # fmt: skip
+
+
+def _table(values: list[tuple[Any, ...]], columns: dict[str, str]) -> pd.DataFrame:
+    """A table of these columns, even where there is no row to tell their types."""
+    return pd.DataFrame(values, columns=list(columns)).astype(columns)
+
+
+def _prepared(
+    collection: ImageCollection, settings: ImagePreprocess
+) -> Iterator[tuple[ImageEntry, PreparedEntry]]:
+    with Pictures() as pictures:
+        done = in_order(lambda entry: prepare_entry(entry, pictures, settings), collection)
+        yield from zip(collection.images, done, strict=True)
+
+
+def _row(entry: ImageEntry, split: str, prepared: PreparedEntry) -> dict[str, Any]:
+    placement = prepared.placement
+    return {
+        "image": entry.image,
+        "group": entry.group,
+        "split": split,
+        "labels": list(entry.labels),
+        "width": placement.width,
+        "height": placement.height,
+        "digest": _digest(prepared.pixels),
+        "left": placement.left,
+        "top": placement.top,
+        "scale_x": placement.scale_x,
+        "scale_y": placement.scale_y,
+    }
+
+
+def _digest(array: NDArray[Any]) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()[:16]

@@ -1,0 +1,89 @@
+"""A prepared dataset of images, read from disk as memory maps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rarelens.errors import RarelensError
+from rarelens.studies.files import read_json
+
+Rows = Sequence[int] | NDArray[np.integer[Any]]
+
+
+class PreparedImages:
+    """The folder that `rarelens.studies.data.classification.preparation.prepare_images` writes.
+
+    Attributes:
+        name: of the dataset.
+        classes: names, by index.
+        channels: 1 (grey) or 3 (red, green, blue).
+        size: (height, width) in pixels.
+        mean: per channel, of the pool's values scaled to [0, 1].
+        std: likewise.
+        table: one row per image (``images.parquet``), indexed by image; ``row`` is its row in the
+            arrays.
+        concepts: row, class, area, source, digest; the index is the position in
+            ``concepts.npy``.
+        boxes: row, class, x, y, width, height, in prepared pixels.
+
+    Raises:
+        RarelensError: if the folder holds no prepared dataset.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / "dataset.json").is_file():
+            raise RarelensError(f"{folder}: no prepared dataset; run `dvc repro` first")
+        description = read_json(folder / "dataset.json")
+        self.name: str = description["name"]
+        self.classes: tuple[str, ...] = tuple(description["classes"])
+        self.channels: int = description["channels"]
+        height, width = description["size"]
+        self.size: tuple[int, int] = (height, width)
+        self.mean: tuple[float, ...] = tuple(description["mean"])
+        self.std: tuple[float, ...] = tuple(description["std"])
+        table = pd.read_parquet(folder / "images.parquet")
+        self.table: pd.DataFrame = table.assign(row=np.arange(len(table))).set_index("image")
+        self.concepts: pd.DataFrame = pd.read_parquet(folder / "concepts.parquet")
+        self.boxes: pd.DataFrame = pd.read_parquet(folder / "boxes.parquet")
+        self._labels = np.stack(table["labels"].tolist()).astype(np.float32)
+        self._images: NDArray[Any] = np.load(folder / "images.npy", mmap_mode="r")
+        self._masks: NDArray[np.bool_] = np.load(folder / "concepts.npy", mmap_mode="r")
+
+    def labels(self, rows: Rows) -> NDArray[np.float32]:
+        """Labels (n, C): 1, 0, or NaN where they are ignored."""
+        return self._labels[np.asarray(rows, dtype=np.int64)]
+
+    def images(self, rows: Rows) -> NDArray[np.float32]:
+        """Images (n, channels, H, W), normalised by mean and std."""
+        stored = np.asarray(self._images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
+        limit = float(np.iinfo(self._images.dtype).max)
+        mean, std = (np.array(v, np.float32).reshape(-1, 1, 1) for v in (self.mean, self.std))
+        normalised: NDArray[np.float32] = (stored / np.float32(limit) - mean) / std
+        return normalised
+
+    def raw(self, row: int) -> NDArray[Any]:
+        """Image (channels, H, W) as it is stored, uint8 or uint16."""
+        stored: NDArray[Any] = self._images[row]
+        return stored
+
+    def masks(self, positions: Rows) -> NDArray[np.bool_]:
+        """Masks (m, H, W) of concepts."""
+        return np.asarray(self._masks[np.asarray(positions, dtype=np.int64)])
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Rows of a split, ascending."""
+        return np.flatnonzero(self.table["split"].to_numpy() == split).astype(np.int64)
+
+    def digest(self) -> str:
+        """Digest of the description and the tables, which hold one of each image and mask."""
+        names = ("dataset.json", "images.parquet", "boxes.parquet", "concepts.parquet")
+        content = b"".join((self.folder / name).read_bytes() for name in names)
+        return hashlib.sha256(content).hexdigest()[:16]

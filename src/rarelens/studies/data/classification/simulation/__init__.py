@@ -1,0 +1,1 @@
+"""Virtual subjects' slices with findings drawn into them."""

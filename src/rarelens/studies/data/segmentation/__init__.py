@@ -1,0 +1,1 @@
+"""Volumes with label maps: reading, preparing, sampling."""

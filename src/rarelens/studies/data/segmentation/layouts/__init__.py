@@ -1,0 +1,21 @@
+"""How datasets lie on disk: one module a layout, found by the name of its file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from rarelens.studies.data.raw import data_folder
+from rarelens.studies.data.segmentation.collection import Collection
+
+
+def read_collection(layout: str, folder: Path, name: str) -> Collection:
+    """Read the dataset ``name`` at ``folder`` (may be a symbolic link), laid out as ``layout``.
+
+    Simulated data are in a folder of their own there (`data_folder`).
+
+    Raises:
+        RarelensError: for each problem in the dataset's description and list of files.
+    """
+    collection: Collection = import_module(f"{__name__}.{layout}").read(data_folder(folder), name)
+    return collection

@@ -1,0 +1,1 @@
+"""Virtual subjects with lesions drawn into their volumes."""

@@ -1,0 +1,165 @@
+"""Apply a trained model to its training, validation and test cases and keep what it says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from rarelens.studies.data.segmentation.collection import save_labels
+from rarelens.studies.data.segmentation.geometry import restore_labels
+from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.extraction.segmentation import voxels
+from rarelens.studies.extraction.segmentation.panels import write_panel
+from rarelens.studies.extraction.segmentation.source import LogitSource
+from rarelens.studies.extraction.segmentation.units import extract_units
+from rarelens.studies.extraction.tables import TableWriter
+from rarelens.studies.files import write_json
+from rarelens.studies.models.segmentation.model import ModelCard
+from rarelens.studies.settings.methods import Adjustment
+from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
+
+
+def extract(
+    model: Path,
+    data: PreparedDataset,
+    target: Path,
+    settings: ExtractSegmentation,
+    adjustment: Adjustment | None = None,
+    units: Sequence[str] = (),
+) -> None:
+    """Write label maps, voxel statistics, panels, units and, on request, full logits.
+
+    All cases go through the same deterministic preprocessing and the network's evaluation mode.
+    Memory holds one case at a time.
+
+    Args:
+        model: the model's folder.
+        data: the prepared dataset.
+        target: an existing, empty folder.
+        settings: what to take out.
+        adjustment: a post-hoc control, fitted on the validation cases, for every logit.
+        units: layers whose channels are looked into, on patches of the test subjects.
+
+    Raises:
+        RarelensError: if there is no model, or it has no such layers.
+    """
+    torch.set_num_threads(settings.threads)
+    source = LogitSource(model, data, settings, adjustment)
+    card, sides = source.card, _sides(source.card, data)
+    pd.DataFrame(sides, columns=["case", "side"]).to_parquet(target / "cases.parquet", index=False)
+    for folder in ("predictions", "panels", *(["logits"] if settings.full_logits else [])):
+        (target / folder).mkdir()
+    joint: list[pd.DataFrame] = []
+    with TableWriter(target) as tables:
+        for case, side in sides:
+            logits, labels = source.logits(case), np.asarray(data.label(case))
+            save_label_map(target / "predictions" / f"{case}.nii.gz", logits, data.table.loc[case])
+            _append_statistics(tables, case, side, logits, labels, settings)
+            joint = _merge(joint, side, logits, labels, settings.joint_bin_width)
+            shown = len(list((target / "panels").iterdir()))
+            rare = card.rare_classes
+            if side == "test" and shown < settings.panels and np.isin(labels, rare).any():
+                file = target / "panels" / f"{shown + 1}.npz"
+                write_panel(file, data.image(case), labels, logits, rare)
+            if settings.full_logits:
+                with h5py.File(target / "logits" / f"{case}.h5", "w") as file5:
+                    file5.create_dataset("logits", data=logits.astype(np.float16))
+    if units and settings.units_patches:
+        _write_units(source, target / "units", units)
+    # Passed on, so that later stages need the small analyses only.
+    shutil.copyfile(model / "history.csv", target / "history.csv")
+    joint[0].to_parquet(target / "joint.parquet", index=False)
+    chosen = {key: getattr(settings, key) for key in ("bin_width", "joint_bin_width")}
+    facts = {
+        "calibration_bins": settings.calibration_bins,
+        "classes": list(card.classes),
+        "rare_classes": list(card.rare_classes),
+        "logit_bias": source.bias.tolist(),
+    }
+    write_json(target / "extract.json", chosen | facts)
+
+
+def save_label_map(file: Path, logits: NDArray[np.float32], row: Any) -> None:
+    """Write the label map in the case's own geometry.
+
+    Args:
+        file: the .nii.gz to write.
+        logits: (C, X, Y, Z) on the prepared grid.
+        row: with affine, source_shape and source_affine, as in the table of cases.
+    """
+    source_affine = np.reshape(row["source_affine"], (4, 4))
+    labels = restore_labels(
+        logits, np.reshape(row["affine"], (4, 4)), tuple(row["source_shape"]), source_affine
+    )
+    save_labels(file, labels, source_affine)
+
+
+def _write_units(source: LogitSource, target: Path, layers: Sequence[str]) -> None:
+    """Test subjects are the same for all models of a dataset, so all see the same patches."""
+    target.mkdir()
+    card, settings = source.card, source.settings
+    extract_units(
+        source.network,
+        source.data,
+        source.data.subjects("test"),
+        card.rare_classes,
+        layers,
+        target,
+        card.patch_size,
+        settings.units_patches,
+        settings.seed,
+    )
+
+
+def _sides(card: ModelCard, data: PreparedDataset) -> list[tuple[str, str]]:
+    return [
+        *((case, "train") for case in sorted(card.training_cases)),
+        *((case, "validation") for case in sorted(card.validation_cases)),
+        *((case, "test") for case in data.subjects("test")),
+    ]
+
+
+def _append_statistics(
+    tables: TableWriter,
+    case: str,
+    side: str,
+    logits: NDArray[np.float32],
+    labels: NDArray[Any],
+    settings: ExtractSegmentation,
+) -> None:
+    flat, truth = logits.reshape(len(logits), -1), labels.reshape(-1)
+    frames = {
+        "moments": voxels.moments(flat, truth),
+        "histograms": voxels.histograms(flat, truth, settings.bin_width),
+        "calibration": voxels.calibration(flat, truth, settings.calibration_bins),
+        "sample": voxels.sample(
+            flat, truth, labels.shape, settings.sample_voxels, settings.seed, case
+        ),
+    }
+    for name, frame in frames.items():
+        frame.insert(0, "case", case)
+        frame.insert(1, "side", side)
+        tables.append(name, frame)
+
+
+def _merge(
+    joint: list[pd.DataFrame],
+    side: str,
+    logits: NDArray[np.float32],
+    labels: NDArray[Any],
+    width: float,
+) -> list[pd.DataFrame]:
+    """Add a case's joint histograms to those so far, summed over the cases of a side."""
+    frame = voxels.joint_histograms(logits.reshape(len(logits), -1), labels.reshape(-1), width)
+    frame.insert(0, "side", side)
+    keys = ["side", "class", "foreground", "bin_x", "bin_y"]
+    summed = pd.concat([*joint, frame]).groupby(keys)["count"].sum()
+    return [summed.reset_index()]

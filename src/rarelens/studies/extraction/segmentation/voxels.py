@@ -1,0 +1,129 @@
+"""Exact voxel statistics of one case's logits: moments, histograms, calibration, a sample.
+
+The margin of a voxel of true class c is z_c − max over k ≠ c of z_k; below 0 it is misclassified.
+Each function returns a tidy table without the columns ``case`` and ``side``, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from rarelens.measures.histograms import Moments, bin_of
+
+Logits = NDArray[np.float32]
+Labels = NDArray[Any]
+DENSE_GRID = 2**24
+"""Largest grid of bins, in cells, that is counted densely (128 MiB)."""
+
+
+def voxel_margins(logits: Logits, label: int) -> NDArray[np.float32]:
+    """Margins z_label − max of the others (N,) of logits (C, N)."""
+    margins: NDArray[np.float32] = logits[label] - np.delete(logits, label, axis=0).max(0)
+    return margins
+
+
+def moments(logits: Logits, labels: Labels) -> pd.DataFrame:
+    """Count, sum, sum of squares and negatives of the margin, per true class.
+
+    Args:
+        logits: (C, N).
+        labels: true classes (N,).
+    """
+    rows = []
+    for label in np.unique(labels):
+        margin = Moments.of(voxel_margins(logits[:, labels == label], label))
+        rows.append(
+            {
+                "class": int(label),
+                "quantity": "margin",
+                "count": int(margin.number),
+                "sum": float(margin.total),
+                "sum_squares": float(margin.squares),
+                "negative": int(margin.negative),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFrame:
+    """Exact counts of the margin and of each logit, per true class, in bins of ``width``."""
+    frames = []
+    for label in np.unique(labels):
+        own = logits[:, labels == label]
+        quantities = {"margin": voxel_margins(own, label)}
+        quantities |= {f"logit_{k}": own[k] for k in range(len(own))}
+        for quantity, values in quantities.items():
+            (bins,), counts = _count(bin_of(values, width)[None])
+            columns = {"quantity": quantity, "bin": bins, "count": counts}
+            frames.append(pd.DataFrame({"class": int(label), **columns}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def joint_histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFrame:
+    """Counts of (z_0, z_k) for each foreground class k, of voxels whose true class is 0 or k."""
+    frames = []
+    for k in range(1, len(logits)):
+        for label in (0, k):
+            pairs = bin_of(logits[:, labels == label][[0, k]], width)
+            bins, counts = _count(pairs)
+            columns = {"bin_x": bins[0], "bin_y": bins[1], "count": counts}
+            frames.append(pd.DataFrame({"class": label, "foreground": k, **columns}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _count(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Distinct columns of ``values`` (D, N) in ascending order, and how often each occurs.
+
+    As `np.unique` with its counts does, but in linear time wherever the grid of all columns
+    between the least and the greatest is small, as it is but for a network that diverged.
+    """
+    if values.shape[1] == 0:
+        return values, np.zeros(0, np.int64)
+    low = values.min(1, keepdims=True)
+    extent = tuple(int(b) - int(a) + 1 for a, b in zip(low[:, 0], values.max(1), strict=True))
+    if math.prod(extent) > DENSE_GRID:
+        return np.unique(values, axis=1, return_counts=True)
+    counts = np.bincount(np.ravel_multi_index(tuple(values - low), extent))
+    occupied = np.flatnonzero(counts)
+    distinct = np.array(np.unravel_index(occupied, extent), np.int32) + low
+    return distinct, counts[occupied].astype(np.int64)
+
+
+def calibration(logits: Logits, labels: Labels, bins: int) -> pd.DataFrame:
+    """Per class, in equal-width bins of its probability: voxels, Σ probability, Σ [it is true]."""
+    probabilities = softmax(logits.astype(np.float64), axis=0)
+    frames = []
+    for k, p in enumerate(probabilities):
+        which = np.minimum((p * bins).astype(np.int32), bins - 1)
+        table = {
+            "class": k,
+            "bin": np.arange(bins, dtype=np.int32),
+            "count": np.bincount(which, minlength=bins),
+            "sum_confidence": np.bincount(which, p, bins),
+            "sum_positive": np.bincount(which, labels == k, bins).astype(np.int64),
+        }
+        frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
+
+
+def sample(
+    logits: Logits, labels: Labels, shape: tuple[int, ...], most: int, seed: int, case: str
+) -> pd.DataFrame:
+    """At most ``most`` voxels per true class, drawn without replacement: position and logits."""
+    rng = np.random.default_rng([seed, zlib.crc32(case.encode())])
+    frames = []
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        chosen = np.sort(rng.choice(own, min(most, own.size), replace=False))
+        position = np.array(np.unravel_index(chosen, shape), dtype=np.int32)
+        columns = dict(zip("xyz", position, strict=True))
+        columns |= {f"z_{k}": logits[k, chosen] for k in range(len(logits))}
+        frames.append(pd.DataFrame({"class": int(label), **columns}))
+    return pd.concat(frames, ignore_index=True)

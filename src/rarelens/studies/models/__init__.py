@@ -1,0 +1,1 @@
+"""Trained models as they lie on disk, and their use."""

@@ -1,0 +1,1 @@
+"""Trained segmentation models, and label maps from them."""

@@ -1,0 +1,80 @@
+"""Training curves: the loss and a validation measure over the steps, per method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+from rarelens.studies.reporting import style
+from rarelens.studies.reporting.wording import words
+
+NAMES = {"dice": "Dice", "average_precision": "AP", "auroc": "AUROC"}
+
+
+def draw(history: pd.DataFrame, methods: Sequence[str], measure: str) -> Figure:
+    """A column a method; the loss on its own scale, the measure (if any) on a common one.
+
+    Args:
+        history: method, seed, step, loss, and ``validation_<measure>``, which may be undefined.
+        methods: the columns of the figure.
+        measure: a share that is better when larger, such as ``dice``.
+    """
+    name = f"validation_{measure}"
+    validated = bool(history[name].notna().any())
+    width = style.share_column_width(len(methods))
+    figure, axes = style.grid(1 + validated, len(methods), height=1.7, width=width)
+    for column, method in enumerate(methods):
+        own = history[history["method"] == method]
+        _lines(axes[0][column], own, "loss")
+        axes[0][column].set_title(style.label(method))
+        if (own["loss"].dropna() > 0).all():
+            _logarithmic(axes[0][column])
+        if validated:
+            axis = axes[1][column]
+            _lines(axis, own, name)
+            axis.set_ylim(0, 1)
+            axes[0][column].set_xticklabels([])
+            if column:
+                axis.set_yticklabels([])
+    axes[0][0].set_ylabel("training loss\n(own scale)")
+    if validated:
+        axes[1][0].set_ylabel(f"validation {NAMES.get(measure, words(measure))}")
+    figure.supxlabel("optimiser step", fontsize=9.5)
+    handles = [
+        Line2D([], [], color=style.MUTED, lw=0.9, label="a seed"),
+        Line2D([], [], color=style.TRAIN, lw=1.8, label="mean over seeds"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _logarithmic(axis: Axes) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _lines(axis: Axes, own: pd.DataFrame, column: str) -> None:
+    known = own[np.isfinite(own[column])]
+    common = {"x": "step", "y": column, "ax": axis}
+    each = {"units": "seed", "estimator": None, "color": style.MUTED, "lw": 0.9, "alpha": 0.8}
+    if len(known):
+        sns.lineplot(known, **common, **each)
+        # A mean over fewer seeds than the others would jump.
+        complete = known.groupby("step").filter(lambda rows: len(rows) == own["seed"].nunique())
+        sns.lineplot(complete, **common, errorbar=None, color=style.TRAIN, lw=1.8)
+    else:
+        style.remark(axis, "not measured")
+    axis.set(xlabel="", ylabel="")
+    axis.set_xlim(0, own["step"].max())
+    axis.locator_params(axis="x", nbins=4)
+    axis.grid(color=style.FAINT, lw=0.8)
+    axis.set_axisbelow(True)

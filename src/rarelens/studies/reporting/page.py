@@ -1,0 +1,88 @@
+"""The report: one self-contained page of both studies, with its figures beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rarelens.errors import RarelensError
+from rarelens.studies.cells import Cell
+from rarelens.studies.files import write_text
+from rarelens.studies.reporting.classification import section as classification
+from rarelens.studies.reporting.glossary import glossary
+from rarelens.studies.reporting.segmentation import section as segmentation
+from rarelens.studies.settings.results import Report
+
+TASKS = ("segmentation", "classification")
+_WRITERS = {
+    "segmentation": segmentation.write_sections,
+    "classification": classification.write_sections,
+}
+
+
+def write_report(
+    target: Path,
+    studies: Mapping[str, Sequence[Cell]],
+    analyses: Path,
+    metrics: Path,
+    simulated: Collection[str],
+    settings: Report,
+) -> None:
+    """Write ``index.html``, ``figures/*.png`` and ``plots/*.csv`` into ``target``.
+
+    The page holds its figures within itself: it can be sent by mail and opened offline. It
+    holds no ids of cases or images. A study without cells has no part in it.
+
+    Args:
+        target: an existing empty folder.
+        studies: by task, the models of each study, in its order.
+        analyses: the folder above ``<task>/<cell>``.
+        metrics: the folder that the comparisons wrote into.
+        simulated: names of simulated datasets.
+        settings: resolution of the figures.
+
+    Raises:
+        RarelensError: one sentence for each thing that is missing, or if no study has cells.
+    """
+    shown = {task: cells for task, cells in studies.items() if cells}
+    if not shown:
+        raise RarelensError("cells: no study has any; name a dataset in one of them (params.yaml)")
+    (target / "figures").mkdir()
+    parts = []
+    for task, cells in shown.items():
+        sections = _WRITERS[task](target, cells, analyses, metrics, settings.dpi)
+        parts.append(_part(task, cells, sections))
+    datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
+    drawn_by_program = [name for name in datasets if name in simulated]
+    write_text(target / "index.html", _render(parts, drawn_by_program, glossary(shown)))
+
+
+def _part(task: str, cells: Sequence[Cell], sections: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "task": task,
+        "sections": sections,
+        "models": len(cells),
+        "methods": len({cell.method for cell in cells}),
+        "seeds": len({cell.seed for cell in cells}),
+    }
+
+
+def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[tuple[str, str]]) -> str:
+    environment = Environment(
+        loader=PackageLoader("rarelens", "studies/reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["embedded"] = _embedded
+    page = environment.get_template("page.html.j2")
+    return page.render(parts=parts, simulated=simulated, glossary=terms)
+
+
+def _embedded(file: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")

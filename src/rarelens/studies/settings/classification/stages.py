@@ -1,0 +1,70 @@
+"""How the classification study trains, extracts and analyses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rarelens.studies.settings.base import Count, Positive, Section, Seed, Share
+from rarelens.studies.settings.dissection import Dissection
+from rarelens.studies.settings.training import Training
+
+Saliency = Literal["grad_cam", "integrated_gradients", "occlusion"]
+
+
+class TrainClassification(Training):
+    """Training on whole images.
+
+    Augmentation, the same for all methods: mirror images at random (``flip_horizontal``,
+    ``flip_vertical``), shift them by up to ``shift`` (share of the size), change their brightness
+    and contrast by up to ``intensity`` (share).
+    """
+
+    flip_horizontal: bool
+    flip_vertical: bool
+    shift: Annotated[float, Field(ge=0, lt=0.5)]
+    intensity: Annotated[float, Field(ge=0, lt=1)]
+
+
+class ExtractClassification(Section):
+    """Scores, unit activations and saliency maps.
+
+    ``probe_images``: at most that many images with concepts are looked into (null: all), a
+    seeded draw that is the same for all cells. ``occlusion_window`` in pixels.
+    """
+
+    batch_size: Count
+    probe_images: Count | None
+    saliency: tuple[Saliency, ...] = Field(min_length=1)
+    integrated_gradients_steps: Count
+    occlusion_window: Count
+    threads: Count
+    seed: Seed
+
+
+class AnalyseClassification(Dissection):
+    """Prediction, alignment, dissection (as in `Dissection`), representation.
+
+    ``head_above`` and ``tail_below``: prevalences that part classes into head, mid and tail.
+    ``alignment_thresholds``: at which normalised saliency maps are also made binary. ``panels``:
+    images, and units, that the report shows.
+    """
+
+    bootstrap: Count
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    calibration_bins: Count
+    head_above: Share
+    tail_below: Share
+    alignment_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    probe_regularisation: Positive
+    panels: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check(self) -> AnalyseClassification:
+        if self.tail_below > self.head_above:
+            raise ValueError(
+                f"tail_below {self.tail_below:g} is above head_above {self.head_above:g}"
+            )
+        return self

@@ -1,0 +1,52 @@
+"""How the segmentation study trains, extracts and analyses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rarelens.studies.settings.base import Count, Positive, Section, Seed, Share
+from rarelens.studies.settings.dissection import Dissection
+from rarelens.studies.settings.training import Training
+
+
+class TrainSegmentation(Training):
+    """Training on patches.
+
+    ``budget`` says what ``steps`` counts: optimiser steps, or gradient evaluations, of which a
+    regulariser takes more than one a step.
+    """
+
+    budget: Literal["steps", "gradient_evaluations"]
+    foreground_share: Share
+
+
+class ExtractSegmentation(Section):
+    """What is taken out of a model: label maps, exact histograms, logits, unit activations.
+
+    ``sample_voxels``: at most that many voxel logits per case and class. ``panels``: how many
+    test subjects get an image panel. ``units_patches``: on how many patches of the test subjects
+    units are looked into, the same ones for all models.
+    """
+
+    window_overlap: Annotated[float, Field(ge=0, lt=1)]
+    window_batch: Count
+    bin_width: Positive
+    joint_bin_width: Positive
+    calibration_bins: Count
+    sample_voxels: Count
+    panels: Annotated[int, Field(ge=0)]
+    units_patches: Annotated[int, Field(ge=0)]
+    full_logits: bool
+    threads: Count
+    seed: Seed
+
+
+class AnalyseSegmentation(Dissection):
+    """Shift, overlap, calibration and dissection. ``surface_tolerance`` in mm."""
+
+    bootstrap: Count
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    surface_tolerance: Positive
+    seed: Seed

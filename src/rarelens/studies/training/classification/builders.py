@@ -1,0 +1,73 @@
+"""Objective and sampler of a classification method, from parameters."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from rarelens.components.objectives._labels import LabelLoss
+from rarelens.errors import RarelensError
+from rarelens.studies.building import build, find
+from rarelens.studies.settings.methods import ClassificationMethod
+
+Labels = NDArray[np.float32]
+
+
+def check_classification_method(name: str, method: ClassificationMethod) -> None:
+    """Build a method as if for two classes.
+
+    Raises:
+        RarelensError: if parts of the method do not exist, do not take their options, or are
+            for segmentation.
+    """
+    component = find("objectives", method.objective)
+    if not (inspect.isclass(component) and issubclass(component, LabelLoss)):
+        raise RarelensError(
+            f"params.yaml: methods.classification.{name}.objective: {method.objective} is for the "
+            "segmentation study; choose an objective for classification"
+        )
+    labels = np.array([[1, 0], [0, 1], [np.nan, 0]], np.float32)
+    image_weights(name, method, labels)
+    build_objective(name, method, labels)
+
+
+def build_objective(name: str, method: ClassificationMethod, labels: Labels) -> nn.Module:
+    """The objective of this method for a training subset.
+
+    Args:
+        name: the method, for messages.
+        method: its parameters.
+        labels: of the training subset, (N, C), 1, 0 or NaN.
+
+    Raises:
+        RarelensError: if there is no such objective, or it does not take its options.
+    """
+    given = {
+        "classes": labels.shape[1],
+        "images": len(labels),
+        "negatives": (labels == 0).sum(axis=0).tolist(),
+        "positives": (labels == 1).sum(axis=0).tolist(),
+    }
+    path = f"methods.classification.{name}"
+    objective: nn.Module = build(
+        "objectives", method.objective, method.options, path, given, kept=("reduction",)
+    )
+    return objective
+
+
+def image_weights(name: str, method: ClassificationMethod, labels: Labels) -> NDArray[np.float64]:
+    """How likely each image of the training subset is to be drawn into a batch, (N,).
+
+    Raises:
+        RarelensError: if there is no such sampler.
+    """
+    try:
+        sampler = find("sampling", method.sampling)
+    except RarelensError as error:
+        path = f"params.yaml: methods.classification.{name}"
+        raise RarelensError(f"{path}: {error}") from error
+    weights: NDArray[np.float64] = sampler(labels)
+    return weights

@@ -1,0 +1,41 @@
+"""The retraining of a head, from parameters."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from rarelens.studies.building import build
+from rarelens.studies.settings.methods import Adjustment
+from rarelens.studies.training.progress import Row
+
+
+class Retraining(Protocol):
+    """What a file of `components.retraining` makes; the package says what it takes and gives."""
+
+    batch_size: int
+    threads: int
+
+    def __call__(self, features: Tensor, labels: Tensor, seed: int) -> tuple[nn.Linear, list[Row]]:
+        """Train a head; see the package."""
+
+
+def check_retraining(name: str, settings: Adjustment) -> None:
+    """Build a retraining of the head.
+
+    Raises:
+        RarelensError: if there is no such retraining, or it does not take its options.
+    """
+    build_retraining(name, settings)
+
+
+def build_retraining(name: str, settings: Adjustment) -> Retraining:
+    """The retraining of ``settings``, a file of `rarelens.components.retraining`.
+
+    Raises:
+        RarelensError: if there is no such retraining, or it does not take its options.
+    """
+    path = f"adjustments.classification.{name}"
+    retraining: Retraining = build("retraining", settings.adjustment, settings.options, path, {})
+    return retraining

@@ -1,0 +1,187 @@
+"""The training loop, on Accelerate: device, mixed precision, clipping, checkpoint state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+
+from rarelens.errors import RarelensError
+from rarelens.studies.cells import Cell
+from rarelens.studies.settings.training import Training
+from rarelens.studies.training.bar import Bar
+from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.training.optimisation import build_optimiser, build_schedule
+from rarelens.studies.training.progress import Progress, Row
+from rarelens.studies.training.task import Task
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The weights that were selected, how the training went, and its speed in this process."""
+
+    weights: dict[str, Tensor]
+    selected_step: int
+    progress: Progress
+    steps_per_second: float
+    device: str
+
+
+def train(
+    cell: Cell,
+    settings: Training,
+    make_task: Callable[[], Task],
+    checkpoints: Checkpoints,
+    on_epoch: Callable[[Row], None],
+) -> Trained:
+    """Train one cell, from its last checkpoint where it has one.
+
+    Args:
+        cell: which.
+        settings: of the training.
+        make_task: makes the task's network and losses; called once the seeds are set.
+        checkpoints: where to resume from and save to.
+        on_epoch: called with each new row of the history.
+
+    Raises:
+        RarelensError: if the loss or its gradient stops being finite, or parameters do not fit
+            together.
+    """
+    trainer = _Trainer(cell, settings, make_task)
+    progress, steps = trainer.progress, trainer.task.steps
+    checkpoints.resume(trainer.accelerator)
+    resumed, begun = progress.step, time.perf_counter()
+    with Bar(cell.name, steps, settings.batch_size, trainer.task.unit, resumed) as bar:
+        while progress.step < steps and not progress.stagnant(settings.patience):
+            on_epoch(trainer.epoch(bar))
+            if len(progress.history) % settings.checkpoint_epochs == 0:
+                checkpoints.save(trainer.accelerator)
+    last = settings.select == "last"
+    return Trained(
+        weights=trainer.weights() if last else progress.best_weights,
+        selected_step=progress.step if last else progress.best_step,
+        progress=progress,
+        steps_per_second=(progress.step - resumed) / (time.perf_counter() - begun),
+        device=str(trainer.accelerator.device),
+    )
+
+
+class _Trainer:
+    """Everything that a training holds, and its epoch and step."""
+
+    def __init__(self, cell: Cell, settings: Training, make_task: Callable[[], Task]) -> None:
+        self.cell, self.settings = cell, settings
+        self.accelerator = _accelerator(cell, settings)
+        self.task = task = make_task()
+        task.to(self.accelerator.device)
+        optimiser = build_optimiser(task.network, task.objective, settings)
+        self.network, self.optimiser, self.schedule = self.accelerator.prepare(
+            task.network, optimiser, build_schedule(optimiser, settings, task.steps)
+        )
+        self.parameters = [*self.network.parameters(), *task.objective.parameters()]
+        self.progress = Progress()
+        self.accelerator.register_for_checkpointing(self.progress, task.objective)
+
+    def epoch(self, bar: Bar) -> Row:
+        """Steps up to the end of the epoch, then validation; returns the history's new row."""
+        progress, losses = self.progress, []
+        until = min(progress.step + self.settings.epoch_steps, self.task.steps)
+        self.network.train()
+        while progress.step < until:
+            losses.append(self._step())
+            bar.show(progress.step, losses[-1])
+        row: Row = {
+            "step": progress.step,
+            "loss": sum(losses) / len(losses),
+            "learning_rate": self.schedule.get_last_lr()[0],
+        }
+        plain = self.accelerator.unwrap_model(self.network)
+        row |= self.task.validate(plain)
+        best = self.settings.select == "best"
+        progress.record(row, row.get(self.task.score), plain.state_dict() if best else None)
+        return row
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights as they are."""
+        state: dict[str, Tensor] = self.accelerator.unwrap_model(self.network).state_dict()
+        return state
+
+    def _step(self) -> float:
+        """One step of the schedule; returns the sum of its losses."""
+        total, separate = 0.0, self.task.separate_steps
+        self.optimiser.zero_grad()
+        for loss in self.task.losses(self.network, self.progress.step):
+            self.accelerator.backward(loss)
+            total += loss.item()
+            if not np.isfinite(total):
+                raise self._not_finite("loss")
+            if separate:
+                self._update()
+        if not separate:
+            self._update()
+        self.schedule.step()
+        self.progress.step += 1
+        self.progress.gradient_evaluations += self.task.gradient_evaluations
+        return total
+
+    def _update(self) -> None:
+        """One optimiser step from the gradients summed so far."""
+        # With fp16, overflowing gradients belong to the search for a scale, and their steps are
+        # left out.
+        if not np.isfinite(self._clip()) and self.settings.precision != "fp16":
+            raise self._not_finite("gradient")
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+    def _clip(self) -> float:
+        """Clip the gradients where that is set; returns their norm before it."""
+        largest = self.settings.gradient_clip
+        if largest is not None:
+            return float(self.accelerator.clip_grad_norm_(self.parameters, largest))
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        return float(torch.nn.utils.get_total_norm(gradients))
+
+    def _not_finite(self, what: str) -> RarelensError:
+        step = self.progress.step
+        return RarelensError(
+            f"{self.cell.name}: the {what} is not finite at step {step + 1} "
+            f"({self.task.culprits(step)}); lower train.{self.cell.task}.learning_rate, set "
+            "gradient_clip, or look at these images"
+        )
+
+
+def check_selection(cell: Cell, settings: Training, lacking: str | None) -> None:
+    """Refuse to select or stop by a validation that there is not.
+
+    Args:
+        cell: which is trained.
+        settings: of its training.
+        lacking: what the validation would need and does not have; None if it has all.
+
+    Raises:
+        RarelensError: if the settings need a validation.
+    """
+    if lacking and (settings.select == "best" or settings.patience is not None):
+        raise RarelensError(
+            f"train.{cell.task}: select 'best' and patience need {lacking}, and {cell.dataset} has "
+            "none; set select: last and patience: null, or split.validation"
+        )
+
+
+def _accelerator(cell: Cell, settings: Training) -> Accelerator:
+    """Fix threads, seeds and algorithms, then choose the device."""
+    if settings.precision == "fp16" and not torch.cuda.is_available():
+        raise RarelensError(
+            f"train.{cell.task}.precision: fp16 needs a GPU, and there is none; use bf16 or no"
+        )
+    torch.set_num_threads(settings.threads)
+    # Some 3-D operations have no deterministic CUDA form: there, warn and keep to a tolerance.
+    torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    set_seed(cell.seed)
+    return Accelerator(mixed_precision=settings.precision)

@@ -1,0 +1,132 @@
+"""Train one cell and write its model and record; an observer is told as it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pandas as pd
+
+from rarelens.errors import RarelensError
+from rarelens.studies.cells import Cell
+from rarelens.studies.files import refuse_link, whole_folder, write_json
+from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.training.loop import Trained
+from rarelens.studies.training.progress import Row
+from rarelens.studies.training.record import describe_run, git_commit
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training, for whoever keeps account of it.
+
+    Attributes:
+        cell: which is trained.
+        identity: digest of all that the weights depend on.
+        parameters: the job's, as plain values.
+        dataset_digest: of the prepared dataset.
+        cases: ids of what it is trained on.
+        samples: in a batch.
+        unit: what they are, in the plural.
+        score: the history's column of the validation.
+        facts: more for the record.
+    """
+
+    cell: Cell
+    identity: str
+    parameters: dict[str, Any]
+    dataset_digest: str
+    cases: Sequence[str]
+    samples: int
+    unit: str
+    score: str
+    facts: dict[str, float]
+
+
+class Observer(Protocol):
+    """Is told of a training as it goes; no result depends on it."""
+
+    def start(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
+        """The training begins, or is taken up again."""
+
+    def epoch(self, row: Row) -> None:
+        """A new row of the history."""
+
+    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+        """The training has ended."""
+
+
+# Makes one, of tags (git commit, dataset digest) and the ids of the training cases.
+Observe = Callable[[dict[str, str], Sequence[str]], Observer]
+
+
+class Unobserved:
+    """An observer that tells nobody."""
+
+    def __init__(self, tags: dict[str, str], cases: Sequence[str]) -> None: ...
+
+    def start(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
+        """As `Observer.start`."""
+
+    def epoch(self, row: Row) -> None:
+        """As `Observer.epoch`."""
+
+    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+        """As `Observer.end`."""
+
+
+def train_and_record(
+    run: Run,
+    train: Callable[[Checkpoints, Callable[[Row], None]], Trained],
+    save: Callable[[Path, Trained], None],
+    observe: Observe,
+) -> None:
+    """Write ``models/…/<cell>/`` and ``records/…/<cell>.json``.
+
+    Args:
+        run: what is trained.
+        train: trains it, given its checkpoints and what to call after each epoch.
+        save: writes the model into a folder.
+        observe: makes the observer.
+
+    Raises:
+        RarelensError: if the model's folder is a symbolic link, and as ``train`` does.
+    """
+    folder = run.cell.folder("models")
+    refuse_link(folder)
+    begun = time.perf_counter()
+    checkpoints = Checkpoints(run.cell.folder("scratch"), run.identity)
+    tags = {"git_commit": git_commit(), "dataset_digest": run.dataset_digest}
+    observer = observe(tags, run.cases)
+    observer.start(run.cell, run.identity, run.parameters)
+    try:
+        trained = train(checkpoints, observer.epoch)
+    except RarelensError:
+        observer.end("FAILED")
+        raise
+    with whole_folder(folder) as target:
+        save(target, trained)
+        write_history(target, trained.progress.history, run.score)
+    seconds = time.perf_counter() - begun
+    record = {
+        "identity": run.identity,
+        "device": trained.device,
+        "steps": trained.progress.step,
+        "gradient_evaluations": trained.progress.gradient_evaluations,
+        **run.facts,
+        "parameters": run.parameters,
+        **tags,
+        **describe_run(seconds, trained.steps_per_second, run.samples, run.unit),
+    }
+    write_json(run.cell.folder("records").with_suffix(".json"), record)
+    observer.end("FINISHED")
+    checkpoints.clear()
+
+
+def write_history(folder: Path, rows: Sequence[Row], score: str) -> None:
+    """Write ``history.csv``: step, loss, learning rate and score, which may be missing."""
+    table = pd.DataFrame(rows, columns=["step", "loss", "learning_rate", score])
+    table.to_csv(folder / "history.csv", index=False, float_format="%.9g")

@@ -1,0 +1,142 @@
+"""Objective and regularisers from parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from rarelens.components.objectives._labels import LabelLoss
+from rarelens.errors import RarelensError
+from rarelens.studies.building import build, check_options, find, needs
+from rarelens.studies.settings.base import Component
+from rarelens.studies.settings.methods import Method
+from rarelens.studies.training.segmentation.terms import Terms
+
+# Arguments that rarelens supplies; the user's options are all others.
+GIVEN = (
+    "class_counts",
+    "class_priors",
+    "classes",
+    "ignore_index",
+    "losses",
+    "rare_classes",
+    "reduction",
+)
+
+
+def check_method(name: str, method: Method) -> None:
+    """Build a method as if for two classes, the second of them rare.
+
+    Raises:
+        RarelensError: if parts of the method do not exist, do not take their options, or do not
+            fit together.
+    """
+    build_terms(name, method, class_counts=(1, 1), rare=(1,))
+
+
+def _check_parts(path: str, method: Method) -> None:
+    """Refuse parts that do not exist, do not take their options, or stand in a wrong place."""
+    _check_task(path, method)
+    takers = [_check("objectives", method.objective, method, path)]
+    _check_losses(path, method)
+    for number, loss in enumerate(method.losses):
+        takers.append(_check("objectives", loss.objective, loss, f"{path}.losses.{number}"))
+    if method.has_base:
+        _check("objectives", method.base, Component(), f"{path}.base")
+    if method.asymmetric and not any(takers):
+        raise _symmetric_only(path, method.objective)
+    for kind, regulariser in method.regularisers.items():
+        at = f"{path}.regularisers.{kind}"
+        if not _check("regularisers", kind, regulariser, at) and regulariser.asymmetric:
+            raise _symmetric_only(at, kind)
+
+
+def _check_task(path: str, method: Method) -> None:
+    """Refuse losses of labels, which the classification study has."""
+    problems = []
+    for key, objective in method.objectives.items():
+        component = find("objectives", objective)
+        if inspect.isclass(component) and issubclass(component, LabelLoss):
+            problems.append(
+                f"params.yaml: {path}.{key}: {objective} is for the classification study; choose "
+                "an objective for segmentation"
+            )
+    if problems:
+        raise RarelensError(*problems)
+
+
+def _check_losses(path: str, method: Method) -> None:
+    """Losses belong to a compound, and a compound stands nowhere else."""
+    path = f"params.yaml: {path}"
+    if _is_compound(method.objective) and not method.losses:
+        raise RarelensError(f"{path}.losses: missing; {method.objective} needs at least one")
+    if method.losses and not _is_compound(method.objective):
+        raise RarelensError(
+            f"{path}.losses: {method.objective} takes no losses; remove them, or choose the "
+            "objective compound"
+        )
+    for number, loss in enumerate(method.losses):
+        if _is_compound(loss.objective):
+            raise RarelensError(
+                f"{path}.losses.{number}.objective: {loss.objective} within a compound; name its "
+                "losses here instead"
+            )
+    if method.has_base and _is_compound(method.base):
+        raise RarelensError(f"{path}.base: {method.base} needs losses; choose a single loss")
+
+
+def _is_compound(objective: str) -> bool:
+    return bool(needs(find("objectives", objective), ["losses"]))
+
+
+def _check(package: str, kind: str, settings: Component, path: str) -> bool:
+    """Check the options of a component; returns whether it has an asymmetric form."""
+    component = find(package, kind)
+    check_options(component, settings.options, GIVEN, path)
+    return bool(needs(component, ["rare_classes"]))
+
+
+def _symmetric_only(path: str, kind: str) -> RarelensError:
+    return RarelensError(
+        f"params.yaml: {path}.asymmetric: {kind} has no asymmetric form; set false"
+    )
+
+
+def build_terms(
+    name: str, method: Method, class_counts: Sequence[int], rare: Sequence[int]
+) -> Terms:
+    """What a step of this method minimises.
+
+    Args:
+        name: the method, for messages.
+        method: its parameters.
+        class_counts: voxels of each class in the training subset.
+        rare: the dataset's rare classes, given to what is asymmetric.
+
+    Raises:
+        RarelensError: if parts of the method do not exist, or do not fit together.
+    """
+    path = f"methods.segmentation.{name}"
+    _check_parts(path, method)
+    given: dict[str, Any] = {
+        "class_counts": list(class_counts),
+        # A class that the subset lacks counts as one voxel: priors of 0 have no logarithm.
+        "class_priors": [max(count, 1) / sum(class_counts) for count in class_counts],
+        "classes": len(class_counts),
+        "rare_classes": list(rare) if method.asymmetric else None,
+    }
+    make = partial(build, kept=GIVEN)
+    given["losses"] = [
+        make("objectives", loss.objective, loss.options, f"{path}.losses.{number}", given)
+        for number, loss in enumerate(method.losses)
+    ]
+    objective = make("objectives", method.objective, method.options, path, given)
+    base = make("objectives", method.base, {}, f"{path}.base", given) if method.has_base else None
+    regularisers = []
+    for kind, settings in method.regularisers.items():
+        own = given | {"rare_classes": list(rare) if settings.asymmetric else None}
+        at = f"{path}.regularisers.{kind}"
+        regularisers.append(make("regularisers", kind, settings.options, at, own))
+    return Terms(objective, base, regularisers)

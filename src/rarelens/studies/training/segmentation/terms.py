@@ -1,0 +1,61 @@
+"""What one optimiser step minimises: the clean loss, and a term for each further pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rarelens.studies.data.segmentation.patches import Batch
+
+
+class Terms:
+    """An objective and regularisers (`rarelens.components.regularisers` states their protocol).
+
+    Args:
+        objective: of logits and target.
+        base: the loss that adversarial training takes its direction from (Li et al., TMI 2021);
+            None where no regulariser asks for it.
+        regularisers: those with ``prepare`` change the batch, those with ``extra`` add a pass.
+    """
+
+    def __init__(
+        self, objective: nn.Module, base: nn.Module | None, regularisers: Sequence[Any]
+    ) -> None:
+        self.objective = objective
+        self.base = base
+        self.preparing = [each for each in regularisers if hasattr(each, "prepare")]
+        self.adding = [each for each in regularisers if hasattr(each, "extra")]
+
+    def to(self, device: torch.device) -> None:
+        """Move what the losses hold."""
+        self.objective.to(device)
+        if self.base is not None:
+            self.base.to(device)
+
+    @property
+    def gradient_evaluations(self) -> int:
+        """Forward and backward passes over a batch that a step takes."""
+        return 1 + sum(int(each.gradient_evaluations) for each in self.adding)
+
+    def prepare(
+        self, batch: Batch, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Images and labels of the batch as the regularisers change them."""
+        images, labels = batch.images, batch.labels
+        for each in self.preparing:
+            images, labels = each.prepare(images, labels, batch.centres, rng)
+        return images, labels
+
+    def losses(
+        self, network: nn.Module, images: Tensor, labels: Tensor, rng: np.random.Generator
+    ) -> Iterator[Tensor]:
+        """The terms, one after the other, so that each graph can be freed before the next."""
+        yield self.objective(network(images), labels)
+        for each in self.adding:
+            inputs, target = each.extra(network, images, labels, self.base, rng)
+            yield self.objective(network(inputs), target)

@@ -1,0 +1,287 @@
+"""The fingerprint of a stage or component holds all code that it can run, and no other."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rarelens.pipeline.lineage.entries import Entries
+from rarelens.pipeline.lineage.fingerprints import write_fingerprints
+from rarelens.pipeline.lineage.syntax import syntax_digest
+from rarelens.pipeline.parameters.whole import read_parameters
+
+ROOT = Path(__file__).parents[3]
+SOURCE = ROOT / "src/rarelens"
+MODULES = sorted(file.relative_to(ROOT / "src").as_posix() for file in SOURCE.rglob("*.py"))
+LEFT_OUT = ("rarelens/pipeline/tracking/", "rarelens/pipeline/lineage/", "rarelens/__init__.py")
+
+
+@pytest.fixture(scope="module")
+def fingerprints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Of the repository, by name."""
+    folder = tmp_path_factory.mktemp("fingerprints")
+    whole = read_parameters(ROOT / "params.yaml")
+    entries = Entries(whole.datasets, whole.networks, whole.methods, whole.adjustments)
+    write_fingerprints(folder, ROOT / "stages", ROOT / "requirements.lock", entries)
+    return {
+        file.relative_to(folder).with_suffix("").as_posix(): json.loads(file.read_text())
+        for file in sorted(folder.rglob("*.json"))
+    }
+
+
+# An independent closure, of files, without grimp.
+
+
+def file_of(module: str) -> str | None:
+    base = SOURCE.parent.joinpath(*module.split("."))
+    for file in (base / "__init__.py", base.with_suffix(".py")):
+        if file.is_file():
+            return file.relative_to(ROOT / "src").as_posix()
+    return None
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
+    """Files of rarelens that a file imports, with the packages around them."""
+    names: set[str] = set()
+    for node in _run(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            names |= {str(node.module), *(f"{node.module}.{each.name}" for each in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {each.name for each in node.names}
+    parents = {".".join(name.split(".")[:end]) for name in names for end in range(1, 9)}
+    found = {file_of(name) for name in parents if name.startswith("rarelens")}
+    return frozenset(each for each in found if each and not each.startswith(LEFT_OUT))
+
+
+def _run(tree: ast.AST) -> list[ast.AST]:
+    """The nodes of a file but for those below ``if TYPE_CHECKING``."""
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            found += [node, *_run(node)]
+    return found
+
+
+def reached(*files: Path) -> set[str]:
+    found: set[str] = set()
+    left = [file for each in files for file in imports(each)]
+    while left:
+        file = left.pop()
+        if file not in found:
+            found.add(file)
+            left += imports(ROOT / "src" / file)
+    return found
+
+
+def test_an_edit_of_any_module_changes_the_stages_that_reach_it_and_no_other(
+    fingerprints: dict[str, dict[str, Any]],
+) -> None:
+    scripts = {f"stages/{file.stem}": file for file in (ROOT / "stages").glob("*.py")}
+    assert {name for name in fingerprints if name.startswith("stages/")} == set(scripts)
+    expected = {name: reached(script) for name, script in scripts.items()}
+    for module in MODULES:
+        name = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        changed = {stage for stage in expected if name in fingerprints[stage]["code"]}
+        assert changed == {stage for stage in expected if module in expected[stage]}, module
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("methods/segmentation/focal", ["objectives/focal.py"]),
+        (
+            "methods/segmentation/asymmetric_combination",
+            [
+                "objectives/focal_margin.py",
+                "objectives/cross_entropy.py",
+                "regularisers/augmentation.py",
+                "regularisers/adversarial.py",
+                "regularisers/mixup.py",
+            ],
+        ),
+        (
+            "methods/segmentation/boundary",
+            ["objectives/compound.py", "objectives/boundary.py", "objectives/dice.py"],
+        ),
+        ("methods/classification/weighted_sampling", ["objectives/bce.py", "sampling/weighted.py"]),
+        ("networks/unet_large", ["networks/unet.py"]),
+        (
+            "adjustments/classification/classifier_retraining",
+            ["retraining/classifier_retraining.py"],
+        ),
+        ("datasets/embedded", ["data/layouts/msd.py"]),
+        ("datasets/nih_chestxray14", ["data/images/layouts/nih.py"]),
+    ],
+)
+def test_a_component_holds_its_files_and_what_they_import(
+    fingerprints: dict[str, dict[str, Any]], name: str, files: list[str]
+) -> None:
+    own = {f"rarelens/{file}" for file in files}
+    around = {f"{folder}/__init__.py" for file in own for folder in Path(file).parents[:-2]}
+    expected = own | around | reached(*(SOURCE.parent / file for file in own | around))
+    assert {file_of(module) for module in fingerprints[name]["code"]} == expected
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_of_any_module_an_edit_counts_and_a_comment_does_not(module: str, tmp_path: Path) -> None:
+    source = (ROOT / "src" / module).read_text()
+    copy = tmp_path / "module.py"
+    copy.write_text("# A comment.\n" + source + "\n\n# Another.\n")
+    assert syntax_digest(copy) == syntax_digest(ROOT / "src" / module)
+    copy.write_text(source + "\n\nedited = True\n")
+    assert syntax_digest(copy) != syntax_digest(ROOT / "src" / module)
+
+
+def test_versions_of_numeric_packages_belong_to_whom_they_move(
+    fingerprints: dict[str, dict[str, Any]],
+) -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    train = fingerprints["stages/train_segmentation"]["packages"]
+    assert {"accelerate", "numpy", "torch"} <= set(train)
+    assert f"torch=={train['torch']} " in lock
+    assert "monai" in fingerprints["networks/unet"]["packages"]
+    # Tools that only move files about.
+    assert not {"dvc", "mlflow", "rich", "typer"} & set(train)
+    assert "torch" not in fingerprints["stages/compare_segmentation"]["packages"]
+
+
+class Copy:
+    """A copy of the code in which files are edited; fingerprints are taken by the stage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        hidden = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for name in ("src", "stages"):
+            shutil.copytree(ROOT / name, folder / name, ignore=hidden)
+        for name in ("params.yaml", "requirements.lock"):
+            shutil.copyfile(ROOT / name, folder / name)
+        self.before = self.take()
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """The stage itself."""
+        return subprocess.run(
+            [sys.executable, "stages/fingerprint.py"],
+            cwd=self.folder,
+            env={"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def take(self) -> dict[str, bytes]:
+        done = self.run()
+        assert done.returncode == 0, done.stderr
+        target = self.folder / "fingerprints"
+        return {
+            file.relative_to(target).with_suffix("").as_posix(): file.read_bytes()
+            for file in target.rglob("*.json")
+        }
+
+    def changed(self) -> set[str]:
+        """Names of the fingerprints that differ from the repository's."""
+        after = self.take()
+        return {name for name, text in after.items() if text != self.before.get(name)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_an_edited_loss_changes_only_the_methods_that_are_made_of_it(copy: Copy) -> None:
+    file = "src/rarelens/components/objectives/tversky.py"
+    copy.edit(file, "from __future__", "# A comment.\nfrom __future__")
+    assert copy.changed() == set()
+    copy.edit(
+        file, "from __future__ import annotations\n", "from __future__ import annotations\nx = 1\n"
+    )
+    assert copy.changed() == {"methods/segmentation/tversky", "methods/segmentation/focal_tversky"}
+
+
+def test_an_import_inside_a_function_counts(copy: Copy) -> None:
+    file = "src/rarelens/components/objectives/dice.py"
+    text = (copy.folder / file).read_text()
+    (copy.folder / file).write_text(
+        text + "\n\ndef late() -> None:\n    import rarelens.components.dice\n"
+    )
+    assert b'"rarelens.components.dice"' not in copy.before["methods/segmentation/dice"]
+    assert b'"rarelens.components.dice"' in copy.take()["methods/segmentation/dice"]
+    (copy.folder / "src/rarelens/components/dice.py").write_text("x = 1\n")
+    assert "methods/segmentation/dice" in copy.changed()
+
+
+def test_a_new_component_changes_nothing_but_its_own_entry(copy: Copy) -> None:
+    own = copy.folder / "src/rarelens/components/objectives/mine.py"
+    shutil.copyfile(copy.folder / "src/rarelens/components/objectives/focal.py", own)
+    assert copy.changed() == set()
+    copy.edit(
+        "params.yaml",
+        "    focal: {objective: focal,",
+        "    mine: {objective: mine}\n    focal: {objective: focal,",
+    )
+    assert copy.changed() == {"methods/segmentation/mine"}
+
+
+def test_a_template_of_the_report_changes_the_report_alone(copy: Copy) -> None:
+    copy.edit("src/rarelens/studies/reporting/page.html.j2", "<html", "<!-- edited --><html")
+    assert copy.changed() == {"stages/report"}
+
+
+def test_tracking_and_lineage_change_nothing(copy: Copy) -> None:
+    for name in ("tracking/live.py", "lineage/stage.py", "__init__.py"):
+        with (copy.folder / "src/rarelens" / name).open("a") as stream:
+            stream.write("\nedited = True\n")
+    assert copy.changed() == set()
+
+
+def test_a_new_version_of_torch_changes_the_trainings_and_not_the_comparison(copy: Copy) -> None:
+    copy.edit("requirements.lock", "torch==2.13.0", "torch==2.14.0")
+    changed = copy.changed()
+    assert {"stages/train_segmentation", "stages/train_classification"} <= changed
+    assert not {"stages/compare_segmentation", "stages/report", "stages/simulate"} & changed
+
+
+def test_a_component_that_does_not_exist_is_told(copy: Copy) -> None:
+    copy.edit("params.yaml", "    focal: {objective: focal,", "    focal: {objective: vocal,")
+    done = copy.run()
+    assert done.returncode == 1
+    assert (
+        "methods.segmentation.focal: objectives: there is no 'vocal'; choose one of" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    # What stood before is whole.
+    assert json.loads((copy.folder / "fingerprints/stages/report.json").read_text())["code"]
+
+
+def test_code_that_is_no_python_is_told_with_its_line(copy: Copy) -> None:
+    for file in ("src/rarelens/components/objectives/focal.py", "stages/report.py"):
+        text = (copy.folder / file).read_text()
+        (copy.folder / file).write_text(f"def (\n{text}")
+        done = copy.run()
+        assert done.returncode == 1
+        assert f"{file}: line 1 is no Python; correct it" in done.stderr
+        assert "Traceback" not in done.stderr
+        (copy.folder / file).write_text(text)
+
+
+def test_without_the_lock_of_packages_the_stage_says_so(copy: Copy) -> None:
+    (copy.folder / "requirements.lock").unlink()
+    done = copy.run()
+    assert done.returncode == 1
+    assert "error: requirements.lock: no such file" in done.stderr
+    assert "Traceback" not in done.stderr

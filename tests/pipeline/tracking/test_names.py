@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rarelens.pipeline.tracking.names import flatten, measures, note, run_name
+from rarelens.studies.cells import Cell
+
+CELL = Cell("segmentation", "brains", "unet", "focal", "0.4", 3)
+
+
+def test_flatten_joins_keys_by_dots() -> None:
+    assert flatten({"a": 1, "b": {"c": 2, "d": {"e": [3]}}, "f": None}) == {
+        "a": 1, "b.c": 2, "b.d.e": [3], "f": None,
+    }  # fmt: skip
+
+
+def test_a_mean_stands_before_its_classes_and_details_last() -> None:
+    summary = {"mean": {"auroc": 0.1234567}, "class": {"a": {"auroc": 0.5, "brier": 1}}}
+    assert list(measures("classification", summary).items()) == [
+        ("test/auroc", 0.123457),
+        ("test/auroc/a", 0.5),
+        ("test_details/brier/a", 1.0),
+    ]
+
+
+def test_classes_of_a_segmentation_may_be_called_anything() -> None:
+    summary = {"mean": {"dice": 0.5}, "class": {"dice": 0.25}}
+    assert measures("segmentation", summary) == {"test/dice/mean": 0.5, "test/dice/class": 0.25}
+
+
+def test_a_run_is_named_after_what_is_looked_for_first() -> None:
+    assert run_name(CELL) == "focal · seed 3 · brains · unet · 0.4"
+
+
+def test_a_description_says_how_an_adjusted_cell_came_about() -> None:
+    assert "Adjusted" not in note(CELL)
+    assert "after training by `threshold`" in note(replace(CELL, method="focal+threshold"))
+    retrained = replace(CELL, task="classification", method="bce+classifier_retraining")
+    assert "trained anew by `classifier_retraining`" in note(retrained)

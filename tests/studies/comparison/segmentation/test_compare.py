@@ -1,0 +1,168 @@
+"""Comparison of methods with the baseline, from analyses written by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from rarelens.errors import RarelensError
+from rarelens.studies.cells import Cell
+from rarelens.studies.comparison.segmentation.compare import compare, read_metrics, write_metrics
+from rarelens.studies.settings.results import Compare
+
+SETTINGS = Compare(bootstrap=200, confidence=0.95, seed=1)
+SUBJECTS = [f"patient_{number}" for number in range(8)]
+
+
+def cell(method, seed=0, fraction="0.5"):
+    return Cell("segmentation", "brain", "unet", method, fraction, seed)
+
+
+def select(table, measure, method, rule="all"):
+    rows = table[
+        (table["measure"] == measure) & (table["method"] == method) & (table["rule"] == rule)
+    ]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+@pytest.fixture
+def study(tmp_path, write):
+    """Baseline, a method that gains .1 on every subject, and one equal to the baseline."""
+    rng = np.random.default_rng(0)
+    cells = []
+    for seed in (0, 1, 2):
+        base = dict(zip(SUBJECTS, rng.uniform(0.2, 0.6, 8), strict=True))
+        better = {case: value + 0.1 for case, value in reversed(base.items())}
+        for method, dice in (("base", base), ("better", better), ("same", base)):
+            write(tmp_path, cell(method, seed), dice)
+            cells.append(cell(method, seed))
+    return tmp_path, cells
+
+
+def test_pairs_by_subject_though_the_cells_list_them_in_another_order(study):
+    analyses, cells = study
+    row = select(compare(cells, analyses, "base", SETTINGS), "dice", "better")
+    assert row["baseline_difference"] == pytest.approx(0.1)
+    assert row["difference_low"] == pytest.approx(0.1)
+    assert row["difference_high"] == pytest.approx(0.1)
+    assert (row["wins"], row["ties"], row["losses"], row["subjects"]) == (8, 0, 0, 8)
+
+
+def test_p_is_corrected_over_the_methods_only(study):
+    analyses, cells = study
+    table = compare(cells, analyses, "base", SETTINGS)
+    better, same = (select(table, "dice", method) for method in ("better", "same"))
+    assert better["p"] == pytest.approx(wilcoxon(np.arange(1, 9)).pvalue)
+    assert better["p_holm"] == pytest.approx(2 * better["p"])
+    assert (same["p"], same["p_holm"], same["ties"]) == (1, 1, 8)
+    empty = ["p", "p_holm", "baseline_difference"]
+    assert np.isnan(select(table, "dice", "base")[empty].tolist()).all()
+
+
+def test_smaller_is_better_where_the_measure_is_a_distance(study):
+    analyses, cells = study
+    row = select(compare(cells, analyses, "base", SETTINGS), "hd95", "better")
+    assert row["baseline_difference"] == pytest.approx(-1)
+    assert (row["wins"], row["losses"]) == (8, 0)
+
+
+def test_a_subject_without_its_pair_stays_out_of_the_difference(tmp_path, write):
+    write(tmp_path, cell("base"), {"a": 0.5, "b": 0.5})
+    write(tmp_path, cell("other"), {"b": 0.7, "c": 0.0})
+    table = compare([cell("base"), cell("other")], tmp_path, "base", SETTINGS)
+    row = select(table, "dice", "other")
+    assert row["mean"] == pytest.approx(0.35)
+    assert row["baseline_difference"] == pytest.approx(0.2)
+    assert (row["wins"], row["ties"], row["losses"]) == (1, 0, 0)
+    assert select(table, "missed", "other")["mean"] == 0.5
+
+
+def test_shift_is_each_test_subjects_distance_from_the_mean_training_subject(tmp_path, write):
+    write(tmp_path, cell("base"), {"a": 0.5, "b": 0.5}, {"a": -1.0, "b": 0.0}, {"t": 2.0, "u": 4.0})
+    write(tmp_path, cell("other"), {"a": 0.5, "b": 0.5}, {"b": 2.0, "a": 2.0}, {"t": 3.0, "u": 3.0})
+    table = compare([cell("base"), cell("other")], tmp_path, "base", SETTINGS)
+    base, other = (select(table, "shift_mean", method) for method in ("base", "other"))
+    assert base["mean"] == pytest.approx(-3.5)
+    assert other["mean"] == pytest.approx(-1.0)
+    # Paired: a changes by +3, b by +2; both move closer to no shift.
+    assert other["baseline_difference"] == pytest.approx(2.5)
+    assert (other["wins"], other["losses"]) == (2, 0)
+    assert select(table, "margin_train", "base")["mean"] == pytest.approx(3.0)
+
+
+def test_pooled_measures_have_a_difference_and_no_test(study):
+    analyses, cells = study
+    row = select(compare(cells, analyses, "base", SETTINGS), "ece_test", "better")
+    assert (row["mean"], row["baseline_difference"], row["subjects"]) == (0.03, 0, 0)
+    assert np.isnan(row[["p", "ci_low", "difference_low"]].tolist()).all()
+
+
+def test_fewer_than_three_seeds_do_not_suffice(study):
+    analyses, cells = study
+    assert compare(cells, analyses, "base", SETTINGS)["sufficient_seeds"].all()
+    two = [cell for cell in cells if cell.seed < 2]
+    assert not compare(two, analyses, "base", SETTINGS)["sufficient_seeds"].any()
+
+
+def written(table, folder):
+    write_metrics(table, folder / "metrics.json", folder / "metrics.csv")
+    return (folder / "metrics.json").read_bytes(), (folder / "metrics.csv").read_bytes()
+
+
+def test_bytes_do_not_depend_on_the_order_of_cells(study, tmp_path):
+    analyses, cells = study
+    forth = written(compare(cells, analyses, "base", SETTINGS), tmp_path)
+    back = written(compare(cells[::-1], analyses, "base", SETTINGS), tmp_path)
+    assert forth == back
+
+
+def test_folders_of_cells_outside_the_study_are_not_counted(study, tmp_path):
+    analyses, cells = study
+    fewer = [cell for cell in cells if cell.method != "same" and cell.seed < 2]
+    before = written(compare(fewer, analyses, "base", SETTINGS), tmp_path)
+    for gone in set(cells) - set(fewer):
+        shutil.rmtree(gone.folder(str(analyses)))
+    assert before == written(compare(fewer, analyses, "base", SETTINGS), tmp_path)
+
+
+def test_metrics_hold_numbers_only_and_no_case(study, tmp_path):
+    analyses, cells = study
+    table = compare(cells, analyses, "base", SETTINGS)
+    table.loc[(table["measure"] == "hd95") & (table["method"] == "same"), "mean"] = np.nan
+    tree, text = written(table, tmp_path)
+    node = json.loads(tree)["brain"]["unet"]["0.5"]
+    expected = float(f"{select(table, 'dice', 'better')['mean']:.6g}")
+    assert node["better"]["lesion"]["dice"] == expected
+    assert "hd95" not in node["same"]["lesion"]
+    assert b"patient" not in tree + text
+
+
+def test_metrics_are_read_as_they_were_written(study, tmp_path):
+    analyses, cells = study
+    table = compare(cells, analyses, "base", SETTINGS)
+    written(table, tmp_path)
+    back = read_metrics(tmp_path / "metrics.csv")
+    row = select(back, "dice", "better")
+    assert (row["fraction"], row["seeds"], row["sufficient_seeds"]) == ("0.5", 3, True)
+    assert row["baseline_difference"] == pytest.approx(0.1)
+
+
+def test_every_missing_folder_is_named(study):
+    analyses, cells = study
+    absent = [cell("base", 8), cell("better", 9)]
+    with pytest.raises(RarelensError) as raised:
+        compare([*cells, *absent], analyses, "base", SETTINGS)
+    assert len(raised.value.problems) == 2
+    for gone in absent:
+        assert str(gone.folder(str(analyses))) in str(raised.value)
+
+
+def test_baseline_outside_the_study_is_refused(study):
+    analyses, cells = study
+    with pytest.raises(RarelensError, match="'focal' is not among"):
+        compare(cells, analyses, "focal", SETTINGS)

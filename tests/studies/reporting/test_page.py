@@ -1,0 +1,172 @@
+"""The page: complete, self-contained, safe, and without case ids."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from rarelens.errors import RarelensError
+from rarelens.studies.reporting.page import write_report
+from rarelens.studies.settings.results import Report
+
+SETTINGS = Report(dpi=40)
+
+
+class Reader(HTMLParser):
+    """Tags and text of a page; complains about nothing, so the tests look for themselves."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def write(study, target, simulated=False):
+    target.mkdir()
+    names = [study.cells[0].dataset] if simulated else []
+    studies = {"segmentation": study.cells, "classification": []}
+    write_report(target, studies, study.analyses, study.metrics.parent, names, SETTINGS)
+    return (target / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def target(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "report"
+    write(study, folder, simulated=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(target):
+    return (target / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_method_has_its_line(page, study):
+    reader = Reader(page)
+    rows = [attributes for tag, attributes in reader.tags if attributes.get("scope") == "row"]
+    methods = {cell.method for cell in study.cells}
+    assert len(rows) == len(methods)
+    for method in methods:
+        assert method.replace("_", " ") in reader.text
+
+
+def test_page_is_self_contained(page):
+    markup = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", page)
+    assert not re.search(r"https?:", markup)
+    assert "<script" not in markup
+    assert "<link" not in markup
+    assert set(re.findall(r'src="([^"]*)"', markup)) == {"data:"}
+    assert "url(" not in markup
+
+
+def test_every_picture_has_its_words_and_its_file(page, target):
+    pictures = [attributes for tag, attributes in Reader(page).tags if tag == "img"]
+    assert len(pictures) == len(list((target / "figures").glob("*.png"))) == 6
+    assert all(len(attributes["alt"]) > 20 for attributes in pictures)
+
+
+def test_no_case_id_anywhere(target):
+    for file in target.rglob("*"):
+        if file.is_file():
+            assert b"patient_" not in file.read_bytes()
+
+
+def test_simulated_data_are_called_so_and_real_ones_are_not(page, study, tmp_path):
+    assert "What is simulated" in page
+    assert "What is simulated" not in write(study, tmp_path / "real")
+
+
+def test_headline_says_what_the_numbers_say(page, study):
+    table = pd.read_csv(study.metrics)
+    rows = table[(table["method"] == "cross_entropy") & (table["class"] == "lesion")]
+    shift = rows[rows["measure"] == "shift_mean"].iloc[0]
+    text = Reader(page).text
+    assert f"a shift of −{abs(shift['mean']):.2f}" in text
+    assert f"95% interval −{abs(shift['ci_low']):.2f} to −{abs(shift['ci_high']):.2f}" in text
+    assert "after Holm's correction over 2: in Dice" in text
+    assert "no claim" not in text
+
+
+def test_two_seeds_make_no_claim(build, tmp_path):
+    study = build(tmp_path, ("base", "other"), (0, 1), subjects=5)
+    text = Reader(write(study, tmp_path / "report")).text
+    assert "fewer than three seeds: no claim" in text
+    assert "after Holm's correction over" not in text
+
+
+def test_names_are_escaped(build, tmp_path):
+    study = build(tmp_path, ("base",), (0,), rare=("<img src=x onerror=alert(1)>",), subjects=4)
+    page = write(study, tmp_path / "report")
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_page_is_the_same_twice(study, page, tmp_path):
+    assert write(study, tmp_path / "again", simulated=True) == page
+
+
+def test_plots_hold_tidy_numbers(target, study):
+    with (target / "plots" / "margins.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == [
+        "dataset", "network", "fraction", "method", "class", "side", "margin", "density",
+    ]  # fmt: skip
+    assert {row["side"] for row in rows} == {"train", "test"}
+    assert {row["class"] for row in rows} == {"background", "lesion"}
+    overlap = pd.read_csv(target / "plots" / "overlap.csv")
+    assert len(overlap) == 3 * 3
+    assert overlap["mean"].between(0, 1).all()
+
+
+def test_missing_comparison_is_told(study, tmp_path):
+    studies = {"segmentation": study.cells}
+    with pytest.raises(RarelensError, match=r"segmentation\.csv: no such file"):
+        write_report(tmp_path, studies, study.analyses, tmp_path, [], SETTINGS)
+
+
+def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
+    analyses, metrics = tmp_path / "analyses", tmp_path / "metrics"
+    for one in (study, classification):
+        shutil.copytree(one.root / "analyses", analyses, dirs_exist_ok=True)
+        shutil.copytree(one.root / "metrics", metrics, dirs_exist_ok=True)
+    target = tmp_path / "report"
+    target.mkdir()
+    studies = {"segmentation": study.cells, "classification": classification.cells}
+    write_report(target, studies, analyses, metrics, [], SETTINGS)
+    whole = (target / "index.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="([^"]*)">', whole)
+    assert sections == ["brain-unet-0.5", "slices-light_cnn-1", "glossary"]
+    assert all(f'href="#{name}"' in whole for name in sections)
+    text = Reader(whole).text
+    assert "Segmentation study: 9 trained models" in text
+    assert "Classification study: 12 trained models" in text
+    # The segmentation study's own section does not know of the other.
+    section = re.search(r'<section id="brain.*?</section>', whole, re.DOTALL)[0]
+    assert section in page.replace("; simulated data", "")
+
+
+def test_a_switched_off_study_leaves_no_trace(page):
+    text = Reader(page).text
+    assert "lassification" not in text
+    assert "AUROC" not in text
+
+
+def test_no_study_at_all_is_refused(tmp_path):
+    studies = {"segmentation": [], "classification": []}
+    with pytest.raises(RarelensError, match=r"no study has any.*params\.yaml"):
+        write_report(tmp_path, studies, tmp_path, tmp_path, [], SETTINGS)

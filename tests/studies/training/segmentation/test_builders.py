@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from rarelens.errors import RarelensError
+from rarelens.studies.settings.methods import Method
+from rarelens.studies.training.segmentation.builders import (
+    build_terms,
+    check_method,
+)
+from rarelens.studies.training.segmentation.job import Job
+
+MakeJob = Callable[..., Job]
+
+
+def test_rare_classes_go_to_asymmetric_methods_only() -> None:
+    given = [
+        build_terms("m", Method(objective="focal", asymmetric=flag), [9, 1, 1], [2]).objective
+        for flag in (True, False)
+    ]
+    assert given[0].rare_classes == [2]
+    assert given[1].rare_classes == ()
+
+
+def test_class_counts_decide_the_weights() -> None:
+    logits = torch.zeros(1, 3, 3, 1, 1)
+    target = torch.tensor([0, 1, 2]).view(1, 3, 1, 1)
+    method = Method(objective="weighted_cross_entropy", power=1.0)
+    # Weights 1/n, normalised to mean 1; every term of the loss is log 3.
+    loss = build_terms("m", method, [4, 2, 1], [1]).objective(logits, target)
+    assert loss.item() == pytest.approx(math.log(3), rel=1e-6)
+    only_last = build_terms("m", method, [4, 2, 1], [1]).objective(
+        logits[:, :, :1], torch.full((1, 1, 1, 1), 2)
+    )
+    assert only_last.item() == pytest.approx(math.log(3) * 3 / (1 + 0.5 + 0.25), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ({"objective": "nothing"}, "there is no 'nothing'; choose one of"),
+        ({"objective": "focal", "gama": 1.0}, r"methods.segmentation.mine.gama: unknown key"),
+        ({"objective": "focal", "gamma": -1.0}, r"methods.segmentation.mine.gamma: .* not -1.0"),
+        ({"objective": "cross_entropy", "asymmetric": True}, "has no asymmetric form; set false"),
+        ({"objective": "focal", "rare_classes": [1]}, r"mine.rare_classes: unknown key"),
+        ({"objective": "compound"}, r"^params.yaml: methods.segmentation.mine.losses: missing;"),
+        ({"objective": "focal", "base": "compound"}, r"mine.base: compound needs losses"),
+        ({"objective": "focal", "losses": ({"objective": "ldam"},)}, "mine.losses: focal takes no"),
+        (
+            {"objective": "compound", "losses": ({"objective": "compound"},)},
+            "mine.losses.0.objective: compound within a compound",
+        ),
+        (
+            {"objective": "compound", "losses": ({"objective": "focal"},), "weights": [1.0, 1.0]},
+            "mine: compound: there are 1 losses and 2 weights",
+        ),
+    ],
+)
+def test_impossible_methods_are_refused(method: dict, sentence: str) -> None:
+    with pytest.raises(RarelensError, match=sentence):
+        check_method("mine", Method(**method))
