@@ -1,4 +1,4 @@
-"""The Python of docs/how-to/own-method.md does what it says."""
+"""The Python of docs/how-to/losses-in-your-code.md does what it says."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ from rarelens.studies import building as components
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.training.segmentation.builders import build_terms
 
-PAGE = Path(__file__).parents[1] / "docs/how-to/own-method.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+PAGES = Path(__file__).parents[1] / "docs/how-to"
+
+
+def blocks(page: str) -> list[str]:
+    text = (PAGES / page).read_text(encoding="utf-8")
+    return re.findall(r"```python[^\n]*\n(.*?)```", text, flags=re.DOTALL)
+
+
+BLOCKS = blocks("losses-in-your-code.md")
 
 
 @pytest.fixture
@@ -29,8 +36,10 @@ def patch() -> dict[str, object]:
     }
 
 
-def test_a_new_file_and_an_entry_are_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "log_cosh_dice.py").write_text(BLOCKS[0])
+def test_the_loss_that_is_added_has_its_value_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log_cosh_dice.py").write_text(blocks("add-a-loss.md")[0])
     monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(tmp_path)])
     components.find.cache_clear()
     method = Method(objective="log_cosh_dice", smooth=1e-5)
@@ -44,10 +53,10 @@ def test_a_new_file_and_an_entry_are_all(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_plain_loop_gives_gradients(patch: dict[str, object]) -> None:
-    exec(BLOCKS[1], patch)
+    exec(BLOCKS[0], patch)
     assert patch["network"].weight.grad.abs().sum() > 0
     clean = patch["value"].item()
-    exec(BLOCKS[2], patch)
+    exec(BLOCKS[1], patch)
     assert patch["value"].item() > clean
 
 
@@ -57,7 +66,7 @@ def test_monai_s_loss_takes_labels_with_a_channel(patch: dict[str, object]) -> N
         "SupervisedTrainer": received.update,
         "FocalMarginLoss": objectives.FocalMarginLoss,
     }
-    exec(BLOCKS[3].replace("...,", ""), names)
+    exec(BLOCKS[2].replace("...,", ""), names)
     logits, labels = patch["network"](patch["images"]), patch["labels"]
     with_channel = labels[:, None].float()
     expected = objectives.FocalMarginLoss(gamma=2.0, margin=1.0, rare_classes=[1])(logits, labels)
@@ -90,7 +99,7 @@ def test_nnunet_s_trainer_builds_a_loss_of_several_resolutions(
     ):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace(**content))
     made: dict[str, object] = {}
-    exec(BLOCKS[4], made)
+    exec(BLOCKS[3], made)
     loss = made["nnUNetTrainerAsymmetric"]()._build_loss()
     logits, labels = patch["network"](patch["images"]), patch["labels"][:, None].float()
     fine = [logits, logits[..., ::2, ::2, ::2], logits[..., ::4, ::4, ::4]]

@@ -1,0 +1,50 @@
+"""Follow a page of the documentation: write its files, merge its parameters, run its commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from working_copy import ROOT, Project
+
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+
+
+def follow(page: str, project: Project) -> list[str]:
+    """Do what a page says, from its top to its end; returns what its commands have printed."""
+    said = []
+    for kind, title, content in BLOCK.findall((ROOT / "docs" / page).read_text("utf-8")):
+        if title == "params.yaml":
+            project.change(lambda parameters, own=content: _merge(parameters, YAML().load(own)))
+        elif title:
+            file: Path = project.folder / title
+            file.write_text(_added(file, content) if kind == "diff" else content)
+        elif kind == "sh":
+            for line in content.splitlines():
+                done = project.run(*line.split())
+                assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+                said.append(done.stdout)
+    return said
+
+
+def _added(file: Path, diff: str) -> str:
+    """The file with the lines of a diff that begin with + put behind those before them."""
+    text = file.read_text()
+    for hunk in re.findall(r"((?:^ .*\n)+)((?:^\+.*\n)+)", diff, re.MULTILINE):
+        before, new = ("".join(re.findall(r"^.(.*\n)", own, re.MULTILINE)) for own in hunk)
+        assert text.count(before) == 1, (
+            f"{file}: {before!r} stands there {text.count(before)} times"
+        )
+        text = text.replace(before, before + new)
+    return text
+
+
+def _merge(parameters: Any, new: Any) -> None:
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(parameters.get(key), dict):
+            _merge(parameters[key], value)
+        else:
+            parameters[key] = value

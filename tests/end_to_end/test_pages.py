@@ -1,0 +1,41 @@
+"""The how-to pages do what they say, followed to the letter in a working copy."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from end_to_end.pages import follow
+from working_copy import Project
+
+
+def test_add_a_loss(clone: Project) -> None:
+    validated, planned, ran = follow("how-to/add-a-loss.md", clone)
+    assert "no problem found" in validated
+    assert "train@hippocampus-unet-log_cosh_dice-1-0" in planned
+    trained = [line for line in ran.splitlines() if "Running stage" in line and "train@" in line]
+    assert len(trained) == 1
+    assert "log_cosh_dice" in trained[0]
+    metrics = json.loads(clone.read("metrics/segmentation.json"))
+    assert "log_cosh_dice" in metrics["hippocampus"]["unet"]["1"]
+
+
+def test_add_a_network(clone: Project) -> None:
+    def keep_two(parameters: dict) -> None:
+        parameters["study"]["segmentation"] |= {"adjusted": [], "adjustments": []}
+
+    clone.change(keep_two)
+    follow("how-to/add-a-network.md", clone)
+    metrics = json.loads(clone.read("metrics/segmentation.json"))
+    assert set(metrics["hippocampus"]) == {"unet", "plain_cnn"}
+
+
+def test_add_a_layout(clone: Project) -> None:
+    source, target = clone.raw / "hippocampus", clone.folder / "data/raw/mine"
+    for kind, name in (("imagesTr", "scans"), ("labelsTr", "masks")):
+        shutil.copytree(source / kind, target / name)
+    (target / "classes.txt").write_text("background anterior posterior")
+    follow("how-to/add-a-layout.md", clone)
+    description = json.loads(clone.read("data/prepared/mine/dataset.json"))
+    assert description["classes"] == ["background", "anterior", "posterior"]
+    assert len(list((clone.folder / "data/prepared/mine/images").iterdir())) == 12
