@@ -26,21 +26,20 @@ __all__ = [
     "statistics",
 ]
 
-_MODULES = {
-    "predict": "studies.models.segmentation.prediction",
-    "statistics": "measures.statistics",
+# Where a name is that is no package of components, and the extra that it needs.
+_OTHERS = {
+    "predict": ("studies.models.segmentation.prediction", "pipeline"),
+    "statistics": ("measures.statistics", "measures"),
 }
-_EXTRAS = {"measures": "measures", "studies": "pipeline"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    path = _MODULES.get(name, f"components.{name}")
+    path, extra = _OTHERS.get(name, (f"components.{name}", "monai"))
     try:
         module = import_module(f"{__name__}.{path}")
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(path.partition(".")[0], "monai")
         raise ImportError(f"{name}: {error}; pip install 'rarelens[{extra}]'") from error
     return module if path.rpartition(".")[2] == name else getattr(module, name)
 
