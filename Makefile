@@ -36,7 +36,7 @@ ui: env  ## Browse the runs at http://127.0.0.1:5000
 lock:  ## Pin anew what pyproject.toml asks for.
 	pip-compile --quiet --upgrade --extra dev --strip-extras --no-header --annotation-style=line \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
-	sed -i 's/+cpu//' requirements.lock
+	sed -i 's/+cpu//; /^rarelens @/d; /^#/d' requirements.lock
 
 clean:  ## Remove the environment; data, models and results stay.
 	rm -rf $(VENV)

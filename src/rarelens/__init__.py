@@ -1,3 +1,48 @@
-"""rarelens: see what class imbalance does to a network."""
+"""rarelens: see what class imbalance does to a network.
+
+Everything is imported when it is first asked for. Objectives, regularisers, networks, sampling and
+adjustments need torch and NumPy alone; other names say which extra they need, if it is missing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rarelens.components import adjustments, networks, objectives, regularisers, sampling
+    from rarelens.measures import statistics
+    from rarelens.studies.models.segmentation.prediction import predict
 
 __version__ = "0.1.0"
+__all__ = [
+    "__version__",
+    "adjustments",
+    "networks",
+    "objectives",
+    "predict",
+    "regularisers",
+    "sampling",
+    "statistics",
+]
+
+# Where a name is that is no package of components, and the extra that it needs.
+_OTHERS = {
+    "predict": ("studies.models.segmentation.prediction", "pipeline"),
+    "statistics": ("measures.statistics", "measures"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    path, extra = _OTHERS.get(name, (f"components.{name}", "monai"))
+    try:
+        module = import_module(f"{__name__}.{path}")
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{name}: {error}; pip install 'rarelens[{extra}]'") from error
+    return module if path.rpartition(".")[2] == name else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

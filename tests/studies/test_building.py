@@ -52,7 +52,7 @@ def objectives_folder(monkeypatch, tmp_path):
 
 def test_a_component_is_found_by_the_name_of_its_file():
     assert find("objectives", "focal").__name__ == "FocalLoss"
-    assert find("networks", "unet").__name__ == "unet"
+    assert find("networks", "unet").__name__ == "UNet"
 
 
 @pytest.mark.parametrize("name", ["foccal", "_voxels", "focal.py", ""])

@@ -31,7 +31,7 @@ def test_the_names_of_the_issues_are_exported():
         "DiceCrossEntropyLoss", "GeneralisedDiceLoss", "TverskyLoss", "FocalTverskyLoss",
         "BoundaryLoss", "HausdorffLoss", "BinaryCrossEntropyLoss", "WeightedBCELoss",
         "InterClassWeightedBCELoss", "SigmoidFocalLoss", "ClassBalancedFocalLoss",
-        "AsymmetricLoss", "MultiTaskLoss", "SigmoidLogitAdjustedLoss", "SigmoidLDAMLoss",
+        "AsymmetricMultiLabelLoss", "MultiTaskLoss", "SigmoidLogitAdjustedLoss", "SigmoidLDAMLoss",
         "DistributionBalancedLoss",
     ]  # fmt: skip
     assert len(names) == len(FILES)

@@ -145,7 +145,7 @@ def test_asymmetric(z, y, plus, minus, clip):
         p = max(sigmoid(z) - clip, 0)
         return p**minus * -math.log1p(-p)
 
-    check(o.AsymmetricLoss(plus, minus, clip), z, y, expected)
+    check(o.AsymmetricMultiLabelLoss(plus, minus, clip), z, y, expected)
 
 
 def test_multi_task(z, y):

@@ -28,7 +28,7 @@ def gradients(loss, logits, targets) -> torch.Tensor:
 EVEN = [50.0, 7.0, 1.0, 300.0, 20.0]
 IDENTITIES = {
     "focal, γ = 0, α = ½": lambda z, y: 2 * o.SigmoidFocalLoss(0.5, 0.0)(z, y),
-    "asymmetric, γ = 0, m = 0": o.AsymmetricLoss(0.0, 0.0, 0.0),
+    "asymmetric, γ = 0, m = 0": o.AsymmetricMultiLabelLoss(0.0, 0.0, 0.0),
     "weighted, n⁺ = n⁻": o.WeightedBCELoss(EVEN, EVEN),
     "inter-class, equal n": o.InterClassWeightedBCELoss([9] * 5),
     "class-balanced, β = 0, γ = 0": lambda z, y: (
@@ -91,13 +91,13 @@ def test_focal_equals_that_of_monai(logits, targets, alpha, gamma):
 
 
 def test_asymmetric_with_equal_exponents_and_no_clip_is_focal(logits, targets):
-    asymmetric = o.AsymmetricLoss(2.0, 2.0, 0.0)(logits, targets)
+    asymmetric = o.AsymmetricMultiLabelLoss(2.0, 2.0, 0.0)(logits, targets)
     torch.testing.assert_close(asymmetric, 2 * o.SigmoidFocalLoss(0.5, 2.0)(logits, targets))
 
 
 def test_asymmetric_drops_negatives_below_the_clip():
     logits = torch.tensor([[-3.5, -2.0]], requires_grad=True)  # p = 0.03 and 0.12
-    o.AsymmetricLoss()(logits, torch.zeros(1, 2)).backward()
+    o.AsymmetricMultiLabelLoss()(logits, torch.zeros(1, 2)).backward()
     assert logits.grad[0, 0] == 0
     assert logits.grad[0, 1] > 0
 

@@ -25,7 +25,7 @@ FILES = {
     "inter_class_weighted_bce": {},
     "sigmoid_focal": {},
     "class_balanced_focal": {},
-    "asymmetric": {},
+    "asymmetric_multi_label": {},
     "multi_task": {},
     "sigmoid_logit_adjusted": {},
     "sigmoid_ldam": {},
@@ -36,12 +36,15 @@ CASES = {
     "weighted_bce from the batch": ("weighted_bce", {"source": "batch"}),
     "inter_class_weighted_bce, paper code": ("inter_class_weighted_bce", {"paper_code": True}),
     "focal below 1": ("sigmoid_focal", {"gamma": 0.5}),
-    "asymmetric below 1": ("asymmetric", {"gamma_positive": 0.5, "gamma_negative": 0.5}),
-    "asymmetric without clip": ("asymmetric", {"clip": 0.0}),
+    "asymmetric below 1": (
+        "asymmetric_multi_label",
+        {"gamma_positive": 0.5, "gamma_negative": 0.5},
+    ),
+    "asymmetric without clip": ("asymmetric_multi_label", {"clip": 0.0}),
     "sigmoid_ldam, weighted": ("sigmoid_ldam", {"deferred": 1.0}),
     "distribution_balanced, focal": ("distribution_balanced", {"gamma": 2.0, "paper_code": True}),
 }
-WITHOUT_CLASSES = ("bce", "sigmoid_focal", "asymmetric")
+WITHOUT_CLASSES = ("bce", "sigmoid_focal", "asymmetric_multi_label")
 # Losses of a label that depend on the other labels of its image or batch.
 TOGETHER = {"weighted_bce from the batch", "distribution_balanced", "distribution_balanced, focal"}
 

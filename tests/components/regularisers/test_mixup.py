@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rarelens.components.regularisers.mixup import Mixup, mixup
+from rarelens.components.regularisers.mixup import Mixup, mix_patches
 
 RARE = [2, 3]
 
@@ -35,7 +35,7 @@ def pair() -> tuple[Tensor, Tensor]:
 
 def hard(share: float, margin: float) -> tuple[Tensor, list[int], list[int]]:
     images, labels = pair()
-    mixed, target, counts = mixup(images, labels, 1.0, margin, RARE, Fixed(share))
+    mixed, target, counts = mix_patches(images, labels, 1.0, margin, RARE, Fixed(share))
     assert torch.equal(counts, target != -100)
     return mixed, target[0].flatten().tolist(), target[1].flatten().tolist()
 
@@ -70,7 +70,7 @@ def test_weight_equal_to_the_margin_is_ignored() -> None:
 
 def test_symmetric_targets_are_mixed_like_the_images() -> None:
     images, labels = pair()
-    mixed, target, counts = mixup(images, labels, 1.0, generator=Fixed(0.25), classes=4)
+    mixed, target, counts = mix_patches(images, labels, 1.0, generator=Fixed(0.25), classes=4)
     torch.testing.assert_close(mixed[0], torch.full((1, 2, 2, 2), 0.25 * 10 + 0.75 * 20))
     expected = torch.tensor(
         [
@@ -92,13 +92,13 @@ def test_symmetric_targets_are_mixed_like_the_images() -> None:
 def test_partner_is_the_batch_reversed_and_the_middle_one_itself() -> None:
     images = torch.arange(3.0).view(3, 1, 1, 1, 1)
     labels = torch.zeros(3, 1, 1, 1, dtype=torch.long)
-    mixed, _, _ = mixup(images, labels, 1.0, generator=Fixed(0.75), classes=2)
+    mixed, _, _ = mix_patches(images, labels, 1.0, generator=Fixed(0.75), classes=2)
     torch.testing.assert_close(mixed.flatten(), torch.tensor([0.5, 1.0, 1.5]))
 
 
 def test_weight_per_sample() -> None:
     images, labels = pair()
-    mixed, target, _ = mixup(
+    mixed, target, _ = mix_patches(
         images, labels, 1.0, generator=Fixed(0.25, 0.5), classes=4, per_sample=True
     )
     assert mixed.flatten(1)[:, 0].tolist() == [17.5, 15.0]
@@ -110,17 +110,19 @@ def test_voxels_that_did_not_count_still_do_not() -> None:
     labels[0, 0, 0, 0] = -100  # beside a 0
     labels[0, 0, 0, 1] = -100  # beside a rare 2
     labels[:, 0, 1, 0] = -100
-    _, target, counts = mixup(images, labels, 1.0, 0.0, RARE, Fixed(0.5))
+    _, target, counts = mix_patches(images, labels, 1.0, 0.0, RARE, Fixed(0.5))
     assert target.flatten(1)[:, :3].tolist() == [[-100] * 3] * 2
     assert torch.equal(counts, target != -100)
-    _, target, counts = mixup(images, labels, 1.0, generator=Fixed(0.5), classes=4)
+    _, target, counts = mix_patches(images, labels, 1.0, generator=Fixed(0.5), classes=4)
     assert counts[0].flatten().tolist() == [False] * 3 + [True] * 5
     assert target[0].flatten(1)[:, :3].abs().sum() == 0
 
 
 def test_same_generator_same_mixture_and_beta_is_what_is_drawn() -> None:
     images, labels = pair()
-    draws = [mixup(images, labels, 0.2, 0.2, RARE, np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    draws = [
+        mix_patches(images, labels, 0.2, 0.2, RARE, np.random.default_rng(s))[0] for s in (1, 1, 2)
+    ]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     share = np.random.default_rng(1).beta(0.2, 0.2) * 0.8
@@ -129,7 +131,7 @@ def test_same_generator_same_mixture_and_beta_is_what_is_drawn() -> None:
 
 def test_labels_may_be_smaller_than_images() -> None:
     images, labels = torch.randn(2, 1, 6, 6, 6), pair()[1]
-    mixed, target, _ = mixup(images, labels, 1.0, 0.2, RARE, np.random.default_rng(0))
+    mixed, target, _ = mix_patches(images, labels, 1.0, 0.2, RARE, np.random.default_rng(0))
     assert (mixed.shape, target.shape) == (images.shape, labels.shape)
 
 
@@ -150,7 +152,7 @@ def test_symmetric_class_gives_soft_targets_for_one_evaluation() -> None:
     images, labels = pair()
     regulariser = Mixup(4)
     mixed, target = regulariser.extra(nn.Identity(), images, labels, None, Fixed(0.25))
-    expected = mixup(images, labels, 1.0, generator=Fixed(0.25), classes=4)
+    expected = mix_patches(images, labels, 1.0, generator=Fixed(0.25), classes=4)
     assert regulariser.gradient_evaluations == 1
     assert torch.equal(mixed, expected[0])
     assert torch.equal(target, expected[1])
@@ -158,6 +160,6 @@ def test_symmetric_class_gives_soft_targets_for_one_evaluation() -> None:
 
 def test_missing_classes_and_empty_rare_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="classes is missing"):
-        mixup(*pair(), 1.0)
+        mix_patches(*pair(), 1.0)
     with pytest.raises(ValueError, match="rare_classes is empty"):
         Mixup(4, rare_classes=[])

@@ -124,7 +124,7 @@ def test_the_layers_of_params_yaml_are_there_in_grey_and_in_colour(name):
         ({"objective": "bce", "positives": [1]}, ".positives", "unknown key"),
         ({"objective": "bce", "asymmetric": True}, ".asymmetric", "unknown key"),
         ({"objective": "weighted_bce", "source": "epoch"}, ".source", "'dataset' or 'batch'"),
-        ({"objective": "asymmetric", "clip": -1.0}, ".clip", "not -1.0"),
+        ({"objective": "asymmetric_multi_label", "clip": -1.0}, ".clip", "not -1.0"),
         ({"objective": "bce", "sampling": "none"}, "", "there is no 'none'; choose one of class"),
     ],
 )
@@ -147,7 +147,11 @@ def test_a_loss_of_voxels_is_refused(objective):
     ("method", "key", "objective"),
     [
         ({"objective": "bce"}, "objective", "bce"),
-        ({"objective": "asymmetric", "clip": 0.05}, "objective", "asymmetric"),
+        (
+            {"objective": "asymmetric_multi_label"},
+            "objective",
+            "asymmetric_multi_label",
+        ),
         ({"objective": "multi_task"}, "objective", "multi_task"),
         (
             {

@@ -1,7 +1,23 @@
 """Networks, one file each.
 
-A file's component takes ``in_channels`` and ``out_channels`` from the dataset and the rest from
-``params.yaml``, and returns a module. One for segmentation maps images (B, in_channels, X, Y, Z)
-to logits (B, out_channels, X, Y, Z). One for classification is a `Classifier`: it maps images
-(B, in_channels, H, W) to logits (B, out_channels).
+A network of volumes is a `rarelens.components.contracts.SegmentationNetwork`, one of images a
+`ClassificationNetwork`. The classes are imported when they are first asked for.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rarelens.components._lazy import exports
+
+if TYPE_CHECKING:
+    from rarelens.components.networks.deepmedic import DeepMedic
+    from rarelens.components.networks.densenet121 import DenseNet121
+    from rarelens.components.networks.light_cnn import LightCNN
+    from rarelens.components.networks.resnet50 import ResNet50
+    from rarelens.components.networks.segresnet import SegResNet
+    from rarelens.components.networks.unet import UNet
+
+__all__ = ["DeepMedic", "DenseNet121", "LightCNN", "ResNet50", "SegResNet", "UNet"]
+
+__getattr__ = exports(__name__)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 
@@ -63,6 +61,10 @@ def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], needed: s
 
 
 def _read(file: str) -> dict[str, Tensor]:
+    # Imported here, for the networks do without where no weights are given.
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     if not Path(file).is_file():
         raise ValueError(f"{file}: no such file of initial weights; correct networks.….weights")
     try:

@@ -5,21 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Len, Lt
-from monai.networks.nets.unet import UNet
-from torch import nn
+from monai.networks.nets import unet
 
-__all__ = ["unet"]
+__all__ = ["UNet"]
 
 
-def unet(
-    in_channels: int,
-    out_channels: int,
-    channels: Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)] = (16, 32, 64, 64),
-    residual_units: Annotated[int, Ge(0)] = 0,
-    norm: Literal["batch", "instance"] = "batch",
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
-) -> nn.Module:
-    """Build the network.
+class UNet(unet.UNet):  # type: ignore[misc]
+    """From images (B, in_channels, X, Y, Z) to logits (B, out_channels, X, Y, Z).
+
+    The sizes must be divisible by ``2 ** (len(channels) - 1)``.
 
     Args:
         in_channels: image channels.
@@ -28,19 +22,24 @@ def unet(
         residual_units: convolutions per residual block; 0 for plain convolutions.
         norm: normalisation layer.
         dropout: share of features dropped in training.
-
-    Returns:
-        Images (B, in_channels, X, Y, Z) to logits (B, out_channels, X, Y, Z); the sizes must be
-        divisible by ``2 ** (len(channels) - 1)``.
     """
-    network: nn.Module = UNet(
-        spatial_dims=3,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=channels,
-        strides=[2] * (len(channels) - 1),
-        num_res_units=residual_units,
-        norm=norm,
-        dropout=dropout,
-    )
-    return network
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)] = (16, 32, 64, 64),
+        residual_units: Annotated[int, Ge(0)] = 0,
+        norm: Literal["batch", "instance"] = "batch",
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    ) -> None:
+        super().__init__(
+            spatial_dims=3,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=channels,
+            strides=[2] * (len(channels) - 1),
+            num_res_units=residual_units,
+            norm=norm,
+            dropout=dropout,
+        )

@@ -38,12 +38,12 @@ class LabelLoss(nn.Module, ABC):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits (B, C) and targets (B, C) of 1, 0 and NaN (ignored), to the loss."""
         logits = full_precision(logits)
-        positive, negative = signs(logits, targets)
+        positive, negative = positives_and_negatives(logits, targets)
         counted = (positive + negative).sum().clamp(min=1)
         return reduce(self.losses(logits, positive, negative), counted, self.reduction)
 
 
-def signs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def positives_and_negatives(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Which labels are positive and which are negative, (B, C) of 0 and 1 in the logits' type.
 
     Raises:
@@ -60,18 +60,18 @@ def signs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return positive.to(logits), negative.to(logits)
 
 
-def surprise(logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+def binary_cross_entropy(logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """Cross-entropy: −log p of positive labels, −log(1 − p) of negative ones, (B, C)."""
     return -positive * F.logsigmoid(logits) - negative * F.logsigmoid(-logits)
 
 
 def focal(logits: Tensor, positive: Tensor, negative: Tensor, gamma: float) -> Tensor:
     """Cross-entropy attenuated by (1 − p)^γ for positives and p^γ for negatives, (B, C)."""
-    missed = positive * power(-logits, gamma) + negative * power(logits, gamma)
-    return missed * surprise(logits, positive, negative)
+    missed = positive * sigmoid_power(-logits, gamma) + negative * sigmoid_power(logits, gamma)
+    return missed * binary_cross_entropy(logits, positive, negative)
 
 
-def power(logits: Tensor, exponent: float) -> Tensor:
+def sigmoid_power(logits: Tensor, exponent: float) -> Tensor:
     """σ(z)^exponent, by way of its logarithm: the gradient is finite for every exponent."""
     return (exponent * F.logsigmoid(logits)).exp()
 

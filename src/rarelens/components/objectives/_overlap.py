@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from rarelens.components.objectives._voxels import Reduction, full_precision, regions
+from rarelens.components.objectives._voxels import Reduction, full_precision, shares_and_truth
 
 
 def reduce_regions(losses: Tensor, reduction: Reduction) -> Tensor:
@@ -43,7 +43,8 @@ class OverlapLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
-        predicted, truth, counts = regions(full_precision(logits), target, self.ignore_index)
+        logits = full_precision(logits)
+        predicted, truth, counts = shares_and_truth(logits, target, self.ignore_index)
         losses: Tensor = self.monai(predicted, truth)
         # MONAI keeps singleton dimensions for the voxels in some losses, and not in others.
         losses = losses.reshape(losses.shape[: 1 if self.batch else 2])

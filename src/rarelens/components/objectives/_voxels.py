@@ -1,12 +1,12 @@
-"""What the objectives share: precision, targets, classes, margins, reduction."""
+"""What the segmentation objectives share: precision, targets, margins, reduction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 Reduction = Literal["mean", "sum", "none"]
@@ -33,12 +33,14 @@ def is_soft(logits: Tensor, target: Tensor) -> bool:
     )
 
 
-def some_index(logits: Tensor, target: Tensor) -> Tensor:
+def valid_index(logits: Tensor, target: Tensor) -> Tensor:
     """Class indices (B, *spatial), with a class or other at ignored voxels."""
     return target.long().clamp(0, logits.shape[1] - 1)
 
 
-def regions(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
+def shares_and_truth(
+    logits: Tensor, target: Tensor, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Probabilities and one-hot truth, both (B, C, *spatial) and 0 at ignored voxels.
 
     The third is which voxels count, (B, *spatial). Sums of p·y, p·(1−y) and (1−p)·y then leave
@@ -55,28 +57,6 @@ def regions(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, 
     return probabilities * present, truth, counts
 
 
-def class_mask(rare_classes: Sequence[int] | None, logits: Tensor) -> Tensor:
-    """r_c, whether a class is rare, as a Boolean (C,); all classes where ``rare_classes`` is None.
-
-    Raises:
-        ValueError: if a class is not among those of the logits.
-    """
-    classes = logits.shape[1]
-    if rare_classes is None:
-        return torch.ones(classes, dtype=torch.bool, device=logits.device)
-    if outside := [c for c in rare_classes if not 0 <= c < classes]:
-        raise ValueError(f"rare_classes {outside} are not among the {classes} classes")
-    mask = torch.zeros(classes, dtype=torch.bool, device=logits.device)
-    mask[list(rare_classes)] = True
-    return mask
-
-
-def refuse_empty(rare_classes: Sequence[int] | None, consequence: str) -> None:
-    """Refuse an empty list of rare classes, which would undo an asymmetric loss."""
-    if rare_classes is not None and len(rare_classes) == 0:
-        raise ValueError(f"rare_classes is empty: {consequence}; name a class or give None")
-
-
 def check_classes(values: Tensor, logits: Tensor, name: str) -> None:
     """Refuse values (K,) of classes where the logits have another number of classes.
 
@@ -87,12 +67,12 @@ def check_classes(values: Tensor, logits: Tensor, name: str) -> None:
         raise ValueError(f"{name} has {len(values)} entries for {logits.shape[1]} classes")
 
 
-def per_class(values: Tensor, logits: Tensor) -> Tensor:
+def along_classes(values: Tensor, logits: Tensor) -> Tensor:
     """Values of the classes (C,) as (1, C, 1, …), to broadcast against the logits."""
     return values.view(1, -1, *[1] * (logits.ndim - 2))
 
 
-def of_class(values: Tensor, index: Tensor) -> Tensor:
+def value_of_class(values: Tensor, index: Tensor) -> Tensor:
     """The value (of values (C,)) that belongs to the class of each voxel of ``index``."""
     # Several times as fast as values[index].
     return values.index_select(0, index.flatten()).view_as(index)
@@ -101,9 +81,9 @@ def of_class(values: Tensor, index: Tensor) -> Tensor:
 def subtract_margins(logits: Tensor, target: Tensor, margins: Tensor) -> Tensor:
     """Logits z_c − m_c·y_c for margins m (C,) of the classes; at ignored voxels, any."""
     if is_soft(logits, target):
-        return logits - per_class(margins, logits) * target
-    index = some_index(logits, target)
-    return logits.scatter_add(1, index.unsqueeze(1), of_class(-margins, index).unsqueeze(1))
+        return logits - along_classes(margins, logits) * target
+    index = valid_index(logits, target)
+    return logits.scatter_add(1, index.unsqueeze(1), value_of_class(-margins, index).unsqueeze(1))
 
 
 def cross_entropy(
@@ -139,3 +119,24 @@ def reduce(losses: Tensor, counted: Tensor | int, reduction: Reduction) -> Tenso
     if reduction == "none":
         return losses
     return losses.sum() if reduction == "sum" else losses.sum() / counted
+
+
+class ModifiedLogitsLoss(nn.Module, ABC):
+    """A loss on modified logits, which in a compound feed every term.
+
+    Args:
+        base: the loss that the modified logits are given to.
+    """
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+
+    @abstractmethod
+    def modify(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The modified logits z', (B, C, *spatial) in full precision."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
+        loss: Tensor = self.base(self.modify(logits, target), target)
+        return loss

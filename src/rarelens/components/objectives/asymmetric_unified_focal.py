@@ -9,17 +9,16 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
+from rarelens.components._rare_classes import class_mask, refuse_empty
 from rarelens.components.objectives._overlap import reduce_regions
 from rarelens.components.objectives._voxels import (
     Reduction,
-    class_mask,
+    along_classes,
     full_precision,
     is_soft,
-    of_class,
-    per_class,
-    refuse_empty,
-    regions,
-    some_index,
+    shares_and_truth,
+    valid_index,
+    value_of_class,
 )
 from rarelens.components.objectives.focal import FocalLoss
 
@@ -72,7 +71,7 @@ class AsymmetricUnifiedFocalLoss(nn.Module):
         rare = class_mask(self.rare_classes, logits)
         if self.rare_classes is None:
             rare[0] = False
-        predicted, truth, counts = regions(logits, target, self.ignore_index)
+        predicted, truth, counts = shares_and_truth(logits, target, self.ignore_index)
         focal = self._focal(logits, target, rare).flatten(1).sum(1)
         focal = focal / counts.flatten(1).sum(1).clamp(min=1)
         tversky = self._tversky(predicted.flatten(2), truth.flatten(2), rare)
@@ -84,10 +83,10 @@ class AsymmetricUnifiedFocalLoss(nn.Module):
         weights = 1 - self.delta + (2 * self.delta - 1) * rare.to(logits)
         if is_soft(logits, target):
             # The focal loss is linear in the shares.
-            weighted: Tensor = focal(logits, target * per_class(weights, logits))
+            weighted: Tensor = focal(logits, target * along_classes(weights, logits))
             return weighted
         losses: Tensor = focal(logits, target)
-        return losses * of_class(weights, some_index(logits, target))
+        return losses * value_of_class(weights, valid_index(logits, target))
 
     def _tversky(self, predicted: Tensor, truth: Tensor, rare: Tensor) -> Tensor:
         """T of each sample, (B,), from (B, C, N)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from rarelens.components.objectives._labels import LabelLoss, surprise
+from rarelens.components.objectives._labels import LabelLoss, binary_cross_entropy
 from rarelens.components.objectives._voxels import Reduction
 
 __all__ = ["BinaryCrossEntropyLoss"]
@@ -29,4 +29,4 @@ class BinaryCrossEntropyLoss(LabelLoss):
 
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Cross-entropy of each label, (B, C)."""
-        return surprise(logits, positive, negative)
+        return binary_cross_entropy(logits, positive, negative)

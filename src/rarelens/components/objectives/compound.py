@@ -8,8 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from rarelens.components.objectives._modified import ModifiedLogitsLoss
-from rarelens.components.objectives._voxels import full_precision
+from rarelens.components.objectives._voxels import ModifiedLogitsLoss, full_precision
 
 __all__ = ["CompoundLoss"]
 

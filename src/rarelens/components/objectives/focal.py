@@ -10,17 +10,17 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rarelens.components._rare_classes import class_mask
 from rarelens.components.objectives._voxels import (
     Reduction,
-    class_mask,
+    along_classes,
     count,
     cross_entropy,
     full_precision,
     is_soft,
-    of_class,
-    per_class,
     reduce,
-    some_index,
+    valid_index,
+    value_of_class,
 )
 
 __all__ = ["FocalLoss"]
@@ -61,11 +61,11 @@ class FocalLoss(nn.Module):
             return cross_entropy(logits, target, self.ignore_index, self.reduction)
         if is_soft(logits, target):
             losses = -F.log_softmax(logits, 1)
-            attenuation = self._attenuation(losses, per_class(kept, logits))
+            attenuation = self._attenuation(losses, along_classes(kept, logits))
             losses = (target * losses * attenuation).sum(1)
         else:
             losses = cross_entropy(logits, target, self.ignore_index, "none")
-            kept = of_class(kept, some_index(logits, target))
+            kept = value_of_class(kept, valid_index(logits, target))
             losses = losses * self._attenuation(losses, kept)
         return reduce(losses, count(logits, target, self.ignore_index), self.reduction)
 

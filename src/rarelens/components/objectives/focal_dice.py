@@ -8,13 +8,13 @@ from typing import Annotated
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from rarelens.components._rare_classes import class_mask
 from rarelens.components.objectives._overlap import reduce_regions
 from rarelens.components.objectives._voxels import (
     Reduction,
-    class_mask,
+    along_classes,
     full_precision,
-    per_class,
-    regions,
+    shares_and_truth,
 )
 
 __all__ = ["FocalDiceLoss"]
@@ -60,8 +60,8 @@ class FocalDiceLoss(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
         logits = full_precision(logits)
-        kept = per_class(class_mask(self.rare_classes, logits), logits)[:, 1:]
-        predicted, truth, _ = regions(logits, target, self.ignore_index)
+        kept = along_classes(class_mask(self.rare_classes, logits), logits)[:, 1:]
+        predicted, truth, _ = shares_and_truth(logits, target, self.ignore_index)
         predicted, truth = predicted[:, 1:], truth[:, 1:]
         missing = 1 - predicted
         weighted = missing.where(kept, missing ** (1 + self.gamma))

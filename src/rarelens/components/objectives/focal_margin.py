@@ -8,8 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import Tensor
 
-from rarelens.components.objectives._modified import ModifiedLogitsLoss
-from rarelens.components.objectives._voxels import Reduction
+from rarelens.components.objectives._voxels import ModifiedLogitsLoss, Reduction
 from rarelens.components.objectives.focal import FocalLoss
 from rarelens.components.objectives.large_margin import LargeMarginLoss
 

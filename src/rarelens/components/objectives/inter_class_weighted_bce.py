@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from rarelens.components.objectives._labels import LabelLoss, at_least_one, surprise
+from rarelens.components.objectives._labels import LabelLoss, at_least_one, binary_cross_entropy
 from rarelens.components.objectives._voxels import Reduction, check_classes
 
 __all__ = ["InterClassWeightedBCELoss"]
@@ -42,4 +42,4 @@ class InterClassWeightedBCELoss(LabelLoss):
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Weighted cross-entropy of each label, (B, C)."""
         check_classes(self.weights, logits, "positives")
-        return self.weights.to(logits) * surprise(logits, positive, negative)
+        return self.weights.to(logits) * binary_cross_entropy(logits, positive, negative)

@@ -8,12 +8,11 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import Tensor
 
-from rarelens.components.objectives._modified import ModifiedLogitsLoss
+from rarelens.components._rare_classes import class_mask, refuse_empty
 from rarelens.components.objectives._voxels import (
+    ModifiedLogitsLoss,
     Reduction,
-    class_mask,
     full_precision,
-    refuse_empty,
     subtract_margins,
 )
 from rarelens.components.objectives.cross_entropy import CrossEntropyLoss

@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from rarelens.components.objectives._modified import ModifiedLogitsLoss
 from rarelens.components.objectives._voxels import (
+    ModifiedLogitsLoss,
     Reduction,
     check_classes,
     full_precision,

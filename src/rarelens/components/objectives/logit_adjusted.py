@@ -9,12 +9,12 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from rarelens.components.objectives._modified import ModifiedLogitsLoss
 from rarelens.components.objectives._voxels import (
+    ModifiedLogitsLoss,
     Reduction,
+    along_classes,
     check_classes,
     full_precision,
-    per_class,
 )
 from rarelens.components.objectives.cross_entropy import CrossEntropyLoss
 
@@ -59,4 +59,4 @@ class LogitAdjustedLoss(ModifiedLogitsLoss):
         """Logits z + τ log π, (B, C, *spatial)."""
         logits = full_precision(logits)
         check_classes(self.offsets, logits, "class_priors")
-        return logits + per_class(self.offsets.to(logits), logits)
+        return logits + along_classes(self.offsets.to(logits), logits)

@@ -8,7 +8,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from rarelens.components.objectives._labels import LabelLoss, signs, surprise
+from rarelens.components.objectives._labels import (
+    LabelLoss,
+    binary_cross_entropy,
+    positives_and_negatives,
+)
 from rarelens.components.objectives._voxels import Reduction, check_classes
 
 __all__ = ["MultiTaskLoss"]
@@ -34,13 +38,13 @@ class MultiTaskLoss(LabelLoss):
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """The first term of each label, (B, C)."""
         check_classes(self.log_variances, logits, "log_variances")
-        return (-self.log_variances).exp() * surprise(logits, positive, negative)
+        return (-self.log_variances).exp() * binary_cross_entropy(logits, positive, negative)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits (B, C) and targets (B, C) of 1, 0 and NaN (ignored), to the loss."""
         losses = super().forward(logits, targets)
         if self.reduction == "none":
             return losses
-        positive, negative = signs(logits, targets)
+        positive, negative = positives_and_negatives(logits, targets)
         present = (positive + negative).amax(0).to(self.log_variances)
         return losses + 0.5 * (present * self.log_variances).sum()

@@ -11,8 +11,8 @@ from torch import Tensor
 from rarelens.components.objectives._labels import (
     LabelLoss,
     at_least_one,
+    binary_cross_entropy,
     effective_numbers,
-    surprise,
 )
 from rarelens.components.objectives._voxels import Reduction, check_classes
 
@@ -61,5 +61,7 @@ class SigmoidLDAMLoss(LabelLoss):
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Cross-entropy of each label behind its margin, (B, C)."""
         check_classes(self.margins, logits, "positives")
-        losses = surprise(logits - self.margins.to(logits) * positive, positive, negative)
+        losses = binary_cross_entropy(
+            logits - self.margins.to(logits) * positive, positive, negative
+        )
         return self.weights.to(logits) * losses if self.weighted else losses

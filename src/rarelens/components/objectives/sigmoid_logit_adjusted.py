@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import Tensor
 
-from rarelens.components.objectives._labels import LabelLoss, at_least_one, surprise
+from rarelens.components.objectives._labels import LabelLoss, at_least_one, binary_cross_entropy
 from rarelens.components.objectives._voxels import Reduction, check_classes
 
 __all__ = ["SigmoidLogitAdjustedLoss"]
@@ -44,4 +44,4 @@ class SigmoidLogitAdjustedLoss(LabelLoss):
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Cross-entropy of each label on the adjusted logits, (B, C)."""
         check_classes(self.offsets, logits, "positives")
-        return surprise(logits + self.offsets.to(logits), positive, negative)
+        return binary_cross_entropy(logits + self.offsets.to(logits), positive, negative)

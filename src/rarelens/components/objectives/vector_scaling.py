@@ -9,12 +9,12 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from rarelens.components.objectives._modified import ModifiedLogitsLoss
 from rarelens.components.objectives._voxels import (
+    ModifiedLogitsLoss,
     Reduction,
+    along_classes,
     check_classes,
     full_precision,
-    per_class,
 )
 from rarelens.components.objectives.cross_entropy import CrossEntropyLoss
 
@@ -57,4 +57,4 @@ class VectorScalingLoss(ModifiedLogitsLoss):
         logits = full_precision(logits)
         check_classes(self.factors, logits, "class_counts")
         factors, offsets = self.factors.to(logits), self.offsets.to(logits)
-        return logits * per_class(factors, logits) + per_class(offsets, logits)
+        return logits * along_classes(factors, logits) + along_classes(offsets, logits)

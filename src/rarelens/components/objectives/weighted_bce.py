@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rarelens.components.objectives._labels import LabelLoss, at_least_one, surprise
+from rarelens.components.objectives._labels import LabelLoss, at_least_one, binary_cross_entropy
 from rarelens.components.objectives._voxels import Reduction, check_classes
 
 __all__ = ["WeightedBCELoss"]
@@ -47,7 +47,7 @@ class WeightedBCELoss(LabelLoss):
         """Weighted cross-entropy of each label, (B, C)."""
         check_classes(self.ratios, logits, "positives")
         weights = self._weights(positive, negative)
-        return surprise(logits, positive * weights, negative)
+        return binary_cross_entropy(logits, positive * weights, negative)
 
     def _weights(self, positive: Tensor, negative: Tensor) -> Tensor:
         """n⁻/n⁺ of each class, (C,)."""

@@ -1,34 +1,21 @@
 """Segmentation regularisers, one file each; usable alone in any PyTorch training code.
 
-`adversarial_example`, `mixup` and `augment` are plain functions. Beside its function each file
-has the class that the training finds by the name of the file; its arguments, but for
-``rare_classes`` and ``classes``, are the options in ``params.yaml``. ``rare_classes=None`` is the
-symmetric form. A class has ``gradient_evaluations``, how many a step costs beyond the clean one,
-and one of two methods:
-
-``prepare(images, labels, centres, rng) -> images, labels``
-    changes a batch before anything else sees it: images (B, channels, *patch) float32, labels
-    (B, *patch) int64, centres (B,) the class that a patch is centred on, or −1 for a patch placed
-    anywhere; all NumPy.
-``extra(model, images, labels, base_loss, rng) -> images, target``
-    the inputs of one more pass, whose loss the training adds to the clean one; all tensors. The
-    target marks voxels that do not count by −100, or is soft one-hot. Labels may be smaller than
-    images, for a network that loses voxels at the border.
-
-``rng`` is a `numpy.random.Generator` that the training seeds anew at each step.
+`adversarial_example`, `augment` and `mix_patches` are plain functions. Beside its function each
+file has the class that the training finds by the name of the file, a
+`rarelens.components.contracts.Regulariser`. ``rare_classes=None`` is the symmetric form. The names
+are imported when they are first asked for.
 """
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rarelens.components._lazy import exports
 
 if TYPE_CHECKING:
     from rarelens.components.regularisers.adversarial import Adversarial, adversarial_example
     from rarelens.components.regularisers.augmentation import Augmentation, Strength, augment
-    from rarelens.components.regularisers.mixup import Mixup, mixup
+    from rarelens.components.regularisers.mixup import Mixup, mix_patches
 
 __all__ = [
     "Adversarial",
@@ -37,31 +24,9 @@ __all__ = [
     "Strength",
     "adversarial_example",
     "augment",
-    "mixup",
+    "mix_patches",
 ]
 
-_FILES = {
-    "Adversarial": "adversarial",
-    "Augmentation": "augmentation",
-    "Mixup": "mixup",
-    "Strength": "augmentation",
-    "adversarial_example": "adversarial",
-    "augment": "augmentation",
-    "mixup": "mixup",
-}
+_FILES = {"Strength": "augmentation", "augment": "augmentation", "mix_patches": "mixup"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _FILES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
-
-
-class _Package(ModuleType):
-    """Keeps ``mixup`` the function: Python would put the file of that name in its place."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, getattr(value, name, value))
-
-
-sys.modules[__name__].__class__ = _Package
+__getattr__ = exports(__name__, _FILES | {"adversarial_example": "adversarial"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -12,11 +13,10 @@ from annotated_types import Gt
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from rarelens.components.regularisers._rare import IGNORED, is_rare, refuse_empty
+from rarelens.components._rare_classes import IGNORED, is_rare, refuse_empty
+from rarelens.components.contracts import Loss
 
 __all__ = ["Adversarial", "adversarial_example"]
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Adversarial:
@@ -55,6 +55,10 @@ class Adversarial:
             model, images, labels, base_loss, self.epsilon, self.xi, self.rare_classes, rng
         )
         return perturbed, labels
+
+    def facts(self, channels: int, patch: Sequence[int]) -> dict[str, float]:
+        """ε/√N, for ε is of a whole patch, and so depends on the patch size."""
+        return {"epsilon_per_voxel": self.epsilon / math.sqrt(channels * math.prod(patch))}
 
 
 def adversarial_example(

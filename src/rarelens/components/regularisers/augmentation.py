@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 from numpy.typing import NDArray
 
-from rarelens.components.regularisers._rare import refuse_empty
+from rarelens.components._rare_classes import refuse_empty
 
 __all__ = ["Augmentation", "Strength", "augment"]
 
@@ -100,6 +100,10 @@ class Augmentation:
                 images, labels, self.strength.weakened(self.weak), rng, ~chosen
             )
         return images, labels
+
+    def facts(self, channels: int, patch: Sequence[int]) -> dict[str, float]:  # noqa: ARG002
+        """Nothing beside the options."""
+        return {}
 
 
 def augment(

@@ -11,9 +11,9 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rarelens.components.regularisers._rare import IGNORED, is_rare, refuse_empty
+from rarelens.components._rare_classes import IGNORED, is_rare, refuse_empty
 
-__all__ = ["Mixup", "mixup"]
+__all__ = ["Mixup", "mix_patches"]
 
 
 class Mixup:
@@ -59,7 +59,7 @@ class Mixup:
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Mixed images and their target: hard where there are rare classes, soft otherwise."""
-        mixed, target, counts = mixup(
+        mixed, target, counts = mix_patches(
             images,
             labels,
             self.alpha,
@@ -73,8 +73,12 @@ class Mixup:
             target = _one_hot(target, counts, self.classes)
         return mixed, target
 
+    def facts(self, channels: int, patch: Sequence[int]) -> dict[str, float]:  # noqa: ARG002
+        """Nothing beside the options."""
+        return {}
 
-def mixup(
+
+def mix_patches(
     images: Tensor,
     target: Tensor,
     alpha: float,

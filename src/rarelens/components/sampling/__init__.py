@@ -1,14 +1,16 @@
 """Samplers, one file each: how likely each image is to be drawn into a batch.
 
-A file's component is a function ``weights(labels)`` of the training subset's labels (N, C), 1, 0
-or NaN (ignored), that returns non-negative weights (N,), float64, summing to 1. It is plain NumPy
-and knows nothing of the training. `draw` turns weights into batches.
+See `rarelens.components.contracts.Sampler`. `draw` turns weights into batches.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rarelens.components._lazy import exports
+
+__getattr__ = exports(__name__)
 
 
 def draw(weights: NDArray[np.float64], batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
@@ -38,3 +40,14 @@ def draw(weights: NDArray[np.float64], batch_size: int, seed: int, step: int) ->
     ]
     batch: NDArray[np.int64] = np.concatenate(orders)[turns - passes[0] * number]
     return batch
+
+
+def balanced_groups(labels: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which groups (N, G) the images are in: the groups that samplers balance.
+
+    An image is in at least one, and none is empty. First the classes, an image being in those
+    that it is positive for; last, the images without any positive label.
+    """
+    positive = labels == 1
+    member = np.column_stack([positive, ~positive.any(axis=1)])
+    return member[:, member.any(axis=0)]

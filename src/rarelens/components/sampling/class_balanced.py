@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.components.sampling._groups import groups
+from rarelens.components.sampling import balanced_groups
 
 __all__ = ["weights"]
 
@@ -23,6 +23,6 @@ def weights(labels: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         Weights (N,) summing to 1.
     """
-    member = groups(labels)
+    member = balanced_groups(labels)
     shares: NDArray[np.float64] = (member / member.sum(axis=0)).mean(axis=1)
     return shares

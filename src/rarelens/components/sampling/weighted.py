@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.components.sampling._groups import groups
+from rarelens.components.sampling import balanced_groups
 
 __all__ = ["weights"]
 
@@ -26,7 +26,7 @@ def weights(labels: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         Weights (N,) summing to 1.
     """
-    member = groups(labels)
+    member = balanced_groups(labels)
     inverse = 1 / member.sum(axis=0)
     capped = np.minimum(inverse, np.percentile(inverse, PERCENTILE))
     largest = (member * capped).max(axis=1)

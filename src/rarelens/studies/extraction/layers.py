@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from rarelens.components.contracts import UnpaddedNetwork
 from rarelens.errors import RarelensError
 from rarelens.studies.settings.methods import Layers
 
@@ -110,7 +111,7 @@ def check_covering(network: nn.Module, path: str = "layers") -> None:
     Raises:
         RarelensError: if the network sees more than it labels, for it pads nothing.
     """
-    if hasattr(network, "context"):
+    if isinstance(network, UnpaddedNetwork):
         raise RarelensError(
             f"{path}: {type(network).__name__} pads nothing, so that its layers do not cover what "
             "it labels; look into the units of another network"

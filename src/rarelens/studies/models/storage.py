@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rarelens.components.contracts import GivenToNetworks
 from rarelens.errors import RarelensError
 from rarelens.studies.building import check_options, find
 from rarelens.studies.files import write_json
@@ -18,7 +19,7 @@ from rarelens.studies.settings.methods import Network
 
 WEIGHTS = "weights.safetensors"
 CARD = "model.json"
-GIVEN_TO_NETWORKS = ("in_channels", "out_channels")
+GIVEN_TO_NETWORKS = tuple(GivenToNetworks.__annotations__)
 Card = TypeVar("Card", bound=BaseModel)
 
 

@@ -52,7 +52,10 @@ def test_the_sampler_weighs_images() -> None:
     [
         ({"objective": "nothing"}, "there is no 'nothing'; choose one of"),
         ({"objective": "bce", "gamma": 1.0}, "methods.classification.mine.gamma: unknown key"),
-        ({"objective": "asymmetric", "clip": -1.0}, r"classification.mine.clip: .* not -1.0"),
+        (
+            {"objective": "asymmetric_multi_label", "clip": -1.0},
+            r"classification.mine.clip: .* not -1.0",
+        ),
         ({"objective": "bce", "positives": [1]}, "mine.positives: unknown key"),
         ({"objective": "bce", "sampling": "none"}, "classification.mine: sampling: there is no 'n"),
         ({"objective": "cross_entropy"}, "mine.objective: cross_entropy is for the seg"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.components.contracts import GivenToAdjustments
 from rarelens.errors import RarelensError
 from rarelens.studies.building import build
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
@@ -29,7 +30,7 @@ def build_adjustment(
     Raises:
         RarelensError: if there is no such control, or it does not take its options.
     """
-    given = {"class_priors": list(priors), "rare_classes": list(rare)}
+    given: GivenToAdjustments = {"class_priors": list(priors), "rare_classes": list(rare)}
     fit: Fit = build("adjustments", settings.adjustment, settings.options, path, given)
     return fit
 

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from rarelens.components.contracts import is_classifier
 from rarelens.errors import RarelensError
 from rarelens.studies.models.storage import construct, load_weights, read_card, write_model
 from rarelens.studies.settings.classification.datasets import ImagePreprocess
@@ -57,7 +58,7 @@ def build_classifier(network: Network, channels: int, classes: int) -> nn.Module
             classification.
     """
     module = construct(network, channels, classes)
-    if not isinstance(getattr(module, "head", None), nn.Linear):
+    if not is_classifier(module):
         raise RarelensError(
             f"networks: {network.network} gives no logits of whole images; choose a network for "
             "classification"

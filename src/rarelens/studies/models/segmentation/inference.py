@@ -11,6 +11,7 @@ from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
 from torch import nn
 
+from rarelens.components.contracts import UnpaddedNetwork
 from rarelens.components.networks._tiles import segment_wise
 
 
@@ -25,8 +26,8 @@ def dense_logits(
     """Logits (C, X, Y, Z) of an image (channels, X, Y, Z), in evaluation mode and float32.
 
     Windows are weighted by a Gaussian, for a network knows least at their border. A volume
-    smaller than the window is padded with 0, as in training. A network with a ``context`` pads
-    nothing and so is laid out in tiles of its own ``inference_patch``, without overlap.
+    smaller than the window is padded with 0, as in training. A network without padding is laid out
+    in tiles of its own ``inference_patch``, without overlap.
 
     Args:
         network: maps (B, channels, *window) to (B, C, *window).
@@ -35,8 +36,8 @@ def dense_logits(
         overlap: share of a window that the next one covers again.
         window_batch: windows computed at once.
     """
-    if hasattr(network, "context"):
-        return segment_wise(network, image, network.inference_patch, window_batch)  # type: ignore[arg-type]
+    if isinstance(network, UnpaddedNetwork):
+        return segment_wise(network, image, network.inference_patch, window_batch)
     parameter = next(network.parameters())
     was_training = network.training
     network.eval()

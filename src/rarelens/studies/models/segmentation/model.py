@@ -10,6 +10,7 @@ from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from rarelens.components.contracts import UnpaddedNetwork, is_classifier
 from rarelens.errors import RarelensError
 from rarelens.studies.models.storage import construct, load_weights, read_card, write_model
 from rarelens.studies.settings.methods import Method, Network
@@ -50,7 +51,7 @@ def build_network(network: Network, channels: int, classes: int) -> nn.Module:
             classification.
     """
     module = construct(network, channels, classes)
-    if isinstance(getattr(module, "head", None), nn.Linear):
+    if is_classifier(module):
         raise RarelensError(
             f"networks: {network.network} gives no logits of voxels; choose a network for "
             "segmentation"
@@ -63,10 +64,12 @@ def training_patch(
 ) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """The size of the logits of a training patch, and of the image that they are made from.
 
-    A network with a ``context`` (voxels lost on each side) brings its own ``training_patch``.
+    A network without padding brings its own.
     """
-    x, y, z = getattr(network, "training_patch", patch_size)
-    lost = 2 * int(getattr(network, "context", 0))
+    if not isinstance(network, UnpaddedNetwork):
+        return patch_size, patch_size
+    x, y, z = network.training_patch
+    lost = 2 * network.context
     return (x, y, z), (x + lost, y + lost, z + lost)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from rarelens.components.contracts import KEPT, GivenForClassification
 from rarelens.components.objectives._labels import LabelLoss
 from rarelens.errors import RarelensError
 from rarelens.studies.building import build, find
@@ -45,16 +46,14 @@ def build_objective(name: str, method: ClassificationMethod, labels: Labels) -> 
     Raises:
         RarelensError: if there is no such objective, or it does not take its options.
     """
-    given = {
+    given: GivenForClassification = {
         "classes": labels.shape[1],
         "images": len(labels),
         "negatives": (labels == 0).sum(axis=0).tolist(),
         "positives": (labels == 1).sum(axis=0).tolist(),
     }
     path = f"methods.classification.{name}"
-    objective: nn.Module = build(
-        "objectives", method.objective, method.options, path, given, kept=("reduction",)
-    )
+    objective: nn.Module = build("objectives", method.objective, method.options, path, given, KEPT)
     return objective
 
 

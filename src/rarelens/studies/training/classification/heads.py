@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from torch import Tensor, nn
-
+from rarelens.components.contracts import Retraining
 from rarelens.studies.building import build
 from rarelens.studies.settings.methods import Adjustment
-from rarelens.studies.training.progress import Row
-
-
-class Retraining(Protocol):
-    """What a file of `components.retraining` makes; the package says what it takes and gives."""
-
-    batch_size: int
-    threads: int
-
-    def __call__(self, features: Tensor, labels: Tensor, seed: int) -> tuple[nn.Linear, list[Row]]:
-        """Train a head; see the package."""
 
 
 def check_retraining(name: str, settings: Adjustment) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rarelens.components.contracts import Retraining
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.prepared import PreparedImages
@@ -25,7 +26,7 @@ from rarelens.studies.models.classification.classifier import (
 from rarelens.studies.models.storage import WEIGHTS
 from rarelens.studies.settings.methods import Adjustment
 from rarelens.studies.training.checkpoints import Checkpoints
-from rarelens.studies.training.classification.heads import Retraining, build_retraining
+from rarelens.studies.training.classification.heads import build_retraining
 from rarelens.studies.training.classification.outputs import outputs
 from rarelens.studies.training.classification.task import ClassificationTask
 from rarelens.studies.training.identity import identify

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rarelens.components.contracts import Progressive
 from rarelens.components.sampling import draw
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.models.classification.classifier import build_classifier
@@ -65,8 +66,6 @@ class ClassificationTask:
         self.rows = data.table.loc[job.training_images(data), "row"].to_numpy(np.int64)
         labels = data.labels(self.rows)
         self.objective = build_objective(job.cell.method, job.method, labels)
-        # How far the training is, for an objective that changes as it goes.
-        self.tell: Callable[[float], None] | None = getattr(self.objective, "progress", None)
         self.weights = image_weights(job.cell.method, job.method, labels)
         self.device = torch.device("cpu")
 
@@ -83,8 +82,8 @@ class ClassificationTask:
         form = torch.channels_last
         inputs = torch.from_numpy(images).to(self.device, memory_format=form)
         target = torch.from_numpy(self.data.labels(rows)).to(self.device)
-        if self.tell is not None:
-            self.tell(step / self.steps)
+        if isinstance(self.objective, Progressive):
+            self.objective.progress(step / self.steps)
         yield self.objective(network(inputs), target)
 
     def validate(self, network: nn.Module) -> dict[str, float]:

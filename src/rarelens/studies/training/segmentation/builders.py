@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
+from rarelens.components.contracts import KEPT, GivenForSegmentation
 from rarelens.components.objectives._labels import LabelLoss
 from rarelens.errors import RarelensError
 from rarelens.studies.building import build, check_options, find, needs
@@ -14,16 +14,8 @@ from rarelens.studies.settings.base import Component
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.training.segmentation.terms import Terms
 
-# Arguments that rarelens supplies; the user's options are all others.
-GIVEN = (
-    "class_counts",
-    "class_priors",
-    "classes",
-    "ignore_index",
-    "losses",
-    "rare_classes",
-    "reduction",
-)
+# No options of the user's.
+GIVEN = (*GivenForSegmentation.__annotations__, *KEPT)
 
 
 def check_method(name: str, method: Method) -> None:
@@ -120,11 +112,12 @@ def build_terms(
     """
     path = f"methods.segmentation.{name}"
     _check_parts(path, method)
-    given: dict[str, Any] = {
+    given: GivenForSegmentation = {
         "class_counts": list(class_counts),
         # A class that the subset lacks counts as one voxel: priors of 0 have no logarithm.
         "class_priors": [max(count, 1) / sum(class_counts) for count in class_counts],
         "classes": len(class_counts),
+        "losses": [],
         "rare_classes": list(rare) if method.asymmetric else None,
     }
     make = partial(build, kept=GIVEN)
@@ -136,7 +129,7 @@ def build_terms(
     base = make("objectives", method.base, {}, f"{path}.base", given) if method.has_base else None
     regularisers = []
     for kind, settings in method.regularisers.items():
-        own = given | {"rare_classes": list(rare) if settings.asymmetric else None}
+        own = {**given, "rare_classes": list(rare) if settings.asymmetric else None}
         at = f"{path}.regularisers.{kind}"
         regularisers.append(make("regularisers", kind, settings.options, at, own))
     return Terms(objective, base, regularisers)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
 
-from rarelens.components.regularisers.adversarial import Adversarial
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.models.segmentation.model import (
     ModelCard,
@@ -16,6 +14,7 @@ from rarelens.studies.models.segmentation.model import (
 )
 from rarelens.studies.training.loop import Trained
 from rarelens.studies.training.run import Observe, Run, Unobserved, train_and_record
+from rarelens.studies.training.segmentation.builders import build_terms
 from rarelens.studies.training.segmentation.job import Job
 from rarelens.studies.training.segmentation.task import SegmentationTask, train
 
@@ -31,7 +30,7 @@ def train_cell(job: Job, data: PreparedDataset, observe: Observe = Unobserved) -
         samples=job.settings.batch_size,
         unit=SegmentationTask.unit,
         score=SegmentationTask.score,
-        facts=_perturbation(job, data),
+        facts=_facts(job, data),
     )
 
     def save(folder: Path, trained: Trained) -> None:
@@ -40,15 +39,14 @@ def train_cell(job: Job, data: PreparedDataset, observe: Observe = Unobserved) -
     train_and_record(run, partial(train, job, data), save, observe)
 
 
-def _perturbation(job: Job, data: PreparedDataset) -> dict[str, float]:
-    """ε/√N of adversarial training: its ε is of a whole patch, and so depends on the patch size."""
-    regulariser = job.method.regularisers.get("adversarial")
-    if regulariser is None:
+def _facts(job: Job, data: PreparedDataset) -> dict[str, float]:
+    """What the regularisers say of themselves; the counts of the classes play no part there."""
+    if not job.method.regularisers:
         return {}
     network = build_network(job.network, len(data.channels), len(data.classes))
-    voxels = len(data.channels) * math.prod(training_patch(network, job.patch_size)[1])
-    epsilon = regulariser.options.get("epsilon", Adversarial(rare_classes=None).epsilon)
-    return {"epsilon_per_voxel": epsilon / math.sqrt(voxels)}
+    patch = training_patch(network, job.patch_size)[1]
+    terms = build_terms(job.cell.method, job.method, [1] * len(data.classes), job.rare(data))
+    return terms.facts(len(data.channels), patch)
 
 
 def _card(job: Job, data: PreparedDataset, trained: Trained) -> ModelCard:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rarelens.components.contracts import UnpaddedNetwork
 from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.models.segmentation.model import build_network, training_patch
@@ -50,7 +51,7 @@ class SegmentationTask:
         check_selection(job.cell, job.settings, lacking)
         self.network = build_network(job.network, len(data.channels), len(data.classes))
         cases = job.training_cases(data)
-        self.context = int(getattr(self.network, "context", 0))
+        self.context = self.network.context if isinstance(self.network, UnpaddedNetwork) else 0
         self.sampler = PatchSampler(
             data,
             cases,

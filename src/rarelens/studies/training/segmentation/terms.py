@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rarelens.components.contracts import Adding, Preparing
 from rarelens.studies.data.segmentation.patches import Batch
 
 
 class Terms:
-    """An objective and regularisers (`rarelens.components.regularisers` states their protocol).
+    """An objective and regularisers (`rarelens.components.contracts.Regulariser`).
 
     Args:
         objective: of logits and target.
@@ -28,14 +29,23 @@ class Terms:
     ) -> None:
         self.objective = objective
         self.base = base
-        self.preparing = [each for each in regularisers if hasattr(each, "prepare")]
-        self.adding = [each for each in regularisers if hasattr(each, "extra")]
+        self.regularisers = regularisers
+        self.preparing: list[Any] = [each for each in regularisers if isinstance(each, Preparing)]
+        self.adding: list[Any] = [each for each in regularisers if isinstance(each, Adding)]
 
     def to(self, device: torch.device) -> None:
         """Move what the losses hold."""
         self.objective.to(device)
         if self.base is not None:
             self.base.to(device)
+
+    def facts(self, channels: int, patch: Sequence[int]) -> dict[str, float]:
+        """What the regularisers have to say for the record; the patch is a training image's."""
+        return {
+            name: value
+            for each in self.regularisers
+            for name, value in each.facts(channels, patch).items()
+        }
 
     @property
     def gradient_evaluations(self) -> int:

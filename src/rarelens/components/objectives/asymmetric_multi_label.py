@@ -1,4 +1,4 @@
-"""Asymmetric loss: positives and easy negatives attenuated differently."""
+"""Asymmetric multi-label loss: positives and easy negatives attenuated differently."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from rarelens.components.objectives._labels import LabelLoss, power
+from rarelens.components.objectives._labels import LabelLoss, sigmoid_power
 from rarelens.components.objectives._voxels import Reduction
 
-__all__ = ["AsymmetricLoss"]
+__all__ = ["AsymmetricMultiLabelLoss"]
 
 
-class AsymmetricLoss(LabelLoss):
+class AsymmetricMultiLabelLoss(LabelLoss):
     r"""Positives :math:`-(1-p)^{\gamma^+} \log p`, negatives :math:`-p_m^{\gamma^-} \log(1-p_m)`.
 
     :math:`p_m = \max(p - m, 0)` drops negatives below the margin m altogether (Ridnik, Ben-Baruch
@@ -43,12 +43,12 @@ class AsymmetricLoss(LabelLoss):
 
     def losses(self, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Asymmetric loss of each label, (B, C)."""
-        of_positives = -power(-logits, self.gamma_positive) * F.logsigmoid(logits)
+        of_positives = -sigmoid_power(-logits, self.gamma_positive) * F.logsigmoid(logits)
         return positive * of_positives + negative * self._of_negatives(logits)
 
     def _of_negatives(self, logits: Tensor) -> Tensor:
         if self.clip == 0:
-            return -power(logits, self.gamma_negative) * F.logsigmoid(-logits)
+            return -sigmoid_power(logits, self.gamma_negative) * F.logsigmoid(-logits)
         # 1 − p_m is at least m, so that its logarithm needs no care. p_m is kept off 0, where the
         # gradient of a power below 1 is infinite.
         tiny = torch.finfo(logits.dtype).tiny
