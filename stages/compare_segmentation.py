@@ -4,8 +4,10 @@ from pathlib import Path
 
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
+from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import read_cells
-from rarelens.studies.comparison.segmentation.compare import compare, write_metrics
+from rarelens.studies.comparison.metrics import write_metrics
+from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.base import Name
 from rarelens.studies.settings.results import Compare
 
@@ -19,7 +21,8 @@ def main() -> None:
         scope.get("study.segmentation.baseline", Name),
         scope.get("compare", Compare),
     )
-    write_metrics(table, Path("metrics/segmentation.json"), Path("metrics/segmentation.csv"))
+    name = "metrics/segmentation"
+    write_metrics(table, SEGMENTATION, Path(f"{name}.json"), Path(f"{name}.csv"))
 
 
 if __name__ == "__main__":

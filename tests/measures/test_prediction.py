@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from rarelens.measures.clusters import Clusters
 from rarelens.measures.prediction import MEASURES, OneClass, measures
 from rarelens.measures.reliability import equal_mass_bins, reliability
-from rarelens.measures.statistics.clusters import Clusters
 from rarelens.measures.temperature import sigmoid
 from rarelens.measures.thresholds import best_f1_threshold
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.measures.clusters import Clusters
 from rarelens.measures.ranking import ranking
 from rarelens.measures.reliability import equal_mass_bins
-from rarelens.measures.statistics.clusters import Clusters
 from rarelens.measures.temperature import sigmoid
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.analyses import STUDY
+from rarelens.studies.comparison.comparison import COMPARISON
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -44,7 +44,7 @@ def require_analyses(cells: Sequence[Cell], analyses: Path, names: Sequence[str]
 def own_rows(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a comparison that belong to the cell's dataset, network and fraction."""
     matching = pd.Series(True, index=table.index)
-    for column in STUDY:
+    for column in COMPARISON:
         matching &= table[column] == getattr(cell, column)
     own: pd.DataFrame = table[matching]
     return own

@@ -10,8 +10,10 @@ import pytest
 from scipy.stats import wilcoxon
 
 from rarelens.errors import RarelensError
+from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import compare, read_metrics, write_metrics
+from rarelens.studies.comparison.metrics import read_metrics, write_metrics
+from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.results import Compare
 
 SETTINGS = Compare(bootstrap=200, confidence=0.95, seed=1)
@@ -110,7 +112,7 @@ def test_fewer_than_three_seeds_do_not_suffice(study):
 
 
 def written(table, folder):
-    write_metrics(table, folder / "metrics.json", folder / "metrics.csv")
+    write_metrics(table, SEGMENTATION, folder / "metrics.json", folder / "metrics.csv")
     return (folder / "metrics.json").read_bytes(), (folder / "metrics.csv").read_bytes()
 
 

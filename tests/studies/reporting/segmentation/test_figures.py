@@ -8,7 +8,7 @@ import pytest
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import read_metrics
+from rarelens.studies.comparison.metrics import read_metrics
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.segmentation.block import read_blocks
 from rarelens.studies.reporting.segmentation.figures import margins, panel, write_figures

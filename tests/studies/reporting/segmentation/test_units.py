@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rarelens.studies.comparison.segmentation.compare import read_metrics
+from rarelens.studies.comparison.metrics import read_metrics
 from rarelens.studies.reporting.glossary import glossary
 from rarelens.studies.reporting.page import write_report
 from rarelens.studies.reporting.segmentation.block import read_blocks

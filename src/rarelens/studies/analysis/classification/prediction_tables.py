@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rarelens.measures.clusters import Clusters, completed, percentiles
 from rarelens.measures.prediction import MEASURES, OneClass, measures
 from rarelens.measures.reliability import reliability
-from rarelens.measures.statistics.clusters import Clusters, completed, percentiles
 from rarelens.measures.temperature import fit_correction, sigmoid
 from rarelens.measures.thresholds import best_f1_threshold
 from rarelens.studies.analysis.classification.scores import Array, Scores, class_groups, read_scores

@@ -33,7 +33,7 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
 
     Args:
         extract: ``extracts/segmentation/<cell>``.
-        prepared: ``data/prepared/<dataset>``, for the reference label maps.
+        prepared: ``data/prepared/<dataset>``, for the reference label maps and the cases' groups.
         target: an existing, empty folder, to be ``analyses/segmentation/<cell>``.
         settings: replicates, confidence, tolerance, dissection and seed.
 
@@ -46,9 +46,11 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
     moments = pd.read_parquet(extract / "moments.parquet", filters=MARGIN)
     histograms = pd.read_parquet(extract / "histograms.parquet", filters=MARGIN)
     calibration = pd.read_parquet(extract / "calibration.parquet")
+    groups = pd.read_parquet(prepared / "cases.parquet").set_index("case")["group"]
 
     try:
-        shift = shift_table(moments, histograms, classes, about["bin_width"], settings)
+        counts = (_by_group(table, groups) for table in (moments, histograms))
+        shift = shift_table(*counts, classes, about["bin_width"], settings)
     except ValueError as error:
         raise RarelensError(f"{extract}: {error}") from error
     test = cases.loc[cases["side"] == "test", "case"].tolist()
@@ -62,6 +64,8 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
         "calibration": calibration_errors(calibration),
         "margins": margin_histograms(histograms),
         "dissection": dissect_units(extract / "units", settings),
+        # Whose cases belong together, for the comparison.
+        "subjects": cases.assign(group=cases["case"].map(groups)),
     }
     for name, table in tables.items():
         table.to_parquet(target / f"{name}.parquet", index=False)
@@ -75,6 +79,13 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
     write_json(target / "analysis.json", kept | sizes | {"units": units})
     summary = _summary(overlap, shift, classes) | ({"layers": units} if units else {})
     write_json(target / "summary.json", summary)
+
+
+def _by_group(counts: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """The counts of a group's cases added up, for a bootstrap draws its cases together."""
+    own = counts.assign(case=counts["case"].map(groups))
+    keys = [name for name in ("case", "side", "class", "bin") if name in counts]
+    return own.groupby(keys, sort=False, as_index=False).sum(numeric_only=True)
 
 
 def _overlap_table(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from rarelens.errors import RarelensError
-from rarelens.studies.comparison.analyses import STUDY
+from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.classification.block import Block
 
-TEXT = [*STUDY, "method", "baseline", "class", "layer", "measure"]
+TEXT = [*COMPARISON, "method", "baseline", "class", "layer", "measure"]
 TEXT += ["method_a", "method_b", "quantity"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rarelens.studies.comparison.classification.question import ALIGNMENT
+from rarelens.studies.comparison.classification.claims import ALIGNMENT
 from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.comparison import enough_seeds, entry
 from rarelens.studies.reporting.classification.pairs import Pair

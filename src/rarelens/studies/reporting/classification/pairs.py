@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.question import question
+from rarelens.studies.comparison.classification.claims import claims
 from rarelens.studies.reporting.classification.block import Block
 
 
@@ -44,7 +44,7 @@ class Pair:
 def pairs(block: Block) -> list[Pair]:
     """All pairs; first those alike in performance, of these first those that differ inside."""
     found = []
-    for answer in question(block.pairs).to_dict("records"):
+    for answer in claims(block.pairs).to_dict("records"):
         a, b = answer["method_a"], answer["method_b"]
         rows = block.pairs[(block.pairs["method_a"] == a) & (block.pairs["method_b"] == b)]
         found.append(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rarelens.studies.comparison.analyses import STUDY
+from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.plots import write_table
 
@@ -26,7 +26,16 @@ def write_plots(target: Path, blocks: Sequence[Block]) -> None:
     write_table(target / "classification.csv", tables)
     precision = [table[table["measure"] == "average_precision"] for table in tables]
     write_table(target / "prevalence.csv", precision)
-    columns = [*STUDY, "method_a", "method_b", "quantity", "layer", "difference", "low", "high"]
+    columns = [
+        *COMPARISON,
+        "method_a",
+        "method_b",
+        "quantity",
+        "layer",
+        "difference",
+        "low",
+        "high",
+    ]
     write_table(target / "pairs.csv", [block.pairs.reindex(columns=columns) for block in blocks])
 
 
@@ -34,5 +43,5 @@ def _classes(block: Block) -> pd.DataFrame:
     rows = block.metrics
     rows = rows[rows["measure"].isin(MEASURES) & rows["class"].isin(block.classes)]
     prevalence = rows["class"].map(dict(zip(block.classes, block.prevalence, strict=True)))
-    columns = [*STUDY, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]
+    columns = [*COMPARISON, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]
     return rows.assign(prevalence=prevalence)[columns]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.question import ALIGNMENT, PERFORMANCE
+from rarelens.studies.comparison.classification.claims import ALIGNMENT, PERFORMANCE
 from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.comparison import enough_seeds
 from rarelens.studies.reporting.classification.pairs import Pair

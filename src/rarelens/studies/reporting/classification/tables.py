@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.question import ALIGNMENT
+from rarelens.studies.comparison.classification.claims import ALIGNMENT
 from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.comparison import entry
 from rarelens.studies.reporting.wording import NONE, interval, number, probability, signed, words

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rarelens.studies.comparison.analyses import STUDY
+from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.plots import write_table
 from rarelens.studies.reporting.segmentation.block import Block
 from rarelens.studies.reporting.segmentation.figures.margins import densities
@@ -27,7 +27,7 @@ def _margins(block: Block) -> pd.DataFrame:
     table = densities(block)
     table["class"] = [block.classes[class_] for class_ in table["class"]]
     table = table.assign(dataset=block.dataset, network=block.network, fraction=block.fraction)
-    return table[[*STUDY, "method", "class", "side", "margin", "density"]]
+    return table[[*COMPARISON, "method", "class", "side", "margin", "density"]]
 
 
 def _overlap(block: Block) -> pd.DataFrame:
@@ -35,4 +35,4 @@ def _overlap(block: Block) -> pd.DataFrame:
         block.metrics["measure"].isin(["dice", "sensitivity", "precision"])
         & (block.metrics["rule"] == "all")
     ]
-    return rows[[*STUDY, "method", "class", "measure", "mean", "ci_low", "ci_high"]]
+    return rows[[*COMPARISON, "method", "class", "measure", "mean", "ci_low", "ci_high"]]

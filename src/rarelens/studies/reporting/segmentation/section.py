@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import read_metrics
+from rarelens.studies.comparison.metrics import read_metrics
 from rarelens.studies.reporting.drawing import Drawn
 from rarelens.studies.reporting.segmentation.block import Block, read_blocks
 from rarelens.studies.reporting.segmentation.figures import write_figures

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rarelens.studies.comparison.classification.question import PERFORMANCE
+from rarelens.studies.comparison.classification.claims import PERFORMANCE
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.pairs import Pair

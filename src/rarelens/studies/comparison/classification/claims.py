@@ -7,17 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from rarelens.studies.comparison.analyses import STUDY
+from rarelens.studies.catalogue import with_role
+from rarelens.studies.comparison.comparison import COMPARISON
 
-PERFORMANCE = ("auroc", "average_precision")
-ALIGNMENT = ("energy_inside", "pointing_game", "soft_iou")
-CONCEPTS = (
-    "detectors",
-    "unique_concepts",
-    "detectors_beyond_null",
-    "unique_concepts_beyond_null",
-)
-PAIR = [*STUDY, "method_a", "method_b"]
+PERFORMANCE = with_role("performance")
+ALIGNMENT = with_role("alignment")
+CONCEPTS = with_role("concepts")
+PAIR = [*COMPARISON, "method_a", "method_b"]
 COLUMNS = [
     *PAIR,
     *(f"{name}_{number}" for name in PERFORMANCE for number in ("difference", "p_holm")),
@@ -29,7 +25,7 @@ COLUMNS = [
 ]
 
 
-def question(pairs: pd.DataFrame) -> pd.DataFrame:
+def claims(pairs: pd.DataFrame) -> pd.DataFrame:
     """One row a pair: how it differs in performance and inside.
 
     - ``alignment_differs``: a measure of alignment does, by its p after Holm's correction over

@@ -1,41 +1,45 @@
-"""What has one value per model: a long table over the methods and seeds of a family."""
+"""What has one value a classifier: the long table over the methods and seeds of a comparison."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.family import Analysis, Family
-from rarelens.studies.comparison.classification.ranking_values import MEASURES as SAMPLED
+from rarelens.studies.comparison.classification.classifiers import Analysis, Classifiers
+from rarelens.studies.comparison.classification.ranking import MEASURES as RESAMPLED
+from rarelens.studies.comparison.engine import VALUES
 
-COLUMNS = ["method", "seed", "class", "layer", "measure", "value"]
-COUNTS = ("threshold", "prevalence", "positives", "negatives")
 SHIFTS = {
     "mean": "shift_mean",
     "negative_fraction": "shift_negative_fraction",
     "standardised_difference": "shift_standardised",
 }
+COUNTS = {"detectors": ("detects", "unit"), "unique_concepts": ("detects", "class")}
+COUNTS |= {
+    f"{name}_beyond_null": ("detects_beyond_null", counted) for name, (_, counted) in COUNTS.items()
+}
+COUNTS |= {"dead_units": ("dead", "unit")}
 
 
-def seed_values(family: Family) -> pd.DataFrame:
+def model_values(classifiers: Classifiers) -> pd.DataFrame:
     """Every value that a model has on its own.
 
     Returns:
-        `COLUMNS`. ``class`` is "mean", "head", "mid", "tail" or a class's name, ``layer`` "" but
-        for what belongs to one; measures of shift end in ``_positive`` or ``_negative``.
+        `VALUES`, group, case and rule "". ``class`` is "mean", "head", "mid", "tail" or a class's
+        name, ``layer`` "" but for what belongs to one; measures of shift end in ``_positive`` or
+        ``_negative``.
     """
-    frames = []
-    for (method, seed), model in family.models.items():
-        names = family.classes
+    names, frames = classifiers.classes, []
+    for (method, seed), model in classifiers.models.items():
         parts = [_prediction(model, names), _shift(model, names), _units(model)]
         parts += [_representation(model, names), _components(model, names)]
         frames += [part.assign(method=method, seed=seed) for part in parts if len(part)]
-    return pd.concat(frames, ignore_index=True)[COLUMNS]
+    return pd.concat(frames, ignore_index=True).assign(group="", case="", rule="")[VALUES]
 
 
 def _prediction(model: Analysis, classes: list[str]) -> pd.DataFrame:
     """The test side's measures, but for those that compare resamples itself."""
     table = model.table("prediction")
-    table = table[(table["side"] == "test") & ~table["measure"].isin([*SAMPLED, *COUNTS])]
+    table = table[(table["side"] == "test") & ~table["measure"].isin(RESAMPLED)]
     return _named(table, classes, table["group"].where(table["group"] != "class"))
 
 
@@ -47,24 +51,14 @@ def _shift(model: Analysis, classes: list[str]) -> pd.DataFrame:
 
 
 def _units(model: Analysis) -> pd.DataFrame:
-    """Detecting units of each layer, and the classes that have any."""
-    rows = []
-    for layer, units in model.table("dissection").groupby("layer", sort=True):
-        beyond = units[units["detects_beyond_null"].to_numpy(bool)]
-        detecting = units[units["detects"].to_numpy(bool)]
-        dead = units[units["dead"].to_numpy(bool)]
-        counts = {
-            "detectors": detecting["unit"].nunique(),
-            "unique_concepts": detecting["class"].nunique(),
-            "detectors_beyond_null": beyond["unit"].nunique(),
-            "unique_concepts_beyond_null": beyond["class"].nunique(),
-            "dead_units": dead["unit"].nunique(),
-        }
-        rows += [
-            {"class": "mean", "layer": str(layer), "measure": name, "value": float(number)}
-            for name, number in counts.items()
-        ]
-    return pd.DataFrame(rows)
+    """Detecting and dead units of each layer, and the classes that have any detector."""
+    units = model.table("dissection")
+    rows = [
+        (str(layer), name, float(own.loc[own[condition].to_numpy(bool), counted].nunique()))
+        for layer, own in units.groupby("layer", sort=True)
+        for name, (condition, counted) in COUNTS.items()
+    ]
+    return pd.DataFrame(rows, columns=["layer", "measure", "value"]).assign(**{"class": "mean"})
 
 
 def _representation(model: Analysis, classes: list[str]) -> pd.DataFrame:

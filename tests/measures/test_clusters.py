@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarelens.measures.statistics import clusters as cluster_bootstrap
-from rarelens.measures.statistics.clusters import Clusters, completed, percentiles
+from rarelens.measures import clusters as cluster_bootstrap
+from rarelens.measures.clusters import Clusters, completed, percentiles
 
 GROUPS = ["b", "a", "b", "c", "a", "b"]
 

@@ -1,4 +1,4 @@
-"""The analyses of one dataset, network and fraction: all methods and seeds on the same images."""
+"""The classifiers of a comparison: all methods and seeds, tested on the same images."""
 
 from __future__ import annotations
 
@@ -14,24 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
-from rarelens.measures.statistics.clusters import Clusters, completed
-from rarelens.measures.statistics.estimates import draw_seeds
+from rarelens.measures.statistics import Clusters, completed
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.analyses import require_tables
+from rarelens.studies.comparison.comparison import Comparison, comparisons, require_analyses
 from rarelens.studies.files import read_json
 from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
 
-TABLES = (
-    "scores",
-    "prediction",
-    "shift",
-    "alignment",
-    "dissection",
-    "components",
-    "representation",
-)
+TABLES = ("scores", "prediction", "shift", "alignment", "dissection", "components")
+TABLES += ("representation",)
 GROUPS = ("mean", "head", "mid", "tail")
 
 
@@ -39,10 +31,15 @@ GROUPS = ("mean", "head", "mid", "tail")
 class Analysis:
     """The analysis of one cell: its folder, ``analysis.json`` and the scores of test images."""
 
-    cell: Cell
     folder: Path
     about: dict[str, Any]
     scores: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path) -> Analysis:
+        """From ``analyses/classification/<cell>``."""
+        scores = pd.read_parquet(folder / "scores.parquet")
+        return cls(folder, read_json(folder / "analysis.json"), scores)
 
     def table(self, name: str) -> pd.DataFrame:
         """One of its tables."""
@@ -50,26 +47,26 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Family:
-    """M methods × S seeds of one dataset, network and fraction."""
+class Classifiers:
+    """M methods × S seeds of one comparison; ``models`` are by method and seed."""
 
-    names: dict[str, str]
+    comparison: Comparison
     models: dict[tuple[str, int], Analysis]
     settings: Compare
 
     @cached_property
     def methods(self) -> list[str]:
         """In alphabetical order."""
-        return sorted({method for method, _ in self.models})
+        return sorted(self.comparison.methods)
 
     @cached_property
     def seeds(self) -> list[int]:
         """Those of all methods."""
-        return sorted({seed for _, seed in self.models})
+        return self.comparison.seeds
 
     @property
     def first(self) -> Analysis:
-        """Any of them, for what all have in common."""
+        """Any of the models, for what all have in common."""
         return next(iter(self.models.values()))
 
     @property
@@ -92,11 +89,6 @@ class Family:
         """Draws of the test images' patients, the same for all models."""
         draws, seed = self.settings.bootstrap, self.settings.seed
         return Clusters.draw(self.first.scores["group"].to_numpy(object), draws, [seed, 0])
-
-    @cached_property
-    def by_seed(self) -> Array:
-        """Draws of seeds."""
-        return draw_seeds(len(self.seeds), self.settings.bootstrap, self.settings.seed)
 
     def pool(self, method: str, values: Array) -> Array:
         """From classes to targets: (1 + B, S, C) to (1 + B, S, K), the means over defined ones.
@@ -122,8 +114,10 @@ class Family:
         return np.vstack([np.array(groups, dtype=np.float64), np.eye(len(own))])
 
 
-def read_families(cells: Sequence[Cell], analyses: Path, settings: Compare) -> Iterator[Family]:
-    """The families of a study, in order.
+def read_classifiers(
+    cells: Sequence[Cell], analyses: Path, settings: Compare
+) -> Iterator[Classifiers]:
+    """The classifiers of each comparison of a study, in order.
 
     Args:
         cells: the study's models, in any order; folders of other cells are not looked at.
@@ -132,23 +126,17 @@ def read_families(cells: Sequence[Cell], analyses: Path, settings: Compare) -> I
 
     Raises:
         RarelensError: one sentence for each file that is missing, and for each analysis that is
-            not of the same test images as the others of its family.
+            not of the same test images as the others of its comparison.
     """
-    require_tables(cells, analyses, TABLES)
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in sorted(cells):
-        groups.setdefault((cell.dataset, cell.network, cell.fraction), []).append(cell)
-    for (dataset, network, fraction), members in sorted(groups.items()):
-        names = {"dataset": dataset, "network": network, "fraction": fraction}
-        models = {(cell.method, cell.seed): _read(cell, analyses) for cell in members}
+    files = ["analysis.json", *(f"{table}.parquet" for table in TABLES)]
+    require_analyses(cells, analyses, files)
+    for own in comparisons(sorted(cells)):
+        models = {
+            (cell.method, cell.seed): Analysis.read(cell.folder(str(analyses)))
+            for cell in own.cells
+        }
         _check_images(list(models.values()))
-        yield Family(names, models, settings)
-
-
-def _read(cell: Cell, analyses: Path) -> Analysis:
-    folder = cell.folder(str(analyses))
-    scores = pd.read_parquet(folder / "scores.parquet")
-    return Analysis(cell, folder, read_json(folder / "analysis.json"), scores)
+        yield Classifiers(own, models, settings)
 
 
 def _check_images(models: Sequence[Analysis]) -> None:
