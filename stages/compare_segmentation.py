@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
-from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import read_cells
 from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.comparison.segmentation.compare import compare
@@ -15,14 +14,13 @@ from rarelens.studies.settings.results import Compare
 @stage()
 def main() -> None:
     scope = Scope(["study.segmentation.baseline", "compare"])
-    table = compare(
+    found = compare(
         read_cells(Path("cells/segmentation/cells.csv")),
         Path("analyses"),
         scope.get("study.segmentation.baseline", Name),
         scope.get("compare", Compare),
     )
-    name = "metrics/segmentation"
-    write_metrics(table, SEGMENTATION, Path(f"{name}.json"), Path(f"{name}.csv"))
+    write_metrics(Path("metrics"), "segmentation", found)
 
 
 if __name__ == "__main__":

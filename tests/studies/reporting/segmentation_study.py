@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 
-from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.comparison.segmentation.compare import compare
@@ -63,7 +62,7 @@ def build_study(
     table = compare(
         cells, study.analyses, methods[0], Compare(bootstrap=300, confidence=0.95, seed=0)
     )
-    write_metrics(table, SEGMENTATION, root / "metrics" / "segmentation.json", study.metrics)
+    write_metrics(root / "metrics", "segmentation", table)
     return study
 
 
@@ -87,8 +86,8 @@ def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int, units
     columns = ["case", "side", "class", "count", "mean", "negative_fraction"]
     margins = pd.DataFrame(by_case, columns=columns)
     margins.to_parquet(folder / "shift_by_case.parquet")
-    subjects = margins[["case", "side"]].drop_duplicates()
-    subjects.assign(group=subjects["case"]).to_parquet(folder / "subjects.parquet")
+    patients = margins[["case", "side"]].drop_duplicates()
+    patients.assign(group=patients["case"]).to_parquet(folder / "subjects.parquet")
     pd.DataFrame(overlap).to_parquet(folder / "overlap.parquet")
     _write_pooled(study, folder, voxels)
     facts = {

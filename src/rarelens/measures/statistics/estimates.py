@@ -135,11 +135,10 @@ def bootstrap_resampled(values: Array, confidence: float, seed: int) -> list[Est
     low, high = percentiles(means[1:], confidence)
     found = []
     for target, mean in enumerate(means[0]):
-        own = mean_alone(values[0, :, target])
-        bounds = {"low": float(low[target]), "high": float(high[target])}
-        p = _two_sided(means[1:, target])
-        known = math.isfinite(mean)
-        found.append(own._replace(mean=float(mean), p=p, **bounds) if known else UNDEFINED)
+        bounds = float(low[target]), float(high[target])
+        own, p = mean_alone(values[0, :, target]), _two_sided(means[1:, target])
+        known = Estimate(float(mean), *bounds, p, own.spread, own.seeds)
+        found.append(known if own.seeds else UNDEFINED)
     return found
 
 

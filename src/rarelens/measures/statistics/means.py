@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,7 +26,8 @@ def patient_means(values: Array, patients: ArrayLike) -> Array:
     sums, number = np.zeros((2, len(names), len(values)))
     np.add.at(sums, codes, np.where(present, values, 0.0).T)
     np.add.at(number, codes, present.T)
-    return _ratio(sums, number).T
+    undefined = np.full(sums.shape, np.nan)
+    return np.asarray(np.divide(sums, number, out=undefined, where=number > 0)).T
 
 
 def seed_means(values: Array) -> Array:
@@ -56,7 +55,3 @@ def mean_over_seeds(values: Array) -> float:
 def _mean(values: Array) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _ratio(sums: Any, number: Any) -> Array:
-    return np.divide(sums, number, out=np.full(np.shape(sums), np.nan), where=number > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rarelens.errors import RarelensError
-from rarelens.studies.catalogue import Measure
+from rarelens.studies.catalogue import CATALOGUE
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.files import write_json, write_text
 
@@ -19,24 +18,28 @@ TEXT += ["method_a", "method_b", "quantity"]
 
 
 def write_metrics(
-    table: pd.DataFrame, declared: Mapping[str, Measure], json: Path, csv: Path
+    folder: Path, task: str, table: pd.DataFrame, pairs: pd.DataFrame | None = None
 ) -> None:
-    """Write a comparison as CSV, and the means of its headline measures as nested JSON.
+    """Write ``<task>.csv``, ``<task>.json`` and, of pairs, ``<task>_pairs.csv``.
 
-    The JSON has the levels dataset, network, fraction, method, class, measure and, where there is
-    one, layer, for ``dvc metrics diff``; of overlap it has that of all components. A mean that is
-    not defined is left out.
+    Numbers have six digits, so that bytes depend on the tables' content alone. The JSON has the
+    means of the headline measures at the levels dataset, network, fraction, method, class, measure
+    and, where there is one, layer, for ``dvc metrics diff``; of overlap it has that of all
+    components. A mean that is not defined is left out.
 
     Args:
+        folder: of the files.
+        task: whose catalogue says what a headline is.
         table: with columns dataset, network, fraction, method, class, measure and mean; layer or
             rule.
-        declared: the task's catalogue.
-        json: the file of the headline measures.
-        csv: the file of the table.
+        pairs: of methods.
     """
-    write_csv(table, csv)
+    for name, own in ((task, table), (f"{task}_pairs", pairs)):
+        if own is not None:
+            text = own.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            write_text(folder / f"{name}.csv", text)
     tree: dict[str, Any] = {}
-    headlines = [name for name, measure in declared.items() if measure.headline]
+    headlines = [name for name, measure in CATALOGUE[task].items() if measure.headline]
     for row in table[table["measure"].isin(headlines)].to_dict("records"):
         if row.get("rule", "all") != "all" or not isfinite(row["mean"]):
             continue
@@ -45,12 +48,7 @@ def write_metrics(
         for level in [*(row[name] for name in (*COMPARISON, "method", "class")), *above]:
             node = node.setdefault(str(level), {})
         node[last] = float(f"{row['mean']:.6g}")
-    write_json(json, tree)
-
-
-def write_csv(table: pd.DataFrame, csv: Path) -> None:
-    """Write a table with six digits a number, so that its bytes depend on its content alone."""
-    write_text(csv, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_json(folder / f"{task}.json", tree)
 
 
 def read_metrics(csv: Path) -> pd.DataFrame:

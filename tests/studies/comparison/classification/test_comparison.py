@@ -10,12 +10,11 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from rarelens.errors import RarelensError
-from rarelens.studies.catalogue import CLASSIFICATION
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.classification.claims import claims
 from rarelens.studies.comparison.classification.compare import COLUMNS, compare
 from rarelens.studies.comparison.classification.pairs import COLUMNS as PAIR_COLUMNS
-from rarelens.studies.comparison.metrics import write_csv, write_metrics
+from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.settings.results import Compare
 
 SETTINGS = Compare(bootstrap=300, confidence=0.95, seed=1)
@@ -207,10 +206,9 @@ def test_a_map_that_one_method_lacks_stays_out_of_the_difference(study, make_log
 
 
 def texts(found, folder):
-    names = [folder / name for name in ("m.json", "m.csv", "pairs.csv")]
-    write_metrics(found[0], CLASSIFICATION, *names[:2])
-    write_csv(found[1], names[2])
-    return [name.read_text() for name in names]
+    write_metrics(folder, "classification", *found)
+    names = ("classification.json", "classification.csv", "classification_pairs.csv")
+    return [(folder / name).read_text() for name in names]
 
 
 def test_bytes_do_not_depend_on_the_order_of_cells(written, found, tmp_path):

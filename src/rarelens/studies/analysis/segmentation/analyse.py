@@ -49,8 +49,8 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
     groups = pd.read_parquet(prepared / "cases.parquet").set_index("case")["group"]
 
     try:
-        counts = (_by_group(table, groups) for table in (moments, histograms))
-        shift = shift_table(*counts, classes, about["bin_width"], settings)
+        sums, bins = (_by_group(table, groups) for table in (moments, histograms))
+        shift = shift_table(sums, bins, classes, about["bin_width"], settings)
     except ValueError as error:
         raise RarelensError(f"{extract}: {error}") from error
     test = cases.loc[cases["side"] == "test", "case"].tolist()

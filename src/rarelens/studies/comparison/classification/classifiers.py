@@ -22,8 +22,8 @@ from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
 
-TABLES = ("scores", "prediction", "shift", "alignment", "dissection", "components")
-TABLES += ("representation",)
+TABLES = ["scores", "prediction", "shift", "alignment", "dissection", "components"]
+TABLES += ["representation"]
 GROUPS = ("mean", "head", "mid", "tail")
 
 

@@ -62,7 +62,7 @@ def _overlap(overlap: pd.DataFrame) -> pd.DataFrame:
     test = overlap[overlap["side"] == "test"]
     missed = (test["outcome"] == "missed").astype(float)
     test = test.assign(missed=missed.where(test["outcome"].isin(["present", "missed"])))
-    return _long(test, [name for name in test if name in SEGMENTATION])
+    return _long(test, [name for name in SEGMENTATION if name in test])
 
 
 def _margins(by_case: pd.DataFrame, group: pd.Series) -> list[pd.DataFrame]:
