@@ -204,9 +204,10 @@ def tiny_models(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        from rarelens.pipeline.tracking.live import LiveRun
         from rarelens.studies.training.segmentation.cell import train_cell
 
-        train_cell(make_job(steps=30, epoch_steps=10), tiny)
+        train_cell(make_job(steps=30, epoch_steps=10), tiny, LiveRun)
     return folder
 
 

@@ -35,20 +35,33 @@ def link_raw(folder: Path, raw: Path) -> None:
 class Project:
     """A working copy of the project: parameters to change, DVC to run."""
 
+    # Commands with libraries imported beforehand (`warm.Warm`), where a session has them.
+    warm: Path | None = None
+
     def __init__(self, folder: Path, raw: Path) -> None:
         self.folder = folder
         self.raw = raw
-        binaries = Path(sys.executable).parent
+        commands = [str(Path(sys.executable).parent), os.environ["PATH"]]
+        if self.warm is not None:
+            commands.insert(0, str(self.warm))
         self.environment = os.environ | {
-            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(commands),
             "PYTHONPATH": str(folder / "src"),
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
             "OMP_NUM_THREADS": "1",
         }
 
+    def cold(self) -> Project:
+        """The same working copy, whose commands start from nothing as a user's do."""
+        project = Project(self.folder, self.raw)
+        own, _, rest = self.environment["PATH"].partition(os.pathsep)
+        if own == str(self.warm):
+            project.environment = self.environment | {"PATH": rest}
+        return project
+
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
+            [shutil.which(command[0], path=self.environment["PATH"]), *command[1:]],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

@@ -57,7 +57,7 @@ def unfinished(tmp_path: Path, original: Project) -> Project:
     """A copy of the study, with a cache of its own, in which some stages have not run."""
     folder = tmp_path / "rarelens"
     shutil.copytree(original.folder, folder, symlinks=True)
-    project = Project(folder, original.raw)
+    project = Project(folder, original.raw).cold()
     project.environment["PYTHONUNBUFFERED"] = "1"
     forget(project, [*KILLED, "report"])
     return project

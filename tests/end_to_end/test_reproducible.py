@@ -33,7 +33,7 @@ def _bare(folder: Path, original: Project, hash_seed: str, zone: str) -> Project
     for name in (".dvc", "studies", "dvc.yaml"):
         _remove(folder / name)
     shutil.copyfile(original.folder / "params.yaml", folder / "params.yaml")
-    project = Project(folder, original.raw)
+    project = Project(folder, original.raw).cold()  # For the hash seed is of a process's start.
     project.environment |= {"PYTHONHASHSEED": hash_seed, "TZ": zone}
     return project
 

@@ -118,14 +118,15 @@ def test_an_edit_of_any_module_changes_the_stages_that_reach_it_and_no_other(
             "adjustments/classification/classifier_retraining",
             ["retraining/classifier_retraining.py"],
         ),
-        ("datasets/embedded", ["data/layouts/msd.py"]),
-        ("datasets/nih_chestxray14", ["data/images/layouts/nih.py"]),
+        ("datasets/embedded", ["studies/data/segmentation/layouts/msd.py"]),
+        ("datasets/nih_chestxray14", ["studies/data/classification/layouts/nih.py"]),
     ],
 )
 def test_a_component_holds_its_files_and_what_they_import(
     fingerprints: dict[str, dict[str, Any]], name: str, files: list[str]
 ) -> None:
-    own = {f"rarelens/{file}" for file in files}
+    floor = "" if name.startswith("datasets/") else "components/"
+    own = {f"rarelens/{floor}{file}" for file in files}
     around = {f"{folder}/__init__.py" for file in own for folder in Path(file).parents[:-2]}
     expected = own | around | reached(*(SOURCE.parent / file for file in own | around))
     assert {file_of(module) for module in fingerprints[name]["code"]} == expected
@@ -243,7 +244,7 @@ def test_a_template_of_the_report_changes_the_report_alone(copy: Copy) -> None:
 
 
 def test_tracking_and_lineage_change_nothing(copy: Copy) -> None:
-    for name in ("tracking/live.py", "lineage/stage.py", "__init__.py"):
+    for name in ("pipeline/tracking/live.py", "pipeline/lineage/stage.py", "__init__.py"):
         with (copy.folder / "src/rarelens" / name).open("a") as stream:
             stream.write("\nedited = True\n")
     assert copy.changed() == set()

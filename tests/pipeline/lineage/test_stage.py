@@ -20,7 +20,8 @@ def main(network: str, adjustment: str = "", *, code: str) -> None:
 
 main(*sys.argv[1:])
 """
-BASE = ["rarelens.errors", "rarelens.studies.files"]
+BASE = ["rarelens.errors", "rarelens.pipeline", "rarelens.studies", "rarelens.studies.files"]
+DICE = ["rarelens.components", "rarelens.components.dice"]
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages/own.py").write_text(SCRIPT)
     fingerprint(tmp_path, "stages/own", BASE)
-    fingerprint(tmp_path, "networks/unet", ["rarelens.components.dice"])
+    fingerprint(tmp_path, "networks/unet", DICE)
     return tmp_path
 
 
@@ -54,7 +55,7 @@ def test_code_within_the_fingerprints_is_fine(project: Path) -> None:
 
 
 def test_code_beyond_the_fingerprints_is_an_error(project: Path) -> None:
-    fingerprint(project, "networks/unet", [])
+    fingerprint(project, "networks/unet", DICE[:1])
     done = run(project, "unet", DVC_STAGE="own")
     assert done.returncode == 1
     assert (
@@ -71,9 +72,7 @@ def test_the_digest_follows_every_fingerprint_of_the_stage(project: Path) -> Non
     fingerprint(project, "adjustments/threshold", ["rarelens.studies.cells"])
     assert run(project, "unet").stdout == before
     assert run(project, "unet", "threshold").stdout != before
-    fingerprint(
-        project, "networks/unet", ["rarelens.components.dice", "rarelens.studies.models.storage"]
-    )
+    fingerprint(project, "networks/unet", [*DICE, "rarelens.studies.models.storage"])
     assert run(project, "unet").stdout != before
 
 

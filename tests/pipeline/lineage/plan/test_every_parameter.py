@@ -30,11 +30,11 @@ PARAMETERS = read_yaml(ROOT / "params.yaml")
 SECTIONS = [name for name in PARAMETERS if name != "study"]
 # Keys that name a component, and where components are.
 COMPONENTS = {
-    "objective": "objectives",
-    "network": "networks",
-    "layout": "data/images/layouts",
-    "adjustment": "adjustments",
-    "sampling": "sampling",
+    "objective": "components/objectives",
+    "network": "components/networks",
+    "layout": "studies/data/classification/layouts",
+    "adjustment": "components/adjustments",
+    "sampling": "components/sampling",
 }
 
 
