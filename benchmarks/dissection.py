@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from torch.nn import functional as F
 
-from rarelens.measures.dissection.dissection import dissect
+from rarelens.measures.dissection import dissect
 
 UNITS, IMAGES, GRID, SIZE, CONCEPTS = 256, 500, 28, 112, 8
 QUANTILE = 0.005

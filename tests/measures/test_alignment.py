@@ -6,6 +6,7 @@ import torch
 
 from rarelens.measures import alignment
 from rarelens.measures.alignment import (
+    centre_prior,
     effective_heat_ratio,
     energy_inside,
     energy_inside_at,
@@ -13,11 +14,11 @@ from rarelens.measures.alignment import (
     iobb_at,
     normalise,
     pointing_game,
-    resize,
     soft_iou,
     soft_iou_at,
+    uniform,
 )
-from rarelens.measures.saliency_controls import centre_prior, uniform
+from rarelens.measures.upsampling import resize
 
 # The heat is 1 + .5 + .25 + .25 = 2; the mask holds 1 and .25 of it, in 3 pixels.
 MAP = np.array([[1.0, 0.5, 0.0], [0.25, 0.25, 0.0]])

@@ -1,13 +1,14 @@
 """Exact sums and fine histograms of voxel values, and what can be said from them.
 
-The extractor counts voxels with `bin_of` and `Moments.of`; the analysis reads statistics off the
-counts. A histogram is a pair: ``bins``, the sorted integer bins that hold anything, shape (K,),
-and ``counts``, shape (..., K), whose leading axes run over subjects or bootstrap replicates.
-Bin b covers [b·width, (b+1)·width).
+Voxels are counted with `bin_of`, `count_bins` and `Moments.of`; statistics are read off the counts.
+A histogram is a pair: ``bins``, the sorted integer bins that hold anything, shape (K,), and
+``counts``, shape (..., K), whose leading axes run over subjects or bootstrap replicates. Bin b
+covers [b·width, (b+1)·width).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Bins = NDArray[np.integer[Any]]
+
+DENSE_GRID = 2**24
+"""Largest grid of bins, in cells, that is counted densely (128 MiB)."""
 
 
 class Moments(NamedTuple):
@@ -73,6 +77,24 @@ def bin_of(values: ArrayLike, width: float) -> NDArray[np.int32]:
     if not np.all(np.abs(bins) <= np.iinfo(np.int32).max):
         raise ValueError(f"a value is not finite, or too large for bins of {width}")
     return bins.astype(np.int32)
+
+
+def count_bins(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Distinct columns of ``values`` (D, N) in ascending order, and how often each occurs.
+
+    As `np.unique` with its counts does, but in linear time wherever the grid of all columns
+    between the least and the greatest is small, as it is but for a network that diverged.
+    """
+    if values.shape[1] == 0:
+        return values, np.zeros(0, np.int64)
+    low = values.min(1, keepdims=True)
+    extent = tuple(int(b) - int(a) + 1 for a, b in zip(low[:, 0], values.max(1), strict=True))
+    if math.prod(extent) > DENSE_GRID:
+        return np.unique(values, axis=1, return_counts=True)
+    counts = np.bincount(np.ravel_multi_index(tuple(values - low), extent))
+    occupied = np.flatnonzero(counts)
+    distinct = np.array(np.unravel_index(occupied, extent), np.int32) + low
+    return distinct, counts[occupied].astype(np.int64)
 
 
 def quantile_from_histogram(bins: Bins, counts: ArrayLike, q: float, width: float) -> Floats:

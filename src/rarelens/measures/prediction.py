@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.measures.calibration import equal_mass_bins, sigmoid
 from rarelens.measures.ranking import ranking
-from rarelens.measures.reliability import equal_mass_bins
 from rarelens.measures.statistics.clusters import Clusters
-from rarelens.measures.temperature import sigmoid
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from rarelens.measures.dissection.mask_permutation import (
     ActiveImages,
-    Columns,
     Concepts,
+    MaskColumns,
     Masks,
     circles,
-    meetings,
+    shared_pixels,
 )
 from rarelens.measures.dissection.pixels_above import Grid
 from rarelens.measures.dissection.unit_blocks import (
@@ -189,7 +189,7 @@ def dissect(
 
 def _columns(
     activations: NDArray[Any], concepts: Concepts, permutations: int, chunk: int, seed: int
-) -> list[Columns]:
+) -> list[MaskColumns]:
     """The masks in the circles that they are exchanged on.
 
     The circles follow the images by their content, so that the order of images does not matter.
@@ -200,18 +200,20 @@ def _columns(
             hashlib.blake2b(np.ascontiguousarray(own).tobytes() + digest).digest()
             for own, digest in zip(activations, concepts.digests, strict=True)
         ]
-    return [Columns(concepts, circle, chunk // 4) for circle in circles(keys, permutations, seed)]
+    return [
+        MaskColumns(concepts, circle, chunk // 4) for circle in circles(keys, permutations, seed)
+    ]
 
 
 def _compare(
-    pixels: ActiveImages, columns: list[Columns], null_level: float
+    pixels: ActiveImages, columns: list[MaskColumns], null_level: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Active pixels (k,), and IoU, null and p (k, C), of the units of a block."""
     active = pixels.count.sum(axis=0).astype(np.float64)
     areas = columns[0].concepts.areas.sum(axis=0)[:, None]
     ious = []
     for own in columns:
-        shared = meetings(pixels, own)
+        shared = shared_pixels(pixels, own)
         ious.append(_ratio(shared, active + areas - shared))
     observed = ious[0][columns[0].circle.before]
     exchanged = [

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.measures.dissection.dissection import dissect
+from rarelens.measures.dissection import dissect
 from rarelens.measures.dissection.mask_permutation import Masks
 from rarelens.studies.settings.dissection import Dissection
 

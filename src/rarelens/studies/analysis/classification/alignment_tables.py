@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.measures import alignment
-from rarelens.measures.saliency_controls import centre_prior, uniform
+from rarelens.measures.alignment import align, centre_prior, normalise, uniform
+from rarelens.measures.upsampling import resize
 from rarelens.studies.analysis.classification.pictures import panel_choice, picture
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.files import read_json
 from rarelens.studies.settings.classification.stages import AnalyseClassification
 
-Measure = Callable[[NDArray[Any], NDArray[np.bool_]], Any]
-
 # Maps that are brought to image size at once.
 BATCH = 64
 COLUMNS = ["image", "group", "row", "side", "class", "method", "map", "measure", "value"]
 FACTS = ["logit", "zero"]
-
-
-def measures(thresholds: tuple[float, ...]) -> dict[str, Measure]:
-    """All measures by name: the soft ones, then those of binary maps, "<name>@<threshold>"."""
-    found: dict[str, Measure] = {
-        "pointing_game": alignment.pointing_game,
-        "energy_inside": alignment.energy_inside,
-        "soft_iou": alignment.soft_iou,
-        "iobb": alignment.iobb,
-        "effective_heat_ratio": alignment.effective_heat_ratio,
-    }
-    binary = {
-        "iou": alignment.soft_iou_at,
-        "energy_inside": alignment.energy_inside_at,
-        "iobb": alignment.iobb_at,
-    }
-    for threshold in thresholds:
-        for name, measure in binary.items():
-            found[f"{name}@{threshold:g}"] = partial(measure, threshold=threshold)
-    return found
 
 
 def write_alignment(
@@ -92,7 +69,7 @@ def _of_method(
         for name, own in stored.items():
             native = np.asarray(own[some["map"].to_numpy()], np.float64)
             zero = np.asarray(~native.any(axis=(1, 2)))
-            ready = alignment.normalise(alignment.resize(native, data.size))
+            ready = normalise(resize(native, data.size))
             yield from _rows(some, method, name, ready, masks, zero, settings)
         for name, control in known.items():
             same = np.broadcast_to(control, masks.shape)
@@ -110,8 +87,7 @@ def _rows(
     settings: AnalyseClassification,
 ) -> Iterator[pd.DataFrame]:
     facts = maps[["image", "group", "row", "side", "class", "logit"]]
-    for measure, function in measures(settings.alignment_thresholds).items():
-        value = function(ready, masks)
+    for measure, value in align(ready, masks, settings.alignment_thresholds).items():
         yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
 
 
@@ -131,7 +107,7 @@ def _write_panels(
         row, index, place = (int(own[name].to_numpy()[0]) for name in ("row", "class", "map"))
         native = np.asarray(stored[place], np.float64)
         boxes = data.boxes[(data.boxes["row"] == row) & (data.boxes["class"] == index)]
-        shown = alignment.normalise(alignment.resize(native, data.size))
+        shown = normalise(resize(native, data.size))
         fields: dict[str, Any] = {
             "image": picture(data.raw(row)),
             "mask": data.masks(np.array([concept]))[0],

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rarelens.measures.calibration import fit_correction, reliability, sigmoid
 from rarelens.measures.prediction import MEASURES, OneClass, measures
-from rarelens.measures.reliability import reliability
+from rarelens.measures.ranking import best_f1_threshold
 from rarelens.measures.statistics.clusters import Clusters, completed, percentiles
-from rarelens.measures.temperature import fit_correction, sigmoid
-from rarelens.measures.thresholds import best_f1_threshold
 from rarelens.studies.analysis.classification.scores import Array, Scores, class_groups, read_scores
 from rarelens.studies.settings.classification.stages import AnalyseClassification
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rarelens.measures.overlap_measures import MEASURES
+from rarelens.measures.overlap import MEASURES
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.analyses import STUDY, require_tables
 from rarelens.studies.files import read_json
