@@ -17,6 +17,7 @@ class LinearCKA:
     n · (D + D') numbers.
 
     Example:
+        >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> cka = LinearCKA()
         >>> for _ in range(4):
@@ -71,4 +72,4 @@ def _features(values: Any) -> Array:
         raise ValueError(f"features of shape {array.shape}: (B, D) or (B, D, *spatial) is expected")
     if not np.isfinite(array).all():
         raise ValueError("a feature is not finite (NaN or infinite)")
-    return array.reshape(*array.shape[:2], -1).mean(axis=2, dtype=np.float64)
+    return np.asarray(array.reshape(*array.shape[:2], -1).mean(axis=2, dtype=np.float64))

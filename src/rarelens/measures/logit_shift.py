@@ -62,6 +62,7 @@ class LogitShift:
         ValueError: if there are fewer than two classes, or a rare class is none of them.
 
     Example:
+        >>> import numpy as np
         >>> shift = LogitShift(["background", "lesion"], rare_classes=[1])
         >>> for subject, side, lesion in [("a", "train", 3.0), ("b", "train", 5.0),
         ...                               ("c", "test", 1.0), ("d", "test", -1.0)]:
@@ -175,13 +176,12 @@ class LogitShift:
         Raises:
             ValueError: if ``confidence`` is not between 0 and 1.
         """
-        return [
-            ClassShift(
-                **{"class": name, "rare": index in self.rare_classes},  # type: ignore[typeddict-item]
-                **subject_mean_shift(*sides, draws, confidence),
-            )
+        rows: list[Any] = [
+            {"class": name, "rare": index in self.rare_classes}
+            | subject_mean_shift(*sides, draws, confidence)
             for index, name, sides, draws in self._resampled(confidence, seed, replicates)
         ]
+        return rows
 
     def compute_pooled(
         self, confidence: float = 0.95, seed: int = 0, replicates: int = 2000

@@ -23,6 +23,7 @@ class SaliencyAlignment:
         thresholds: of the binary maps, between 0 and 1.
 
     Example:
+        >>> import numpy as np
         >>> alignment = SaliencyAlignment()
         >>> mask = np.zeros((1, 8, 8), bool)
         >>> mask[0, :4, :4] = True

@@ -30,6 +30,7 @@ class UnitDissection:
         TypeError: if `dissect` does not know one.
 
     Example:
+        >>> import numpy as np
         >>> units = UnitDissection(quantile=0.25)
         >>> for brightest in (1.0, 0.0):
         ...     activations = np.zeros((1, 1, 2, 2))  # an image, a unit, 2² positions
