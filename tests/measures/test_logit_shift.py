@@ -152,7 +152,7 @@ def test_torch_is_numpy(convert: Callable[[np.ndarray], Any]) -> None:
     same(shift.compute(), fed(SUBJECTS).compute())
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float8_e5m2])
 def test_half_precision_is_read_as_it_is(kind: torch.dtype) -> None:
     found, expected = LogitShift(CLASSES), LogitShift(CLASSES)
     for logits, labels, *rest in SUBJECTS:
@@ -281,6 +281,7 @@ def test_plot_shows_the_rare_classes_with_their_shift() -> None:
     labels = [text.get_text() for text in axis.get_legend().get_texts()]
     assert labels == ["train (5 subjects)", "test (6 subjects)"]
     assert len(fed(SUBJECTS).plot().axes) == 3
+    assert LogitShift(2).plot().axes[0].get_legend() is None
     pyplot.close("all")
 
 

@@ -13,14 +13,19 @@ Classes = Sequence[str] | int
 0, 1, …"""
 
 
+NUMPY_FLOATS = ("torch.float16", "torch.float32", "torch.float64")
+
+
 def as_array(values: Any) -> NDArray[Any]:
     """Values of NumPy, or of torch on any device and of any type, as a NumPy array.
 
-    bfloat16, which NumPy lacks, becomes float32; all else keeps its type.
+    Floats that NumPy lacks, as bfloat16, become float32; all else keeps its type.
     """
     if hasattr(values, "detach"):
         values = values.detach().cpu()
-        values = (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy()
+        if values.is_floating_point() and str(values.dtype) not in NUMPY_FLOATS:
+            values = values.float()
+        values = values.numpy()
     return np.asarray(values)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from rarelens.measures.arrays import Classes, as_array, as_labels, class_names
+from rarelens.measures.histograms import Floats
 from rarelens.measures.margins import MarginCounts, voxel_margins
 from rarelens.measures.shift import Side, draw_subjects, subject_mean_shift, voxel_pooled_shift
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SIDES = ("train", "test")
 BIN_WIDTH = 0.0625
 """Of the histograms, in logits; a power of two, so that edges are exact."""
+
+PLOT_BINS = 50  # About so many are drawn.
 
 ClassShift = TypedDict(
     "ClassShift",
@@ -216,22 +219,16 @@ class LogitShift:
             both = self._pair(index)
             for name, side in zip(SIDES, both, strict=True):
                 if side.subjects:
-                    shares = side.counts / side.counts.sum(axis=1, keepdims=True)
-                    axis.hist(
-                        (side.bins + 0.5) * side.width,
-                        bins=60,
-                        range=(side.bins[0] * side.width, (side.bins[-1] + 1) * side.width),
-                        weights=shares.mean(axis=0),
-                        density=True,
-                        histtype="step",
-                        label=f"{name} ({side.subjects} subjects)",
-                    )
+                    heights, edges = _density(side)
+                    label = f"{name} ({side.subjects} subjects)"
+                    axis.stairs(heights, edges, label=label, linewidth=1.2)
             axis.axvline(0, color="black", linewidth=0.8)
             axis.set_title(
                 "{class}: shift {difference:.2f} [{low:.2f}, {high:.2f}]".format(**rows[index])
             )
             axis.set_xlabel("margin (logits)")
-            axis.legend(frameon=False)
+            if any(side.subjects for side in both):
+                axis.legend(frameon=False)
         axes[0, 0].set_ylabel("density")
         return figure
 
@@ -264,3 +261,12 @@ class LogitShift:
         for index, name in enumerate(self.classes):
             sides = self._pair(index)
             yield index, name, sides, draw_subjects(sides, replicates, [seed, index])
+
+
+def _density(side: Side) -> tuple[Floats, Floats]:
+    """Density of margins, each subject with one vote, in whole numbers of fine bins; edges."""
+    step = max(1, (int(side.bins[-1]) - int(side.bins[0])) // PLOT_BINS)
+    place = side.bins // step
+    shares = (side.counts / side.counts.sum(axis=1, keepdims=True)).mean(axis=0)
+    heights = np.bincount(place - place[0], shares) / (step * side.width)
+    return heights, np.arange(place[0], place[-1] + 2) * step * side.width

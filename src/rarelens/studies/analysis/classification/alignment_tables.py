@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rarelens.measures.alignment import align, centre_prior, normalise, uniform
 from rarelens.measures.upsampling import resize
@@ -62,33 +61,19 @@ def _of_method(
         "model": np.load(extract / "saliency" / f"{method}.npy", mmap_mode="r"),
         "random_weights": np.load(extract / "saliency" / f"{method}_random.npy", mmap_mode="r"),
     }
-    known = {"centre": centre_prior(data.size), "uniform": uniform(data.size)}
+    controls = {"centre": centre_prior(data.size), "uniform": uniform(data.size)}
     for start in range(0, len(maps), BATCH):
         some = maps.iloc[start : start + BATCH]
+        facts = some[["image", "group", "row", "side", "class", "logit"]]
         masks = data.masks(some["concept"].to_numpy())
-        for name, own in stored.items():
-            native = np.asarray(own[some["map"].to_numpy()], np.float64)
-            zero = np.asarray(~native.any(axis=(1, 2)))
-            ready = normalise(resize(native, data.size))
-            yield from _rows(some, method, name, ready, masks, zero, settings)
-        for name, control in known.items():
-            same = np.broadcast_to(control, masks.shape)
-            nowhere = np.zeros(len(some), np.bool_)
-            yield from _rows(some, method, name, same, masks, nowhere, settings)
-
-
-def _rows(
-    maps: pd.DataFrame,
-    method: str,
-    name: str,
-    ready: NDArray[np.float64],
-    masks: NDArray[np.bool_],
-    zero: NDArray[np.bool_],
-    settings: AnalyseClassification,
-) -> Iterator[pd.DataFrame]:
-    facts = maps[["image", "group", "row", "side", "class", "logit"]]
-    for measure, value in align(ready, masks, settings.alignment_thresholds).items():
-        yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
+        rows = some["map"].to_numpy()
+        compared = {name: np.asarray(own[rows], np.float64) for name, own in stored.items()}
+        compared |= {name: np.broadcast_to(own, masks.shape) for name, own in controls.items()}
+        for name, native in compared.items():
+            ready = native if name in controls else normalise(resize(native, data.size))
+            zero = ~native.any(axis=(1, 2))
+            for measure, value in align(ready, masks, settings.alignment_thresholds).items():
+                yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
 
 
 def _write_panels(
