@@ -9,13 +9,10 @@ from rarelens.measures.alignment import (
     centre_prior,
     effective_heat_ratio,
     energy_inside,
-    energy_inside_at,
     iobb,
-    iobb_at,
     normalise,
     pointing_game,
     soft_iou,
-    soft_iou_at,
     uniform,
 )
 from rarelens.measures.upsampling import resize
@@ -35,9 +32,10 @@ def test_measures_by_hand():
 def test_measures_at_a_threshold_by_hand():
     # Above .3: 1 (inside) and .5 (outside). Above .25, strict: the same.
     for threshold in (0.3, 0.25):
-        assert energy_inside_at(MAP, MASK, threshold) == pytest.approx(1 / 2)
-        assert iobb_at(MAP, MASK, threshold) == pytest.approx(1 / 3)
-        assert soft_iou_at(MAP, MASK, threshold) == pytest.approx(1 / 4)
+        found = alignment.align(MAP, MASK, [threshold])
+        assert found[f"energy_inside@{threshold}"] == pytest.approx(1 / 2)
+        assert found[f"iobb@{threshold}"] == pytest.approx(1 / 3)
+        assert found[f"iou@{threshold}"] == pytest.approx(1 / 4)
 
 
 def test_effective_heat_ratio_by_hand():

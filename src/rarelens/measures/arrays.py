@@ -1,4 +1,4 @@
-"""What the accumulators take: arrays of NumPy or torch, and the names of classes."""
+"""What measures share: arrays of NumPy or torch, labels, names of classes, quotients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Classes = Sequence[str] | int
 """Names of classes in the order of their labels, or how many there are: then their names are
@@ -60,3 +60,10 @@ def class_names(classes: Classes) -> list[Any]:
     if len(names) < 2 or len(set(names)) < len(names) or isinstance(classes, str):
         raise ValueError(f"two classes or more are needed, each with its own name, not {classes!r}")
     return names
+
+
+def ratio(above: ArrayLike, below: ArrayLike, otherwise: float = np.nan) -> NDArray[np.float64]:
+    """Quotient in float64; ``otherwise`` where the divisor is not above 0."""
+    above, below = np.broadcast_arrays(above, below)
+    undefined = np.full(above.shape, otherwise, np.float64)
+    return np.asarray(np.divide(above, below, out=undefined, where=below > 0))

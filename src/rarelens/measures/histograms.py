@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rarelens.measures.arrays import ratio
+
 Floats = NDArray[np.float64]
 Bins = NDArray[np.integer[Any]]
 
@@ -44,12 +46,12 @@ class Moments(NamedTuple):
     @property
     def mean(self) -> Floats:
         """Mean; NaN where nothing was counted."""
-        return _ratio(self.total, self.number)
+        return ratio(self.total, self.number)
 
     @property
     def negative_fraction(self) -> Floats:
         """Share of values below 0; NaN where nothing was counted."""
-        return _ratio(self.negative, self.number)
+        return ratio(self.negative, self.number)
 
     @property
     def squared_deviations(self) -> Floats:
@@ -63,7 +65,7 @@ def pooled_standard_deviation(first: Moments, second: Moments) -> Floats:
     Q is the sum of squared deviations from the group's own mean (Cohen 1988).
     """
     freedom = first.number + second.number - 2
-    variance = _ratio(first.squared_deviations + second.squared_deviations, freedom)
+    variance = ratio(first.squared_deviations + second.squared_deviations, freedom)
     return np.sqrt(variance)
 
 
@@ -115,7 +117,7 @@ def quantile_from_histogram(bins: Bins, counts: ArrayLike, q: float, width: floa
     index = np.argmax((cumulative >= place) & (cumulative > 0), axis=-1)[..., None]
     held = np.take_along_axis(counts, index, axis=-1)
     before = np.take_along_axis(cumulative, index, axis=-1) - held
-    value = (bins[index] + _ratio(place - before, held)) * width
+    value = (bins[index] + ratio(place - before, held)) * width
     return np.where(total > 0, value, np.nan)[..., 0]
 
 
@@ -133,17 +135,10 @@ def wasserstein_from_histograms(
     first, second = (np.asarray(counts, dtype=np.float64) for counts in (first, second))
     totals = [counts.sum(axis=-1, keepdims=True) for counts in (first, second)]
     shares = [
-        _ratio(np.cumsum(counts, axis=-1), total)
+        ratio(np.cumsum(counts, axis=-1), total)
         for counts, total in zip((first, second), totals, strict=True)
     ]
     steps = np.diff(bins).astype(np.float64) * width
     distance = (np.abs(shares[0] - shares[1])[..., :-1] * steps).sum(axis=-1)
     either_empty = (totals[0] == 0) | (totals[1] == 0)
     return np.where(either_empty[..., 0], np.nan, distance)
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Quotient; NaN where the divisor is not positive."""
-    above, below = np.broadcast_arrays(above, below)
-    undefined = np.full(above.shape, np.nan)
-    return np.asarray(np.divide(above, below, out=undefined, where=below > 0))

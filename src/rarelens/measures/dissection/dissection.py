@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rarelens.measures.arrays import ratio
 from rarelens.measures.dissection.mask_permutation import (
     ActiveImages,
     Concepts,
@@ -67,8 +68,7 @@ class Dissection:
     @property
     def iou_over_ceiling(self) -> Floats:
         """Share of what the areas allow, (K, C); NaN where that is nothing."""
-        undefined = np.full_like(self.iou, np.nan)
-        return np.divide(self.iou, self.ceiling, out=undefined, where=self.ceiling > 0)
+        return ratio(self.iou, self.ceiling)
 
     @property
     def detects(self) -> Flags:
@@ -177,7 +177,7 @@ def dissect(
         thresholds=thresholds,
         coverage=active / (len(activations) * grid.pixels),
         iou=iou,
-        ceiling=_ratio(smaller, larger),
+        ceiling=ratio(smaller, larger, 0),
         null=null,
         p=p,
         detected=np.where(found, best, -1),
@@ -214,7 +214,7 @@ def _compare(
     ious = []
     for own in columns:
         shared = shared_pixels(pixels, own)
-        ious.append(_ratio(shared, active + areas - shared))
+        ious.append(ratio(shared, active + areas - shared, 0))
     observed = ious[0][columns[0].circle.before]
     exchanged = [
         np.delete(one, own.circle.before, 0) for one, own in zip(ious, columns, strict=True)
@@ -236,7 +236,3 @@ def _blocks(activations: NDArray[Any], grid: Grid, quantile: float, chunk: int) 
     step = max(1, int(chunk / max(native, upsampled)))
     for start in range(0, units, step):
         yield slice(start, min(units, start + step))
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -71,7 +71,7 @@ def _of_method(
         compared |= {name: np.broadcast_to(own, masks.shape) for name, own in controls.items()}
         for name, native in compared.items():
             ready = native if name in controls else normalise(resize(native, data.size))
-            zero = ~native.any(axis=(1, 2))
+            zero = np.asarray(~native.any(axis=(1, 2)))
             for measure, value in align(ready, masks, settings.alignment_thresholds).items():
                 yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
 
