@@ -14,10 +14,10 @@ from nibabel.affines import voxel_sizes
 
 from rarelens.errors import RarelensError
 from rarelens.measures.calibration import calibration_errors
-from rarelens.measures.overlap import RULES, overlap_rows
-from rarelens.measures.overlap_measures import MEASURES
-from rarelens.measures.shift import margin_histograms, shift_by_case, shift_table
+from rarelens.measures.overlap import MEASURES, RULES
+from rarelens.measures.subject_overlap import SubjectOverlap
 from rarelens.studies.analysis.segmentation.units import dissect_units, units_by_layer
+from rarelens.studies.analysis.shift_tables import margin_histograms, shift_table
 from rarelens.studies.files import read_json, write_json
 from rarelens.studies.settings.segmentation.stages import AnalyseSegmentation
 
@@ -88,6 +88,14 @@ def _by_group(counts: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     return own.groupby(keys, sort=False, as_index=False).sum(numeric_only=True)
 
 
+def shift_by_case(moments: pd.DataFrame) -> pd.DataFrame:
+    """Mean margin and negative fraction per case and class, from rows of quantity "margin"."""
+    table = moments[["case", "side", "class", "count"]].reset_index(drop=True)
+    table["mean"] = (moments["sum"] / moments["count"]).to_numpy()
+    table["negative_fraction"] = (moments["negative"] / moments["count"]).to_numpy()
+    return table
+
+
 def _overlap_table(
     predictions: Path,
     references: Path,
@@ -99,14 +107,13 @@ def _overlap_table(
     problems = [_mismatch(case, *pair) for case, pair in pairs.items()]
     if any(problems):
         raise RarelensError(*filter(None, problems))
-    rows: list[dict[str, Any]] = []
+    overlap = SubjectOverlap(len(classes), tolerance=settings.surface_tolerance)
     for case, images in pairs.items():
         predicted, truth = (np.asarray(image.dataobj, dtype=np.uint16) for image in images)
-        spacing = tuple(voxel_sizes(images[1].affine).tolist())
-        measured = overlap_rows(predicted, truth, len(classes), spacing, settings.surface_tolerance)
-        rows += [{"case": case, "side": "test", **row} for row in measured]
+        overlap.update(predicted, truth, case, voxel_sizes(images[1].affine).tolist())
     columns = ["case", "side", "class", "rule", *MEASURES, "outcome"]
-    return pd.DataFrame(rows, columns=[*columns, "truth_voxels", "predicted_voxels"])
+    table = pd.DataFrame(overlap.compute()).rename(columns={"subject": "case"}).assign(side="test")
+    return table.reindex(columns=[*columns, "truth_voxels", "predicted_voxels"])
 
 
 def _open(folder: Path, case: str) -> Any:

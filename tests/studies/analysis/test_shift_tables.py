@@ -10,9 +10,16 @@ from scipy.stats import wasserstein_distance
 
 from rarelens.measures import shift
 from rarelens.measures.histograms import bin_of
+from rarelens.studies.analysis.segmentation.analyse import shift_by_case
+from rarelens.studies.analysis.shift_tables import margin_histograms, shift_table
 
 WIDTH = 0.05
 Values = Sequence[float] | np.ndarray
+
+
+@pytest.fixture
+def resampling() -> SimpleNamespace:
+    return SimpleNamespace(bootstrap=300, confidence=0.95, seed=3)
 
 
 def tables(
@@ -30,9 +37,9 @@ def tables(
 
 
 def table_of(
-    train: Sequence[Values], test: Sequence[Values], settings: SimpleNamespace
+    train: Sequence[Values], test: Sequence[Values], resampling: SimpleNamespace
 ) -> pd.DataFrame:
-    table = shift.shift_table(*tables(train, test), ["background"], WIDTH, settings)
+    table = shift_table(*tables(train, test), ["background"], WIDTH, resampling)
     return table.set_index("statistic")
 
 
@@ -42,8 +49,8 @@ def subjects(number: int, mean: float, seed: int) -> list[np.ndarray]:
     return [rng.normal(mean + rng.normal(0, 0.3), 1.0, size) for size in sizes]
 
 
-def test_two_tiny_subjects_by_hand(settings: SimpleNamespace) -> None:
-    found = table_of([[1.0, 2.0, 3.0]], [[-1.0, 0.0, 1.0, 4.0]], settings)
+def test_two_tiny_subjects_by_hand(resampling: SimpleNamespace) -> None:
+    found = table_of([[1.0, 2.0, 3.0]], [[-1.0, 0.0, 1.0, 4.0]], resampling)
     assert found.loc["mean", ["train", "test", "difference"]].tolist() == [2.0, 1.0, -1.0]
     assert found.loc["negative_fraction", ["train", "test"]].tolist() == [0.0, 0.25]
     # Squared deviations 2 and 14, five degrees of freedom.
@@ -55,10 +62,10 @@ def test_two_tiny_subjects_by_hand(settings: SimpleNamespace) -> None:
     assert np.isnan(found.loc["wasserstein", "train"])
 
 
-def test_everything_agrees_with_the_raw_pooled_values(settings: SimpleNamespace) -> None:
+def test_everything_agrees_with_the_raw_pooled_values(resampling: SimpleNamespace) -> None:
     train, test = subjects(4, 2.0, 0), subjects(7, 1.0, 1)
     before, after = np.concatenate(train), np.concatenate(test)
-    found = table_of(train, test, settings)
+    found = table_of(train, test, resampling)
     assert found.loc["mean", "difference"] == pytest.approx(after.mean() - before.mean())
     for statistic, q in shift.QUANTILES.items():
         exact = [np.quantile(values, q, method="inverted_cdf") for values in (before, after)]
@@ -67,16 +74,16 @@ def test_everything_agrees_with_the_raw_pooled_values(settings: SimpleNamespace)
     assert found.loc["wasserstein", "difference"] == pytest.approx(exact_distance, abs=WIDTH)
 
 
-def test_identical_sides_have_intervals_around_zero(settings: SimpleNamespace) -> None:
+def test_identical_sides_have_intervals_around_zero(resampling: SimpleNamespace) -> None:
     same = subjects(12, 1.0, 5)
-    found = table_of(same, same, settings)
+    found = table_of(same, same, resampling)
     for statistic in ("mean", "median", "negative_fraction", "standardised_difference"):
         assert found.loc[statistic, "difference"] == 0
         assert found.loc[statistic, "ci_low"] < 0 < found.loc[statistic, "ci_high"]
 
 
-def test_a_strong_shift_has_an_interval_beyond_zero(settings: SimpleNamespace) -> None:
-    found = table_of(subjects(5, 3.0, 1), subjects(20, -1.0, 2), settings)
+def test_a_strong_shift_has_an_interval_beyond_zero(resampling: SimpleNamespace) -> None:
+    found = table_of(subjects(5, 3.0, 1), subjects(20, -1.0, 2), resampling)
     for statistic in ("mean", "median", "standardised_difference"):
         low, gap, high = found.loc[statistic, ["ci_low", "difference", "ci_high"]]
         assert low < gap < high < 0
@@ -85,16 +92,16 @@ def test_a_strong_shift_has_an_interval_beyond_zero(settings: SimpleNamespace) -
     assert found.loc[list(shift.QUANTILES), ["ci_low", "ci_high"]].isna().all(axis=None)
 
 
-def test_interval_resamples_subjects_and_not_voxels(settings: SimpleNamespace) -> None:
+def test_interval_resamples_subjects_and_not_voxels(resampling: SimpleNamespace) -> None:
     # Voxels of a subject are all alike: only what differs between subjects can spread.
     train, test = [np.full(1000, 2.0)], [np.full(1000, 0.0), np.full(1000, 1.0)]
-    found = table_of(train, test, settings)
+    found = table_of(train, test, resampling)
     assert found.loc["mean", ["ci_low", "difference", "ci_high"]].tolist() == [-2.0, -1.5, -1.0]
 
 
-def test_interval_equals_a_plain_loop_over_replicates(settings: SimpleNamespace) -> None:
+def test_interval_equals_a_plain_loop_over_replicates(resampling: SimpleNamespace) -> None:
     train, test = subjects(3, 2.0, 0), subjects(6, 1.0, 1)
-    found = table_of(train, test, settings).loc["mean"]
+    found = table_of(train, test, resampling).loc["mean"]
     rng = np.random.default_rng(99)
 
     def draw(side: list[np.ndarray]) -> float:
@@ -110,17 +117,17 @@ def test_interval_equals_a_plain_loop_over_replicates(settings: SimpleNamespace)
 
 
 def test_intervals_do_not_depend_on_how_replicates_are_chunked(
-    settings: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    resampling: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sides = subjects(5, 2.0, 0), subjects(5, 1.0, 1)
-    whole = table_of(*sides, settings)
+    whole = table_of(*sides, resampling)
     monkeypatch.setattr(shift, "CHUNK", 2000)
-    pd.testing.assert_frame_equal(table_of(*sides, settings), whole)
+    pd.testing.assert_frame_equal(table_of(*sides, resampling), whole)
 
 
-def test_a_class_missing_on_a_side_keeps_nan_rows(settings: SimpleNamespace) -> None:
+def test_a_class_missing_on_a_side_keeps_nan_rows(resampling: SimpleNamespace) -> None:
     sums, counts = tables([], [[1.0, 2.0]], index=1)
-    found = shift.shift_table(sums, counts, ["background", "lesion", "vessel"], WIDTH, settings)
+    found = shift_table(sums, counts, ["background", "lesion", "vessel"], WIDTH, resampling)
     assert found.groupby("class")["statistic"].count().tolist() == [10, 10, 10]
     lesion = found[found["class"] == 1].set_index("statistic")
     assert lesion.loc["mean", "test"] == 1.5
@@ -129,25 +136,25 @@ def test_a_class_missing_on_a_side_keeps_nan_rows(settings: SimpleNamespace) -> 
     assert vessel[["train", "test", "difference"]].isna().all(axis=None)
 
 
-def test_the_same_seed_gives_the_same_interval(settings: SimpleNamespace) -> None:
+def test_the_same_seed_gives_the_same_interval(resampling: SimpleNamespace) -> None:
     sides = subjects(5, 2.0, 0), subjects(5, 1.0, 1)
-    first, second = (table_of(*sides, settings) for _ in range(2))
+    first, second = (table_of(*sides, resampling) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
-    other = table_of(*sides, SimpleNamespace(**vars(settings) | {"seed": 4}))
+    other = table_of(*sides, SimpleNamespace(**vars(resampling) | {"seed": 4}))
     assert other.loc["mean", "ci_low"] != first.loc["mean", "ci_low"]
 
 
-def test_tables_that_count_different_voxels_are_refused(settings: SimpleNamespace) -> None:
+def test_tables_that_count_different_voxels_are_refused(resampling: SimpleNamespace) -> None:
     sums, counts = tables([[1.0]], [[2.0, 3.0]])
     with pytest.raises(ValueError, match=r"class 0, side test: .*rerun extract"):
-        shift.shift_table(sums, counts.iloc[:-1], ["background"], WIDTH, settings)
+        shift_table(sums, counts.iloc[:-1], ["background"], WIDTH, resampling)
 
 
-def test_by_case_and_pooled_histograms(settings: SimpleNamespace) -> None:
+def test_by_case_and_pooled_histograms(resampling: SimpleNamespace) -> None:
     sums, counts = tables([[1.0, -1.0], [1.0]], [[2.0]])
-    by_case = shift.shift_by_case(sums)
+    by_case = shift_by_case(sums)
     assert by_case["mean"].tolist() == [0.0, 1.0, 2.0]
     assert by_case["negative_fraction"].tolist() == [0.5, 0.0, 0.0]
-    pooled = shift.margin_histograms(counts)
+    pooled = margin_histograms(counts)
     train = pooled[pooled["side"] == "train"]
     assert train[["bin", "count"]].to_numpy().tolist() == [[-20, 1], [20, 2]]
