@@ -11,31 +11,31 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.pairs import Pair
+from rarelens.studies.reporting.classification.results import ClassificationResults
 
 SIDE = 0.46
 
 
-def draw(block: Block, pairs: Sequence[Pair]) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A column a layer; the diagonal is the noise floor of the method itself."""
-    side = max(2.0, SIDE * len(block.methods))
-    figure, axes = style.grid(1, len(block.layers), height=side + 0.1, width=side + 0.4)
-    grids = [likeness(block, pairs, layer) for layer in block.layers]
+    side = max(2.0, SIDE * len(results.methods))
+    figure, axes = style.grid(1, len(results.layers), height=side + 0.1, width=side + 0.4)
+    grids = [similarity(results.methods, results.pairs, layer) for layer in results.layers]
     known = np.concatenate([grid[np.isfinite(grid)] for grid in grids])
     low = min(0.9, float(np.floor(known.min() * 10) / 10)) if known.size else 0.0
-    for axis, layer, grid in zip(axes[0], block.layers, grids, strict=True):
+    for axis, layer, grid in zip(axes[0], results.layers, grids, strict=True):
         drawn = axis.imshow(grid, cmap="viridis", vmin=low, vmax=1.0)
         _numbers(axis, grid, low)
-        _dress(axis, block, labelled=axis is axes[0][0])
+        _dress(axis, results, labelled=axis is axes[0][0])
         axis.set_title(f"layer {style.label(layer, 24)}")
     figure.colorbar(drawn, ax=axes[0], shrink=0.7, label="CKA (1: alike)")
     return figure
 
 
-def likeness(block: Block, pairs: Sequence[Pair], layer: str) -> NDArray[np.float64]:
+def similarity(methods: Sequence[str], pairs: Sequence[Pair], layer: str) -> NDArray[np.float64]:
     """CKA, methods × methods; undefined is NaN."""
-    places = {method: place for place, method in enumerate(block.methods)}
+    places = {method: place for place, method in enumerate(methods)}
     grid = np.full((len(places), len(places)), np.nan)
     for pair in pairs:
         one, other = places[pair.method_a], places[pair.method_b]
@@ -75,8 +75,8 @@ def _numbers(axis: Axes, grid: NDArray[np.float64], low: float) -> None:
             )
 
 
-def _dress(axis: Axes, block: Block, labelled: bool) -> None:
-    names = [style.plain(method) for method in block.methods]
+def _dress(axis: Axes, results: ClassificationResults, labelled: bool) -> None:
+    names = [style.plain(method) for method in results.methods]
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(names)), names if labelled else [""] * len(names))
     axis.tick_params(length=0)
