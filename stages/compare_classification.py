@@ -5,7 +5,8 @@ from pathlib import Path
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
 from rarelens.studies.cells import read_cells
-from rarelens.studies.comparison.classification.compare import compare, write_metrics
+from rarelens.studies.comparison.classification.compare import compare
+from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.settings.base import Name
 from rarelens.studies.settings.results import Compare
 
@@ -19,13 +20,7 @@ def main() -> None:
         scope.get("study.classification.baseline", Name),
         scope.get("compare", Compare),
     )
-    folder = Path("metrics")
-    write_metrics(
-        found,
-        folder / "classification.json",
-        folder / "classification.csv",
-        folder / "classification_pairs.csv",
-    )
+    write_metrics(Path("metrics"), "classification", *found)
 
 
 if __name__ == "__main__":

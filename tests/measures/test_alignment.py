@@ -6,18 +6,16 @@ import torch
 
 from rarelens.measures import alignment
 from rarelens.measures.alignment import (
+    centre_prior,
     effective_heat_ratio,
     energy_inside,
-    energy_inside_at,
     iobb,
-    iobb_at,
     normalise,
     pointing_game,
-    resize,
     soft_iou,
-    soft_iou_at,
+    uniform,
 )
-from rarelens.measures.saliency_controls import centre_prior, uniform
+from rarelens.measures.upsampling import resize
 
 # The heat is 1 + .5 + .25 + .25 = 2; the mask holds 1 and .25 of it, in 3 pixels.
 MAP = np.array([[1.0, 0.5, 0.0], [0.25, 0.25, 0.0]])
@@ -34,9 +32,10 @@ def test_measures_by_hand():
 def test_measures_at_a_threshold_by_hand():
     # Above .3: 1 (inside) and .5 (outside). Above .25, strict: the same.
     for threshold in (0.3, 0.25):
-        assert energy_inside_at(MAP, MASK, threshold) == pytest.approx(1 / 2)
-        assert iobb_at(MAP, MASK, threshold) == pytest.approx(1 / 3)
-        assert soft_iou_at(MAP, MASK, threshold) == pytest.approx(1 / 4)
+        found = alignment.align(MAP, MASK, [threshold])
+        assert found[f"energy_inside@{threshold}"] == pytest.approx(1 / 2)
+        assert found[f"iobb@{threshold}"] == pytest.approx(1 / 3)
+        assert found[f"iou@{threshold}"] == pytest.approx(1 / 4)
 
 
 def test_effective_heat_ratio_by_hand():

@@ -7,6 +7,7 @@ from scipy.stats import wasserstein_distance
 from rarelens.measures.histograms import (
     Moments,
     bin_of,
+    count_bins,
     pooled_standard_deviation,
     quantile_from_histogram,
     wasserstein_from_histograms,
@@ -39,6 +40,17 @@ def test_a_bin_holds_its_lower_edge_and_not_its_upper() -> None:
 def test_a_value_without_a_bin_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="not finite, or too large"):
         bin_of([0.0, value], WIDTH)
+
+
+@pytest.mark.parametrize("spread", [20, 2_000_000_000])
+def test_counting_against_unique(spread: int) -> None:
+    values = np.random.default_rng(0).integers(-spread, spread, (2, 500)).astype(np.int32)
+    values = np.concatenate([values, values[:, :100]], axis=1)
+    distinct, counts = count_bins(values)
+    expected, expected_counts = np.unique(values, axis=1, return_counts=True)
+    np.testing.assert_array_equal(distinct, expected)
+    np.testing.assert_array_equal(counts, expected_counts)
+    assert (distinct.dtype, counts.dtype) == (np.int32, np.int64)
 
 
 @pytest.mark.parametrize("q", [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0])

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from rarelens.measures.calibration import equal_mass_bins, reliability, sigmoid
+from rarelens.measures.clusters import Clusters
 from rarelens.measures.prediction import MEASURES, OneClass, measures
-from rarelens.measures.reliability import equal_mass_bins, reliability
-from rarelens.measures.statistics.clusters import Clusters
-from rarelens.measures.temperature import sigmoid
-from rarelens.measures.thresholds import best_f1_threshold
+from rarelens.measures.ranking import best_f1_threshold
 
 
 @pytest.fixture

@@ -4,36 +4,25 @@ All take a map A of shape (H, W), or a batch (N, H, W), already at image size wi
 [0, 1] (`resize`, then `normalise`), and the mask M of the same shape; they return a number, or
 (N,). Where M has no pixel nothing can be aligned with it: NaN.
 
-``_at`` variants measure the binary map [A > threshold] instead of A.
+`align` gives all of them at once, of binary maps, too. Beside them stand those of maps that know
+nothing: `centre_prior` and `uniform`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rarelens.measures.upsampling import resize
+from rarelens.measures.arrays import ratio
 
 Floats = NDArray[np.float64]
-Measure = Callable[[ArrayLike, ArrayLike], Any]
 
 HEAT_LEVELS = np.linspace(0.0, 1.0, 11)
-
-__all__ = [
-    "effective_heat_ratio",
-    "energy_inside",
-    "energy_inside_at",
-    "iobb",
-    "iobb_at",
-    "normalise",
-    "pointing_game",
-    "resize",
-    "soft_iou",
-    "soft_iou_at",
-]
+CENTRE_SPREAD = 0.25
+"""Standard deviation of the centre prior, as a share of each side."""
 
 
 def normalise(maps: ArrayLike) -> Floats:
@@ -81,7 +70,7 @@ def energy_inside(saliency: ArrayLike, mask: ArrayLike) -> Any:
         0.5
     """
     values, inside = _pair(saliency, mask)
-    return _defined(_share(_sum(values * inside), _sum(values)), inside)
+    return _defined(ratio(_sum(values * inside), _sum(values), 0), inside)
 
 
 def iobb(saliency: ArrayLike, mask: ArrayLike) -> Any:
@@ -92,7 +81,7 @@ def iobb(saliency: ArrayLike, mask: ArrayLike) -> Any:
         0.75
     """
     values, inside = _pair(saliency, mask)
-    return _defined(_share(_sum(values * inside), _sum(inside)), inside)
+    return _defined(ratio(_sum(values * inside), _sum(inside), 0), inside)
 
 
 def soft_iou(saliency: ArrayLike, mask: ArrayLike) -> Any:
@@ -104,7 +93,7 @@ def soft_iou(saliency: ArrayLike, mask: ArrayLike) -> Any:
     """
     values, inside = _pair(saliency, mask)
     both = _sum(values * inside)
-    return _defined(_share(both, _sum(values) + _sum(inside) - both), inside)
+    return _defined(ratio(both, _sum(values) + _sum(inside) - both, 0), inside)
 
 
 def effective_heat_ratio(saliency: ArrayLike, mask: ArrayLike) -> Any:
@@ -128,24 +117,44 @@ def effective_heat_ratio(saliency: ArrayLike, mask: ArrayLike) -> Any:
     return _defined(np.fromiter(ratios, np.float64, len(flat)).reshape(shape), inside)
 
 
-def energy_inside_at(saliency: ArrayLike, mask: ArrayLike, threshold: float) -> Any:
-    """`energy_inside` of the binary map [A > threshold]."""
-    return energy_inside(np.asarray(saliency) > threshold, mask)
+def align(saliency: ArrayLike, mask: ArrayLike, thresholds: Sequence[float]) -> dict[str, Any]:
+    """Every measure of a map or a batch by name.
 
-
-def iobb_at(saliency: ArrayLike, mask: ArrayLike, threshold: float) -> Any:
-    """`iobb` of the binary map [A > threshold]."""
-    return iobb(np.asarray(saliency) > threshold, mask)
-
-
-def soft_iou_at(saliency: ArrayLike, mask: ArrayLike, threshold: float) -> Any:
-    """`soft_iou` of the binary map [A > threshold]: plain intersection over union.
+    "<name>@<threshold>" is that of the binary map [A > threshold] instead of A.
 
     Example:
-        >>> soft_iou_at([[0.5, 1.0], [0.6, 0.0]], [[True, True], [False, False]], 0.5)
+        >>> align([[0.5, 1.0], [0.6, 0.0]], [[True, True], [False, False]], [0.5])["iou@0.5"]
         0.3333333333333333
     """
-    return soft_iou(np.asarray(saliency) > threshold, mask)
+    soft = (pointing_game, energy_inside, soft_iou, iobb, effective_heat_ratio)
+    binary = {"iou": soft_iou, "energy_inside": energy_inside, "iobb": iobb}
+    found = {measure.__name__: measure(saliency, mask) for measure in soft}
+    for threshold in thresholds:
+        for name, measure in binary.items():
+            found[f"{name}@{threshold:g}"] = measure(np.asarray(saliency) > threshold, mask)
+    return found
+
+
+def centre_prior(size: Sequence[int]) -> NDArray[np.float64]:
+    """A Gaussian at the image's centre, σ a quarter of each side, stretched to [0, 1].
+
+    Pathologies lie near the centre more often than not; a map has learnt something where it does
+    better than this.
+
+    Example:
+        >>> centre_prior((3, 3)).round(2)
+        array([[0.  , 0.29, 0.  ],
+               [0.29, 1.  , 0.29],
+               [0.  , 0.29, 0.  ]])
+    """
+    axes = ((np.arange(side) + 0.5) / side - 0.5 for side in size)
+    rows, columns = (np.exp(-0.5 * (axis / CENTRE_SPREAD) ** 2) for axis in axes)
+    return normalise(rows[:, None] * columns)
+
+
+def uniform(size: Sequence[int]) -> NDArray[np.float64]:
+    """The map that is 1 everywhere: its measures are the mask's share of the image, `iobb` 1."""
+    return np.ones(tuple(size))
 
 
 def _heat_ratio(values: Floats, inside: NDArray[np.bool_]) -> float:
@@ -177,10 +186,6 @@ def _pair(saliency: ArrayLike, mask: ArrayLike) -> tuple[Floats, NDArray[np.bool
 
 def _sum(values: NDArray[Any]) -> Floats:
     return np.asarray(values.sum(axis=(-2, -1), dtype=np.float64))
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def _defined(values: Floats, inside: NDArray[np.bool_]) -> Any:

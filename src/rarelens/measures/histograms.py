@@ -1,20 +1,26 @@
 """Exact sums and fine histograms of voxel values, and what can be said from them.
 
-The extractor counts voxels with `bin_of` and `Moments.of`; the analysis reads statistics off the
-counts. A histogram is a pair: ``bins``, the sorted integer bins that hold anything, shape (K,),
-and ``counts``, shape (..., K), whose leading axes run over subjects or bootstrap replicates.
-Bin b covers [b·width, (b+1)·width).
+Voxels are counted with `bin_of`, `count_bins` and `Moments.of`; statistics are read off the counts.
+A histogram is a pair: ``bins``, the sorted integer bins that hold anything, shape (K,), and
+``counts``, shape (..., K), whose leading axes run over subjects or bootstrap replicates. Bin b
+covers [b·width, (b+1)·width).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rarelens.measures.arrays import ratio
+
 Floats = NDArray[np.float64]
 Bins = NDArray[np.integer[Any]]
+
+DENSE_GRID = 2**24
+"""Largest grid of bins, in cells, that is counted densely (128 MiB)."""
 
 
 class Moments(NamedTuple):
@@ -40,12 +46,12 @@ class Moments(NamedTuple):
     @property
     def mean(self) -> Floats:
         """Mean; NaN where nothing was counted."""
-        return _ratio(self.total, self.number)
+        return ratio(self.total, self.number)
 
     @property
     def negative_fraction(self) -> Floats:
         """Share of values below 0; NaN where nothing was counted."""
-        return _ratio(self.negative, self.number)
+        return ratio(self.negative, self.number)
 
     @property
     def squared_deviations(self) -> Floats:
@@ -59,7 +65,7 @@ def pooled_standard_deviation(first: Moments, second: Moments) -> Floats:
     Q is the sum of squared deviations from the group's own mean (Cohen 1988).
     """
     freedom = first.number + second.number - 2
-    variance = _ratio(first.squared_deviations + second.squared_deviations, freedom)
+    variance = ratio(first.squared_deviations + second.squared_deviations, freedom)
     return np.sqrt(variance)
 
 
@@ -73,6 +79,24 @@ def bin_of(values: ArrayLike, width: float) -> NDArray[np.int32]:
     if not np.all(np.abs(bins) <= np.iinfo(np.int32).max):
         raise ValueError(f"a value is not finite, or too large for bins of {width}")
     return bins.astype(np.int32)
+
+
+def count_bins(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Distinct columns of ``values`` (D, N) in ascending order, and how often each occurs.
+
+    As `np.unique` with its counts does, but in linear time wherever the grid of all columns
+    between the least and the greatest is small, as it is but for a network that diverged.
+    """
+    if values.shape[1] == 0:
+        return values, np.zeros(0, np.int64)
+    low = values.min(1, keepdims=True)
+    extent = tuple(int(b) - int(a) + 1 for a, b in zip(low[:, 0], values.max(1), strict=True))
+    if math.prod(extent) > DENSE_GRID:
+        return np.unique(values, axis=1, return_counts=True)
+    counts = np.bincount(np.ravel_multi_index(tuple(values - low), extent))
+    occupied = np.flatnonzero(counts)
+    distinct = np.array(np.unravel_index(occupied, extent), np.int32) + low
+    return distinct, counts[occupied].astype(np.int64)
 
 
 def quantile_from_histogram(bins: Bins, counts: ArrayLike, q: float, width: float) -> Floats:
@@ -93,7 +117,7 @@ def quantile_from_histogram(bins: Bins, counts: ArrayLike, q: float, width: floa
     index = np.argmax((cumulative >= place) & (cumulative > 0), axis=-1)[..., None]
     held = np.take_along_axis(counts, index, axis=-1)
     before = np.take_along_axis(cumulative, index, axis=-1) - held
-    value = (bins[index] + _ratio(place - before, held)) * width
+    value = (bins[index] + ratio(place - before, held)) * width
     return np.where(total > 0, value, np.nan)[..., 0]
 
 
@@ -111,17 +135,10 @@ def wasserstein_from_histograms(
     first, second = (np.asarray(counts, dtype=np.float64) for counts in (first, second))
     totals = [counts.sum(axis=-1, keepdims=True) for counts in (first, second)]
     shares = [
-        _ratio(np.cumsum(counts, axis=-1), total)
+        ratio(np.cumsum(counts, axis=-1), total)
         for counts, total in zip((first, second), totals, strict=True)
     ]
     steps = np.diff(bins).astype(np.float64) * width
     distance = (np.abs(shares[0] - shares[1])[..., :-1] * steps).sum(axis=-1)
     either_empty = (totals[0] == 0) | (totals[1] == 0)
     return np.where(either_empty[..., 0], np.nan, distance)
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Quotient; NaN where the divisor is not positive."""
-    above, below = np.broadcast_arrays(above, below)
-    undefined = np.full(above.shape, np.nan)
-    return np.asarray(np.divide(above, below, out=undefined, where=below > 0))

@@ -20,12 +20,11 @@ is taken as if one voxel were true. Specificity is always TN/(TN + FP), and 1 if
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from rarelens.measures.surface import Mask, SurfaceMeasures, surface_measures
 
@@ -47,6 +46,9 @@ class Overlap:
     outcome: str
     truth_voxels: int
     predicted_voxels: int
+
+
+MEASURES = tuple(field.name for field in fields(Overlap) if field.type == "float")
 
 
 def overlap_rows(
@@ -103,6 +105,8 @@ def overlap(predicted: Mask, truth: Mask, spacing: tuple[float, ...], tolerance:
 
 def largest_component(mask: Mask) -> Mask:
     """The mask's largest component; the very same array if it has one or none."""
+    from scipy import ndimage
+
     box = _box(mask)
     labels, number = ndimage.label(mask[box], structure=np.ones((3,) * mask.ndim))
     if number < 2:
@@ -133,5 +137,8 @@ def _surface(
 
 def _box(mask: Mask) -> tuple[slice, ...]:
     """The smallest box that holds the mask; an empty one for an empty mask."""
+    # Here, because readers of tables import this module for `MEASURES` alone.
+    from scipy import ndimage
+
     found: list[tuple[slice, ...]] = ndimage.find_objects(mask.astype(np.uint8), max_label=1)
     return found[0] or (slice(0, 0),) * mask.ndim

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.measures.arrays import ratio
+from rarelens.measures.calibration import equal_mass_bins, sigmoid
+from rarelens.measures.clusters import Clusters
 from rarelens.measures.ranking import ranking
-from rarelens.measures.reliability import equal_mass_bins
-from rarelens.measures.statistics.clusters import Clusters
-from rarelens.measures.temperature import sigmoid
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -58,11 +58,11 @@ def measures(one: OneClass, threshold: float, clusters: Clusters, bins: int) -> 
     parts = [ranking(one.labels, one.logits, drawn) for drawn in clusters.by_image(one.rows)]
     auroc, precision = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     totals = clusters.sums(np.column_stack([np.ones_like(one.labels), one.labels]), one.rows)
-    prevalence = _ratio(totals[:, 1], totals[:, 0])
+    prevalence = ratio(totals[:, 1], totals[:, 0])
     return {
         "auroc": auroc,
         "average_precision": precision,
-        "average_precision_over_prevalence": _ratio(precision, prevalence),
+        "average_precision_over_prevalence": ratio(precision, prevalence),
         **_decisions(one, threshold, clusters),
         **_calibration(one.labels, one.logits, one.rows, clusters, bins, ""),
         **_calibration(one.labels, one.corrected, one.rows, clusters, bins, "_calibrated"),
@@ -76,8 +76,8 @@ def _decisions(one: OneClass, threshold: float, clusters: Clusters) -> dict[str,
     called = (one.logits >= threshold).astype(np.float64)
     columns = np.column_stack([called * one.labels, called, one.labels])
     hits, calls, positives = clusters.sums(columns, one.rows).T
-    f1 = np.where(positives > 0, _ratio(2 * hits, calls + positives), np.nan)
-    return {"recall": _ratio(hits, positives), "precision": _ratio(hits, calls), "f1": f1}
+    f1 = np.where(positives > 0, ratio(2 * hits, calls + positives), np.nan)
+    return {"recall": ratio(hits, positives), "precision": ratio(hits, calls), "f1": f1}
 
 
 def _calibration(
@@ -95,12 +95,6 @@ def _calibration(
     sums = clusters.sums(columns, rows)
     number, squares, by_bin = sums[:, 0], sums[:, 1], sums[:, 2:]
     return {
-        f"brier{suffix}": _ratio(squares, number),
-        f"ece{suffix}": _ratio(np.abs(by_bin).sum(axis=1), number),
+        f"brier{suffix}": ratio(squares, number),
+        f"ece{suffix}": ratio(np.abs(by_bin).sum(axis=1), number),
     }
-
-
-def _ratio(above: Array, below: Array) -> Array:
-    """Quotient; NaN where the divisor is 0."""
-    undefined = np.full(len(above), np.nan)
-    return np.asarray(np.divide(above, below, out=undefined, where=below > 0))

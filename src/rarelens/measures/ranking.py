@@ -1,4 +1,4 @@
-"""AUROC and average precision, for many weightings of the same images at once.
+"""AUROC and average precision, for many weightings of the same images at once; thresholds.
 
 The measures are scikit-learn's (``roc_auc_score``, ``average_precision_score`` with
 ``sample_weight``); a bootstrap of a thousand draws needs them a thousand times, for which sorting
@@ -57,3 +57,26 @@ def ranking(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike) -> Ranking
         np.einsum("bu,bu->b", positive, beaten) / pairs,
         np.einsum("bu,bu->b", positive, precision) / np.where(both, positives, np.nan),
     )
+
+
+def best_f1_threshold(labels: ArrayLike, scores: ArrayLike) -> float:
+    """The observed score at and above which calling images positive has the largest F1.
+
+    Args:
+        labels: (n,), 1, 0 or NaN (ignored).
+        scores: (n,).
+
+    Returns:
+        The highest such score; NaN where the labels have one sign.
+    """
+    labels, scores = (np.asarray(side, dtype=np.float64) for side in (labels, scores))
+    known = np.isfinite(labels)
+    labels, scores = labels[known], scores[known]
+    if len(np.unique(labels)) < 2:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(labels[order])
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + labels.sum())
+    # Only the last of a run of equal scores stands for a threshold.
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    return float(scores[order][last[np.argmax(f1[last])]])

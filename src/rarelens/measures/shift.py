@@ -1,13 +1,12 @@
-"""Logit shift: how the margins of a class differ between training and test subjects.
+"""The shifts of one class, between training and test subjects, with intervals over subjects.
 
-The margin of a voxel of true class c is d = z_c − max_{k≠c} z_k; below 0 it is misclassified
-(Li, Kamnitsas, Glocker, IEEE TMI 2021). Means and negative fractions are exact. Medians and
-quantiles are read from fine histograms, and are off by at most one bin width; the Wasserstein
-distance likewise.
+What a margin and the two shifts are stands in `rarelens.measures.margins`. Means and negative
+fractions are exact. Medians and quantiles are read from fine histograms, and are off by at most
+one bin width; the Wasserstein distance likewise.
 
 Intervals are percentile intervals of a bootstrap over subjects, not voxels: the subjects of each
-side that hold the class are drawn with replacement, and their voxels pooled. With a single
-training subject the training side has no spread, and the interval is that of the test side alone.
+side that hold the class are drawn with replacement (`draw_subjects`). They speak of other
+subjects, not of another training of the network.
 
 A Wasserstein distance is never negative, and that of two resampled sides is larger than that of
 the sides themselves: its interval leans upwards, may leave the estimate out, and says nothing
@@ -18,10 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from rarelens.measures.histograms import (
     Bins,
@@ -31,26 +29,10 @@ from rarelens.measures.histograms import (
     quantile_from_histogram,
     wasserstein_from_histograms,
 )
+from rarelens.measures.margins import MarginCounts
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
-INTERVALS = ("mean", "median", "negative_fraction", "standardised_difference", "wasserstein")
 CHUNK = 4_000_000  # Entries of a replicates × bins matrix that are held at once.
-
-
-class Resampling(Protocol):
-    """What the settings of an analysis say of its bootstrap."""
-
-    @property
-    def bootstrap(self) -> int:
-        """Number of replicates."""
-
-    @property
-    def confidence(self) -> float:
-        """Share of the replicates within an interval."""
-
-    @property
-    def seed(self) -> int:
-        """Of the random numbers."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +46,23 @@ class Side:
     counts: Floats
     bins: Bins
     width: float
+
+    @classmethod
+    def pair(
+        cls, train: Sequence[MarginCounts], test: Sequence[MarginCounts], width: float
+    ) -> tuple[Side, Side]:
+        """Both sides of a class, from the counts of the subjects that hold it."""
+        empty = np.empty(0, np.int32)
+        bins = np.unique(np.concatenate([empty, *(one.bins for one in (*train, *test))]))
+
+        def side(subjects: Sequence[MarginCounts]) -> Side:
+            counts = np.zeros((len(subjects), len(bins)))
+            for row, one in zip(counts, subjects, strict=True):
+                row[np.searchsorted(bins, one.bins)] = one.counts
+            sums = np.array([one.moments for one in subjects], np.float64).reshape(-1, 4)
+            return cls(Moments(*sums.T), counts, bins, width)
+
+        return side(train), side(test)
 
     @property
     def subjects(self) -> int:
@@ -89,96 +88,102 @@ class Side:
         }
 
 
-def shift_table(
-    moments: pd.DataFrame,
-    histograms: pd.DataFrame,
-    classes: Sequence[str],
-    width: float,
-    settings: Resampling,
-) -> pd.DataFrame:
-    """Train against test side, for each class and statistic.
+def draw_subjects(
+    sides: tuple[Side, Side], replicates: int, seed: Sequence[int]
+) -> tuple[Floats, Floats]:
+    """How often each subject of the training and of the test side is drawn, (B, S) each.
+
+    The one place where subjects are resampled: each side for itself, with replacement.
+    """
+    rng = np.random.default_rng(seed)
+
+    def draws(subjects: int) -> Floats:
+        even = np.full(subjects, 1 / subjects)
+        return rng.multinomial(subjects, even, size=replicates).astype(np.float64)
+
+    if not all(side.subjects for side in sides):
+        return np.empty((0, 0)), np.empty((0, 0))
+    return draws(sides[0].subjects), draws(sides[1].subjects)
+
+
+def subject_mean_shift(
+    train: Side, test: Side, draws: tuple[Floats, Floats], confidence: float
+) -> dict[str, float | int]:
+    """Mean over subjects of their mean margins, test against train; each subject has one vote.
 
     Args:
-        moments: rows of quantity "margin": case, side, class, count, sum, sum_squares, negative.
-        histograms: rows of quantity "margin": case, side, class, bin, count.
-        classes: their names.
-        width: bin width of ``histograms``.
-        settings: replicates, confidence and seed.
+        train: the subjects of the training side that hold the class.
+        test: those of the test side.
+        draws: of `draw_subjects`.
+        confidence: share of the replicates within the interval.
 
     Returns:
-        class, class_name, statistic, train, test, difference, ci_low, ci_high. A class without
-        voxels on a side keeps its rows, NaN on that side and in the difference.
-
-    Raises:
-        ValueError: if the two tables do not count the same voxels.
+        train_mean, test_mean, difference (test − train), low, high: in logits; train_misclassified,
+        test_misclassified: means over subjects of the share of their voxels with a margin below 0;
+        subjects_train, subjects_test. NaN where a side has no subject; no interval (NaN) where
+        one has fewer than two, for the spread over its subjects is unknown then.
     """
-    rows: list[dict[str, Any]] = []
-    for index, name in enumerate(classes):
-        train, test = _sides(moments, histograms, index, width)
-        rng = np.random.default_rng([settings.seed, index])
-        own = _rows(train, test, settings, rng)
-        rows += [{"class": index, "class_name": name, **row} for row in own]
-    columns = ["class", "class_name", "statistic", "train", "test", "difference"]
-    return pd.DataFrame(rows, columns=[*columns, "ci_low", "ci_high"])
+    means = [side.moments.mean for side in (train, test)]
+    wrong = [side.moments.negative_fraction for side in (train, test)]
+    low = high = float("nan")
+    if min(train.subjects, test.subjects) > 1:
+        drawn = [
+            np.einsum("bs,s->b", weights, mean) / len(mean)
+            for weights, mean in zip(draws, means, strict=True)
+        ]
+        low, high = _interval(drawn[1] - drawn[0], confidence)
+    before, after = map(_mean, means)
+    return {
+        "train_mean": before,
+        "test_mean": after,
+        "difference": after - before,
+        "low": low,
+        "high": high,
+        "train_misclassified": _mean(wrong[0]),
+        "test_misclassified": _mean(wrong[1]),
+        "subjects_train": train.subjects,
+        "subjects_test": test.subjects,
+    }
 
 
-def shift_by_case(moments: pd.DataFrame) -> pd.DataFrame:
-    """Mean margin and negative fraction per case and class, from rows of quantity "margin"."""
-    table = moments[["case", "side", "class", "count"]].reset_index(drop=True)
-    table["mean"] = (moments["sum"] / moments["count"]).to_numpy()
-    table["negative_fraction"] = (moments["negative"] / moments["count"]).to_numpy()
-    return table
-
-
-def margin_histograms(histograms: pd.DataFrame) -> pd.DataFrame:
-    """Margin histograms pooled over the cases of a side: side, class, bin, count."""
-    return histograms.groupby(["side", "class", "bin"], sort=True)["count"].sum().reset_index()
-
-
-def _sides(
-    moments: pd.DataFrame, histograms: pd.DataFrame, index: int, width: float
-) -> tuple[Side, Side]:
-    moments = moments[moments["class"] == index]
-    counts = histograms[(histograms["class"] == index) & histograms["side"].isin(["train", "test"])]
-    bins = np.unique(counts["bin"].to_numpy(np.int64))
-
-    def side(name: str) -> Side:
-        sums = moments[moments["side"] == name].sort_values("case")
-        own = counts[counts["side"] == name]
-        matrix = np.zeros((len(sums), len(bins)))
-        rows = pd.Index(sums["case"]).get_indexer(own["case"])
-        matrix[rows, np.searchsorted(bins, own["bin"])] = own["count"]
-        if not np.array_equal(matrix.sum(axis=1), sums["count"]):
-            raise ValueError(
-                f"class {index}, side {name}: the extract's histograms and moments count "
-                "different voxels; rerun extract"
-            )
-        fields = (sums[column] for column in ("count", "sum", "sum_squares", "negative"))
-        return Side(Moments(*(f.to_numpy(np.float64) for f in fields)), matrix, bins, width)
-
-    return side("train"), side("test")
-
-
-def _rows(
-    train: Side, test: Side, settings: Resampling, rng: np.random.Generator
+def voxel_pooled_shift(
+    train: Side, test: Side, draws: tuple[Floats, Floats], confidence: float
 ) -> Iterator[dict[str, Any]]:
+    """All voxels of the test side against all of the training side, statistic by statistic.
+
+    With a single training subject the training side has no spread, and the interval is that of
+    the test side alone.
+
+    Args:
+        train: the subjects of the training side that hold the class.
+        test: those of the test side.
+        draws: of `draw_subjects`.
+        confidence: share of the replicates within an interval.
+
+    Yields:
+        statistic, train, test, difference, low, high, in logits but for negative_fraction (a share)
+        and standardised_difference (a ratio). NaN where a side is empty, for what is not a
+        statistic of one side, and for the intervals of quantiles.
+    """
     whole_train, whole_test = (side.pooled(np.ones((1, side.subjects))) for side in (train, test))
     before, after = whole_train.statistics(), whole_test.statistics()
-    intervals = _intervals(train, test, settings, rng)
+    differences = _differences(whole_train, whole_test)
+    nowhere = (float("nan"), float("nan"))
+    intervals = dict.fromkeys(differences, nowhere)
+    if train.subjects and test.subjects:
+        intervals = _intervals(train, test, draws, confidence)
     undefined = np.full(1, np.nan)
-    for statistic, gap in _differences(whole_train, whole_test).items():
-        yield {
-            "statistic": statistic,
-            "train": float(before.get(statistic, undefined)[0]),
-            "test": float(after.get(statistic, undefined)[0]),
-            "difference": float(gap[0]),
-            "ci_low": intervals[statistic][0],
-            "ci_high": intervals[statistic][1],
-        }
+    for statistic, gap in differences.items():
+        sides = (float(own.get(statistic, undefined)[0]) for own in (before, after))
+        yield _row(statistic, *sides, float(gap[0]), *intervals[statistic])
     for statistic, q in QUANTILES.items():
         low, high = (float(side.quantile(q)[0]) for side in (whole_train, whole_test))
-        values = {"train": low, "test": high, "difference": high - low}
-        yield {"statistic": statistic, **values, "ci_low": np.nan, "ci_high": np.nan}
+        yield _row(statistic, low, high, high - low, *nowhere)
+
+
+def _row(statistic: str, *values: float) -> dict[str, Any]:
+    names = ("train", "test", "difference", "low", "high")
+    return {"statistic": statistic, **dict(zip(names, values, strict=True))}
 
 
 def _differences(train: Side, test: Side) -> dict[str, Floats]:
@@ -194,29 +199,27 @@ def _differences(train: Side, test: Side) -> dict[str, Floats]:
 
 
 def _intervals(
-    train: Side, test: Side, settings: Resampling, rng: np.random.Generator
+    train: Side, test: Side, draws: tuple[Floats, Floats], confidence: float
 ) -> dict[str, tuple[float, float]]:
-    """Percentile interval of each difference; NaN where a side has no subject."""
-    if not (train.subjects and test.subjects):
-        return dict.fromkeys(INTERVALS, (np.nan, np.nan))
-    train_weights, test_weights = (_draws(side.subjects, settings, rng) for side in (train, test))
     step = max(1, CHUNK // len(train.bins))
     parts = [
         _differences(
-            train.pooled(train_weights[start : start + step]),
-            test.pooled(test_weights[start : start + step]),
+            train.pooled(draws[0][start : start + step]),
+            test.pooled(draws[1][start : start + step]),
         )
-        for start in range(0, settings.bootstrap, step)
+        for start in range(0, len(draws[0]), step)
     ]
-    tail = (1 - settings.confidence) / 2
-    bounds = {
-        name: np.quantile(np.concatenate([part[name] for part in parts]), [tail, 1 - tail])
-        for name in INTERVALS
+    return {
+        name: _interval(np.concatenate([part[name] for part in parts]), confidence)
+        for name in parts[0]
     }
-    return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
 
 
-def _draws(subjects: int, settings: Resampling, rng: np.random.Generator) -> Floats:
-    """How often each subject is drawn in each replicate, (B, S)."""
-    even = np.full(subjects, 1 / subjects)
-    return rng.multinomial(subjects, even, size=settings.bootstrap).astype(np.float64)
+def _interval(replicates: Floats, confidence: float) -> tuple[float, float]:
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from rarelens.measures.dissection.dissection import Dissection, dissect
-from rarelens.measures.dissection.pixels_above import active_pixels
+from rarelens.measures.dissection import Dissection, dissect
+from rarelens.measures.dissection.pixels_above import pixels_above
 
 MODES = {2: "bilinear", 3: "trilinear"}
 FIELDS = ("thresholds", "coverage", "iou", "ceiling", "null", "p", "detected", "dead")
@@ -203,7 +203,7 @@ def test_null_is_that_of_exchanged_masks():
     """Of five images on a circle, whose order is tried out, each meets each other once."""
     activations, masks = random_data((6, 6), (12, 12), images=5)
     found = dissect(activations, masks, 0.1, permutations=4, null_level=1.0)
-    pixels = active_pixels(activations, found.thresholds, (12, 12))
+    pixels = pixels_above(activations, found.thresholds, (12, 12))
     active = np.zeros((5 * 9, 144))
     active[pixels.item, pixels.pixel] = 1
     flat = masks.reshape(5, 4, 144).astype(float)

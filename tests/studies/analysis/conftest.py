@@ -119,6 +119,8 @@ def _write(root: Path, subjects: list[Subject], classes: list[str]) -> tuple[Pat
     }
     for name, table in tables.items():
         table.to_parquet(extract / f"{name}.parquet", index=False)
+    groups = [{"case": one.case, "group": one.case} for one in subjects]
+    pd.DataFrame(groups).to_parquet(prepared / "cases.parquet", index=False)
     np.savez(extract / "panels" / "1.npz", image=np.zeros((3, 3), dtype=np.float32))
     about = {
         "bin_width": BIN_WIDTH,

@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from rarelens.studies.cells import Cell
+from rarelens.studies.comparison.classification.claims import ALIGNMENT, PERFORMANCE
 from rarelens.studies.comparison.classification.compare import COLUMNS
 from rarelens.studies.comparison.classification.pairs import COLUMNS as PAIR_COLUMNS
-from rarelens.studies.comparison.classification.question import ALIGNMENT, PERFORMANCE
 
 CLASSES = ("wide", "mid_size", "pale", "dark", "speckled", "ring", "tiny", "never_in_test")
 PREVALENCE = (0.31, 0.18, 0.11, 0.06, 0.04, 0.025, 0.0110, 0.0102)

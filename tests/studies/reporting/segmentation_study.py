@@ -12,7 +12,8 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import compare, write_metrics
+from rarelens.studies.comparison.metrics import write_metrics
+from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.results import Compare
 
 WIDTH = 0.25
@@ -61,7 +62,7 @@ def build_study(
     table = compare(
         cells, study.analyses, methods[0], Compare(bootstrap=300, confidence=0.95, seed=0)
     )
-    write_metrics(table, root / "metrics" / "segmentation.json", study.metrics)
+    write_metrics(root / "metrics", "segmentation", table)
     return study
 
 
@@ -83,7 +84,10 @@ def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int, units
                 if class_ and side == "test":
                     overlap += _overlap(case, class_, (margin > 0).mean(), gain, rng)
     columns = ["case", "side", "class", "count", "mean", "negative_fraction"]
-    pd.DataFrame(by_case, columns=columns).to_parquet(folder / "shift_by_case.parquet")
+    margins = pd.DataFrame(by_case, columns=columns)
+    margins.to_parquet(folder / "shift_by_case.parquet")
+    patients = margins[["case", "side"]].drop_duplicates()
+    patients.assign(group=patients["case"]).to_parquet(folder / "subjects.parquet")
     pd.DataFrame(overlap).to_parquet(folder / "overlap.parquet")
     _write_pooled(study, folder, voxels)
     facts = {

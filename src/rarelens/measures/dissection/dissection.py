@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rarelens.measures.arrays import ratio
 from rarelens.measures.dissection.mask_permutation import (
     ActiveImages,
-    Columns,
     Concepts,
+    MaskColumns,
     Masks,
     circles,
-    meetings,
+    shared_pixels,
 )
 from rarelens.measures.dissection.pixels_above import Grid
 from rarelens.measures.dissection.unit_blocks import (
@@ -67,8 +68,7 @@ class Dissection:
     @property
     def iou_over_ceiling(self) -> Floats:
         """Share of what the areas allow, (K, C); NaN where that is nothing."""
-        undefined = np.full_like(self.iou, np.nan)
-        return np.divide(self.iou, self.ceiling, out=undefined, where=self.ceiling > 0)
+        return ratio(self.iou, self.ceiling)
 
     @property
     def detects(self) -> Flags:
@@ -177,7 +177,7 @@ def dissect(
         thresholds=thresholds,
         coverage=active / (len(activations) * grid.pixels),
         iou=iou,
-        ceiling=_ratio(smaller, larger),
+        ceiling=ratio(smaller, larger, 0),
         null=null,
         p=p,
         detected=np.where(found, best, -1),
@@ -189,7 +189,7 @@ def dissect(
 
 def _columns(
     activations: NDArray[Any], concepts: Concepts, permutations: int, chunk: int, seed: int
-) -> list[Columns]:
+) -> list[MaskColumns]:
     """The masks in the circles that they are exchanged on.
 
     The circles follow the images by their content, so that the order of images does not matter.
@@ -200,19 +200,21 @@ def _columns(
             hashlib.blake2b(np.ascontiguousarray(own).tobytes() + digest).digest()
             for own, digest in zip(activations, concepts.digests, strict=True)
         ]
-    return [Columns(concepts, circle, chunk // 4) for circle in circles(keys, permutations, seed)]
+    return [
+        MaskColumns(concepts, circle, chunk // 4) for circle in circles(keys, permutations, seed)
+    ]
 
 
 def _compare(
-    pixels: ActiveImages, columns: list[Columns], null_level: float
+    pixels: ActiveImages, columns: list[MaskColumns], null_level: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Active pixels (k,), and IoU, null and p (k, C), of the units of a block."""
     active = pixels.count.sum(axis=0).astype(np.float64)
     areas = columns[0].concepts.areas.sum(axis=0)[:, None]
     ious = []
     for own in columns:
-        shared = meetings(pixels, own)
-        ious.append(_ratio(shared, active + areas - shared))
+        shared = shared_pixels(pixels, own)
+        ious.append(ratio(shared, active + areas - shared, 0))
     observed = ious[0][columns[0].circle.before]
     exchanged = [
         np.delete(one, own.circle.before, 0) for one, own in zip(ious, columns, strict=True)
@@ -234,7 +236,3 @@ def _blocks(activations: NDArray[Any], grid: Grid, quantile: float, chunk: int) 
     step = max(1, int(chunk / max(native, upsampled)))
     for start in range(0, units, step):
         yield slice(start, min(units, start + step))
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -87,7 +87,7 @@ def circles(keys: list[bytes], exchanges: int, seed: int) -> list[Circle]:
     return found
 
 
-class Columns:
+class MaskColumns:
     """The masks of a circle, each a column of a matrix of pixels × masks, read in blocks.
 
     Only masks that hold a region have a column. ``values``: of a block, at most.
@@ -188,7 +188,7 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def meetings(active: ActiveImages, columns: Columns) -> NDArray[np.float64]:
+def shared_pixels(active: ActiveImages, columns: MaskColumns) -> NDArray[np.float64]:
     """Pixels that units share with concepts, summed over images, at each shift of a circle.
 
     Returns:
@@ -202,7 +202,7 @@ def meetings(active: ActiveImages, columns: Columns) -> NDArray[np.float64]:
     return total.reshape(circle.width, concepts, units)
 
 
-def _count(active: ActiveImages, columns: Columns, total: NDArray[np.float64]) -> None:
+def _count(active: ActiveImages, columns: MaskColumns, total: NDArray[np.float64]) -> None:
     """Add to ``total`` (shifts·C, K)."""
     circle, concepts = columns.circle, columns.concepts.areas.shape[1]
     images = len(active.count)

@@ -207,7 +207,7 @@ def _bound(corners: Floats, outer: list[Floats]) -> Floats:
     return found
 
 
-def active_pixels(maps: NDArray[Any], thresholds: Floats, size: Sequence[int]) -> Pixels:
+def pixels_above(maps: NDArray[Any], thresholds: Floats, size: Sequence[int]) -> Pixels:
     """M_k(x) = up(a_k(x)) > T_k, as a list of pixels.
 
     Args:
@@ -217,7 +217,7 @@ def active_pixels(maps: NDArray[Any], thresholds: Floats, size: Sequence[int]) -
 
     Example:
         >>> maps = np.array([[[[0.0, 0.0, 4.0]]]])
-        >>> active_pixels(maps, np.array([1.0]), (1, 6)).pixel
+        >>> pixels_above(maps, np.array([1.0]), (1, 6)).pixel
         array([4, 5])
     """
     grid = Grid(tuple(maps.shape[2:]), tuple(size))

@@ -1,20 +1,23 @@
-"""Means over seeds with intervals and p: from draws of seeds and patients, or from seeds alone.
+"""Means over seeds with intervals: by resampling seeds and patients, or from seeds alone.
 
-A sampled value is an array (1 + B, S, K): for S seeds and K targets (the mean over classes, each
-class, …) the estimate, then B bootstrap draws of patients. All models of a study are tested on the
-same patients, so that seeds and patients are crossed and one draw of patients serves all seeds;
-seeds are drawn beside them (Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007).
+All models of a comparison are tested on the same patients: seeds and patients are crossed. One
+draw of patients therefore serves all seeds of that draw, and seeds are drawn beside them; drawing
+patients anew for each seed would treat one patient's results as independent, and make the interval
+too narrow (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8; Owen,
+The pigeonhole bootstrap, Annals of Applied Statistics 2007).
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.measures.statistics.clusters import percentiles
+from rarelens.measures.clusters import percentiles
+from rarelens.measures.statistics.means import mean_over_seeds, seed_means
 
 Array = NDArray[np.float64]
 
@@ -22,7 +25,10 @@ ENOUGH_SEEDS = 3
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds; what is not defined is NaN."""
+    """A mean over seeds, its interval, the p that it is 0, the seeds' standard deviation.
+
+    What is not defined is NaN. ``patients`` is 0 of what is no mean over patients.
+    """
 
     mean: float
     low: float
@@ -30,6 +36,7 @@ class Estimate(NamedTuple):
     p: float
     spread: float
     seeds: int
+    patients: int = 0
 
     @property
     def sufficient(self) -> bool:
@@ -40,46 +47,20 @@ class Estimate(NamedTuple):
 UNDEFINED = Estimate(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
 
 
-def draw_seeds(seeds: int, draws: int, seed: int) -> Array:
-    """How often each draw takes each seed, (1 + B, S); row 0 takes each once."""
-    rng = np.random.default_rng([seed, seeds])
-    drawn = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
-    return np.vstack([np.ones((1, seeds)), drawn]).astype(np.float64)
-
-
-def sampled(values: Array, by_seed: Array, confidence: float) -> list[Estimate]:
-    """Estimate of each target, by resampling seeds and patients.
-
-    The interval is the percentile interval, and p the smallest level at which it leaves out 0:
-    2·(1 + the draws on the rarer side of 0)/(1 + B), at most 1 (Davison and Hinkley, Bootstrap
-    Methods and their Application, 1997, section 4.4 for the 1 that keeps it above 0). It speaks
-    of differences only.
+def mean_alone(values: Array) -> Estimate:
+    """The mean of values that allow neither interval nor test.
 
     Args:
-        values: (1 + B, S, K), NaN where not defined.
-        by_seed: `draw_seeds`.
-        confidence: share of the draws within the interval.
+        values: (S,), one a seed; NaN for missing ones.
     """
-    present = np.isfinite(values)
-    weights = by_seed[:, :, None] * present
-    total = weights.sum(axis=1)
-    sums = (weights * np.where(present, values, 0.0)).sum(axis=1)
-    means = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
-    low, high = percentiles(means[1:], confidence)
-    found = []
-    for target, mean in enumerate(means[0]):
-        if not math.isfinite(mean):
-            found.append(UNDEFINED)
-            continue
-        own = values[0, present[0, :, target], target]
-        p = _two_sided(means[1:, target])
-        bounds = float(low[target]), float(high[target])
-        found.append(Estimate(float(mean), *bounds, p, _spread(own), len(own)))
-    return found
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return UNDEFINED
+    return UNDEFINED._replace(mean=float(known.mean()), spread=_spread(known), seeds=known.size)
 
 
 def student(values: Array, confidence: float) -> Estimate:
-    """Estimate from one value per seed: Student's t interval, and p that the mean is 0.
+    """Student's t interval from one value a seed, and p that the mean is 0.
 
     It needs three seeds; and a spread, without which nothing can be said but where all is 0.
 
@@ -87,21 +68,102 @@ def student(values: Array, confidence: float) -> Estimate:
         values: (S,), NaN for missing ones.
         confidence: of the interval.
     """
-    known = values[np.isfinite(values)]
+    known, found = values[np.isfinite(values)], mean_alone(values)
     if not known.size:
-        return UNDEFINED
-    mean, spread = float(known.mean()), _spread(known)
+        return found
     # Equal numbers have a spread of rounding errors.
     alike = np.ptp(known) <= 1e-12 * np.abs(known).max()
+    if alike:
+        found = found._replace(spread=0.0)
     if known.size < ENOUGH_SEEDS or alike:
-        p = 1.0 if known.size >= ENOUGH_SEEDS and mean == 0 else math.nan
-        return Estimate(mean, math.nan, math.nan, p, 0.0 if alike else spread, known.size)
+        certain = known.size >= ENOUGH_SEEDS and found.mean == 0
+        return found._replace(p=1.0 if certain else math.nan)
     from scipy.stats import t
 
-    error, freedom = spread / math.sqrt(known.size), known.size - 1
+    error, freedom = found.spread / math.sqrt(known.size), known.size - 1
     reach = float(t.ppf((1 + confidence) / 2, freedom)) * error
-    p = 2 * float(t.sf(abs(mean) / error, freedom))
-    return Estimate(mean, mean - reach, mean + reach, p, spread, known.size)
+    p = 2 * float(t.sf(abs(found.mean) / error, freedom))
+    return found._replace(low=found.mean - reach, high=found.mean + reach, p=p)
+
+
+def bootstrap_means(values: Array, draws: int, confidence: float, seed: int) -> Estimate:
+    """Percentile interval of a mean over patients, by resampling seeds and patients.
+
+    Args:
+        values: (S, n), one a seed and patient, for instance a paired difference; NaN where a
+            patient is missing.
+        draws: B.
+        confidence: share of the draws within the interval, 0 to 1.
+        seed: of the random numbers.
+
+    Returns:
+        The mean of the seeds' means with its interval; without p.
+    """
+    present = np.isfinite(values)
+    if not present.any():
+        return UNDEFINED
+    by_seed, by_patient = _draws(*values.shape, draws, seed)
+    # Around the mean, so that a constant loses nothing to rounding.
+    centre = mean_over_seeds(values)
+    deviations = np.where(present, values - centre, 0.0)
+    with np.errstate(invalid="ignore"):
+        drawn = (by_patient @ deviations.T) / (by_patient @ present.T.astype(float))
+    around = _crossed(drawn[:, :, None], by_seed)[1:]
+    low, high = (centre + float(bound[0]) for bound in percentiles(around, confidence))
+    found = mean_alone(seed_means(values))
+    patients = int(present.any(axis=0).sum())
+    return found._replace(mean=centre, low=low, high=high, patients=patients)
+
+
+def bootstrap_resampled(values: Array, confidence: float, seed: int) -> list[Estimate]:
+    """Percentile interval of what is no mean over patients, from its values in resamples of them.
+
+    p is the smallest level at which the interval leaves out 0: 2·(1 + the draws on the rarer side
+    of 0)/(1 + B), at most 1 (Davison and Hinkley 1997, section 4.4, for the 1 that keeps it above
+    0). It speaks of differences only.
+
+    Args:
+        values: (1 + B, S, K): for S seeds and K targets (the mean over classes, each class, …)
+            the estimate, then B resamples of patients; NaN where not defined.
+        confidence: share of the draws within the interval.
+        seed: of the random numbers with which seeds are drawn.
+
+    Returns:
+        K estimates.
+    """
+    means = _crossed(values, _draws(values.shape[1], 0, len(values) - 1, seed)[0])
+    low, high = percentiles(means[1:], confidence)
+    found = []
+    for target, mean in enumerate(means[0]):
+        bounds = float(low[target]), float(high[target])
+        own, p = mean_alone(values[0, :, target]), _two_sided(means[1:, target])
+        known = Estimate(float(mean), *bounds, p, own.spread, own.seeds)
+        found.append(known if own.seeds else UNDEFINED)
+    return found
+
+
+def _crossed(values: Array, by_seed: Array) -> Array:
+    """Means over the drawn seeds, (1 + B, K), of ``values`` (1 + B, S, K) where defined."""
+    present = np.isfinite(values)
+    weights = by_seed[:, :, None] * present
+    total = weights.sum(axis=1)
+    sums = (weights * np.where(present, values, 0.0)).sum(axis=1)
+    return np.asarray(np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0))
+
+
+@lru_cache(maxsize=64)
+def _draws(seeds: int, patients: int, draws: int, seed: int) -> tuple[Array, Array]:
+    """How often each draw takes each seed, (1 + B, S), and patient, (1 + B, n).
+
+    Row 0 takes each once. Without patients seeds alone are drawn.
+    """
+    rng = np.random.default_rng([seed, seeds, patients] if patients else [seed, seeds])
+
+    def draw(number: int) -> Array:
+        drawn = rng.multinomial(number, np.full(number, 1 / number), size=draws)
+        return np.vstack([np.ones((1, number)), drawn]).astype(np.float64)
+
+    return draw(seeds), draw(patients) if patients else np.ones((1 + draws, 0))
 
 
 def _two_sided(draws: Array) -> float:

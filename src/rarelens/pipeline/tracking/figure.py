@@ -50,7 +50,13 @@ def draw_margins(analysis: Path, file: Path) -> None:
 def _panel(axis: Axes, rows: pd.DataFrame, bin_width: float) -> None:
     from rarelens.studies.reporting import style
 
-    low, high = _limits(rows)
+    # All but nearly nothing of either side, and the boundary.
+    sides = [own for _, own in rows.groupby("side")]
+    ends = [
+        0,
+        *(end for own in sides for end in style.inner_range(own["bin"], own["count"], OUTSIDE)),
+    ]
+    low, high = min(ends), max(ends)
     step = max(1, math.ceil((high - low) / BINS))
     edges = np.arange(low, high + step + 1, step)
     for side, colour in (("train", style.TRAIN), ("test", style.TEST)):
@@ -58,16 +64,5 @@ def _panel(axis: Axes, rows: pd.DataFrame, bin_width: float) -> None:
         counts, _ = np.histogram(own["bin"], edges, weights=own["count"])
         density = counts / max(1, own["count"].sum()) / (step * bin_width)
         axis.stairs(density, edges * bin_width, color=colour, label=side, lw=1.3)
-    axis.axvline(0, color=style.MUTED, lw=1, ls=(0, (4, 2)))
+    style.boundary(axis, style.MUTED)
     axis.set_yticks([])
-
-
-def _limits(rows: pd.DataFrame) -> tuple[int, int]:
-    """The bins between which nearly all of either side lies, the boundary among them."""
-    ends = [0, 0]
-    for _, own in rows.groupby("side"):
-        ordered = own.sort_values("bin")
-        share = (ordered["count"].cumsum() / ordered["count"].sum()).to_numpy()
-        places = np.searchsorted(share, [OUTSIDE, 1 - OUTSIDE])
-        ends += ordered["bin"].to_numpy()[np.minimum(places, len(share) - 1)].tolist()
-    return min(ends), max(ends)

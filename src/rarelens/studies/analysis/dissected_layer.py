@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.measures.dissection.dissection import dissect
+from rarelens.measures.dissection import dissect
 from rarelens.measures.dissection.mask_permutation import Masks
 from rarelens.studies.settings.dissection import Dissection
 
@@ -34,16 +34,6 @@ def dissect_layer(
         settings: quantile, rules of detection, permutations.
         seed: of the permutations.
     """
-    result = dissect(
-        activations,
-        masks,
-        settings.quantile,
-        settings.iou_threshold,
-        maps=settings.maps,
-        permutations=settings.permutations,
-        null_level=settings.null_level,
-        ceiling_share=settings.ceiling_share,
-        exact_quantile_values=settings.exact_quantile_values,
-        seed=seed,
-    )
+    chosen = settings.model_dump(include=set(Dissection.model_fields))
+    result = dissect(activations, masks, **chosen, seed=seed)
     return result.table().assign(layer=layer)[DISSECTION]

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.wording import words
+from rarelens.studies.reporting.results import Results
 
+WORDS = (
+    "Training curves",
+    "Losses of different objectives are not on one scale: compare their course, not their height.",
+)
 NAMES = {"dice": "Dice", "average_precision": "AP", "auroc": "AUROC"}
 
 
-def draw(history: pd.DataFrame, methods: Sequence[str], measure: str) -> Figure:
-    """A column a method; the loss on its own scale, the measure (if any) on a common one.
-
-    Args:
-        history: method, seed, step, loss, and ``validation_<measure>``, which may be undefined.
-        methods: the columns of the figure.
-        measure: a share that is better when larger, such as ``dice``.
-    """
-    name = f"validation_{measure}"
-    validated = bool(history[name].notna().any())
+def draw(results: Results) -> Figure:
+    """A column a method; the loss on its own scale, the validation's share (if any) on a common."""
+    history, methods = results.history, results.methods
+    name = f"validation_{results.validation}"
+    validated = name in history and bool(history[name].notna().any())
     width = style.share_column_width(len(methods))
     figure, axes = style.grid(1 + validated, len(methods), height=1.7, width=width)
     for column, method in enumerate(methods):
@@ -45,13 +41,15 @@ def draw(history: pd.DataFrame, methods: Sequence[str], measure: str) -> Figure:
                 axis.set_yticklabels([])
     axes[0][0].set_ylabel("training loss\n(own scale)")
     if validated:
-        axes[1][0].set_ylabel(f"validation {NAMES.get(measure, words(measure))}")
+        axes[1][0].set_ylabel(
+            f"validation {NAMES.get(results.validation, style.plain(results.validation))}"
+        )
     figure.supxlabel("optimiser step", fontsize=9.5)
     handles = [
-        Line2D([], [], color=style.MUTED, lw=0.9, label="a seed"),
-        Line2D([], [], color=style.TRAIN, lw=1.8, label="mean over seeds"),
+        style.key("a seed", color=style.MUTED, lw=0.9),
+        style.key("mean over seeds", color=style.TRAIN, lw=1.8),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    style.legend(figure, handles)
     return figure
 
 
@@ -76,5 +74,4 @@ def _lines(axis: Axes, own: pd.DataFrame, column: str) -> None:
     axis.set(xlabel="", ylabel="")
     axis.set_xlim(0, own["step"].max())
     axis.locator_params(axis="x", nbins=4)
-    axis.grid(color=style.FAINT, lw=0.8)
-    axis.set_axisbelow(True)
+    style.gridlines(axis)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rarelens.errors import RarelensError
+from rarelens.studies.catalogue import Term
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import write_text
 from rarelens.studies.reporting.classification import section as classification
@@ -18,9 +21,10 @@ from rarelens.studies.reporting.segmentation import section as segmentation
 from rarelens.studies.settings.results import Report
 
 TASKS = ("segmentation", "classification")
-_WRITERS = {
-    "segmentation": segmentation.write_sections,
-    "classification": classification.write_sections,
+# Each has ``read_results``, ``plots`` and ``section``.
+_SECTIONS: dict[str, ModuleType] = {
+    "segmentation": segmentation,
+    "classification": classification,
 }
 
 
@@ -54,11 +58,22 @@ def write_report(
     (target / "figures").mkdir()
     parts = []
     for task, cells in shown.items():
-        sections = _WRITERS[task](target, cells, analyses, metrics, settings.dpi)
+        own = _SECTIONS[task]
+        read = own.read_results(cells, analyses, metrics)
+        _write_plots(target / "plots", [own.plots(results) for results in read])
+        sections = [own.section(results, target / "figures", settings.dpi) for results in read]
         parts.append(_part(task, cells, sections))
     datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
     drawn_by_program = [name for name in datasets if name in simulated]
     write_text(target / "index.html", _render(parts, drawn_by_program, glossary(shown)))
+
+
+def _write_plots(folder: Path, tables: Sequence[Mapping[str, pd.DataFrame]]) -> None:
+    """Write each of the tables for ``dvc plots show`` with the rows of all comparisons."""
+    for name in tables[0]:
+        rows = pd.concat([own[name] for own in tables], ignore_index=True)
+        text = rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_text(folder / f"{name}.csv", text)
 
 
 def _part(task: str, cells: Sequence[Cell], sections: list[dict[str, Any]]) -> dict[str, Any]:
@@ -71,7 +86,7 @@ def _part(task: str, cells: Sequence[Cell], sections: list[dict[str, Any]]) -> d
     }
 
 
-def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[tuple[str, str]]) -> str:
+def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]) -> str:
     environment = Environment(
         loader=PackageLoader("rarelens", "studies/reporting"),
         autoescape=True,

@@ -6,12 +6,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 # Okabe and Ito's palette, told apart by all kinds of colour vision.
 TRAIN = "#0072B2"
@@ -27,6 +31,7 @@ CLASSES = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b4c9a", "#8c564b")
 # For methods, where all stand in one picture: the baseline first.
 METHODS = (INK, TEST, TRAIN, *CLASSES, "#7b8794", "#F0B400")
 MARKERS = "osD^vP<X>ph"
+DASHED = (0, (4, 2))
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -66,12 +71,6 @@ def save(figure: Figure, file: Path, dpi: int) -> None:
     figure.savefig(file, dpi=dpi, metadata={"Software": None})
 
 
-def signed(value: float, digits: int) -> str:
-    """``+0.12`` or ``−0.12``; no sign where it rounds to zero."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
-
-
 def label(name: str, width: int = 14) -> str:
     """A method's or class's name on lines of at most about ``width`` letters."""
     return "\n".join(textwrap.wrap(plain(name), width, break_long_words=False))
@@ -89,6 +88,61 @@ def grid(rows: int, columns: int, height: float, width: float) -> tuple[Figure, 
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, [list(row) for row in axes]
+
+
+def key(label: str, **look: Any) -> Line2D:
+    """What a legend says of a line or marker."""
+    return Line2D([], [], label=label, **look)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], most: int = 8) -> None:
+    """A legend above the panels, of at most ``most`` columns."""
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(most, len(handles)))
+
+
+def gridlines(axis: Axes, which: Literal["both", "x", "y"] = "both") -> None:
+    """Faint lines behind what is drawn."""
+    axis.grid(axis=which, color=FAINT, lw=0.8)
+    axis.set_axisbelow(True)
+
+
+def boundary(axis: Axes, colour: str = INK) -> None:
+    """A dashed line at 0: the decision boundary, or no shift."""
+    axis.axvline(0, color=colour, lw=1, ls=DASHED)
+
+
+def name_rows(axis: Axes, names: Sequence[str], space: float = 0.5) -> None:
+    """Names instead of numbers, the first at the top."""
+    axis.set_yticks(range(len(names)), [plain(name) for name in names])
+    axis.set_ylim(len(names) - 1 + space, -space)
+    axis.tick_params(axis="y", length=0)
+
+
+def name_columns(axes: list[list[Axes]], names: Sequence[str]) -> None:
+    """A name above each column; numbers only at the left and at the bottom."""
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(label(name))
+    for row in axes[:-1]:
+        for axis in row:
+            axis.set_xticklabels([])
+    for row in axes:
+        for axis in row[1:]:
+            axis.set_yticklabels([])
+
+
+def inner_range(places: pd.Series, counts: pd.Series, left_out: float) -> tuple[int, int]:
+    """The bins between which all but a share ``left_out`` lies, at either end.
+
+    Args:
+        places: of bins, in any order; they can repeat.
+        counts: for each place; at least one is not 0.
+        left_out: a share, 0 to 0.5.
+    """
+    total = counts.groupby(places).sum()
+    share = (total.cumsum() / total.sum()).to_numpy()
+    ends = np.searchsorted(share, [left_out, 1 - left_out])
+    low, high = total.index.to_numpy()[np.minimum(ends, len(total) - 1)]
+    return int(low), int(high)
 
 
 def share_column_width(methods: int, least: float = 1.75, whole: float = 12.0) -> float:

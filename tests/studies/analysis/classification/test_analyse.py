@@ -158,11 +158,11 @@ def test_analyses_can_be_compared(prepared, tmp_path):
         cells.append(cell)
     settings = Compare(bootstrap=50, confidence=0.95, seed=0)
     found = compare(cells, tmp_path / "analyses", "bce", settings)
-    means = found.methods.set_index(["method", "measure", "class", "layer"])["mean"]
+    means = found[0].set_index(["method", "measure", "class", "layer"])["mean"]
     assert means["focal", "unique_concepts", "mean", "block"] == 2
     assert means["focal", "energy_inside", "mean", ""] > means["focal", "energy_inside_uniform",
                                                                "mean", ""]  # fmt: skip
-    quantities = set(found.pairs["quantity"])
+    quantities = set(found[1]["quantity"])
     assert {"auroc", "auroc_delong", "energy_inside_matched", "cka"} <= quantities
 
 
@@ -174,7 +174,7 @@ def test_a_dataset_without_any_region_breaks_nothing(prepared, tmp_path):
     analyse_cell(extract, prepared, target, SETTINGS)
     assert pd.read_parquet(target / "alignment.parquet").empty
     settings = Compare(bootstrap=50, confidence=0.95, seed=0)
-    found = compare([cell], tmp_path / "analyses", "bce", settings).methods
+    found = compare([cell], tmp_path / "analyses", "bce", settings)[0]
     assert np.isfinite(found[found["measure"] == "auroc"]["mean"].iloc[0])
 
 

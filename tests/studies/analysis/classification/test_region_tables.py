@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 from rarelens.measures import alignment
-from rarelens.measures.dissection.dissection import dissect
+from rarelens.measures.dissection import dissect
 from rarelens.measures.upsampling import resize
 from rarelens.studies.analysis.classification.alignment_tables import write_alignment
 from rarelens.studies.analysis.classification.dissection_tables import write_dissection

@@ -44,7 +44,7 @@ def run(
 def test_writes_just_the_files_agreed(run: Make, subjects: list[Any], tmp_path: Path) -> None:
     target = run(subjects)
     tables = ("shift", "shift_by_case", "overlap", "calibration", "margins", "joint", "dissection")
-    names = {f"{name}.parquet" for name in tables}
+    names = {f"{name}.parquet" for name in (*tables, "subjects")}
     others = {"history.csv", "panels", "analysis.json", "summary.json"}
     assert {p.name for p in target.iterdir()} == names | others
     for kept in ("joint.parquet", "history.csv", "panels/1.npz"):
@@ -74,6 +74,30 @@ def test_shift_is_that_of_the_raw_margins(run: Make, subjects: list[Any]) -> Non
     background = found.loc[("background", "mean")]
     assert background["ci_low"] < 0 < background["ci_high"]
     assert len(pd.read_parquet(target / "shift_by_case.parquet")) == 8 * 3
+
+
+def test_cases_of_a_group_are_drawn_together_and_told_to_the_comparison(
+    tmp_path: Path, write_extract: Make, subjects: list[Any], settings: AnalyseSegmentation
+) -> None:
+    extract, prepared = write_extract(tmp_path, subjects, CLASSES)
+    cases = [one.case for one in subjects]
+    tables = []
+    for groups in ("01234567", "00124455"):
+        table = pd.DataFrame({"case": cases, "group": list(groups)})
+        table.to_parquet(prepared / "cases.parquet", index=False)
+        target = tmp_path / groups
+        target.mkdir()
+        analyse(extract, prepared, target, settings)
+        assert pd.read_parquet(target / "subjects.parquet")["group"].tolist() == list(groups)
+        shift = pd.read_parquet(target / "shift.parquet").query("class_name == 'lesion'")
+        tables.append(shift.set_index("statistic"))
+    pd.testing.assert_series_equal(tables[0]["difference"], tables[1]["difference"])
+    # With two groups a test side, a quarter of the draws takes either of them twice.
+    test = [np.concatenate([one.margins(1) for one in subjects[n : n + 2]]) for n in (4, 6)]
+    train = [np.concatenate([one.margins(1) for one in subjects[:2]]), subjects[2].margins(1)]
+    extremes = [a.mean() - b.mean() for a in test for b in train]
+    found = tables[1].loc["mean"]
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx((min(extremes), max(extremes)))
 
 
 def test_overlap_is_of_test_subjects_on_the_original_grid(run: Make, subjects: list[Any]) -> None:

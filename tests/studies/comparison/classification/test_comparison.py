@@ -11,9 +11,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.classification.compare import COLUMNS, compare, write_metrics
+from rarelens.studies.comparison.classification.claims import claims
+from rarelens.studies.comparison.classification.compare import COLUMNS, compare
 from rarelens.studies.comparison.classification.pairs import COLUMNS as PAIR_COLUMNS
-from rarelens.studies.comparison.classification.question import question
+from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.settings.results import Compare
 
 SETTINGS = Compare(bootstrap=300, confidence=0.95, seed=1)
@@ -77,68 +78,68 @@ def test_auroc_and_precision_are_means_over_seeds_of_scikit_learns(written, foun
         ("auroc", roc_auc_score),
         ("average_precision", average_precision_score),
     ):
-        row = number(found.methods, "base", measure, "common")
+        row = number(found[0], "base", measure, "common")
         by_seed = [function(labels, own) for own in logits]
         assert row["mean"] == pytest.approx(np.mean(by_seed))
         assert row["sd_over_seeds"] == pytest.approx(np.std(by_seed, ddof=1))
         assert row["ci_low"] < row["mean"] < row["ci_high"]
-    three = [number(found.methods, "base", "auroc", name)["mean"] for name in
+    three = [number(found[0], "base", "auroc", name)["mean"] for name in
              ("common", "middle", "rare")]  # fmt: skip
-    assert number(found.methods, "base", "auroc")["mean"] == pytest.approx(np.mean(three))
-    assert number(found.methods, "base", "auroc", "tail")["mean"] == pytest.approx(three[2])
+    assert number(found[0], "base", "auroc")["mean"] == pytest.approx(np.mean(three))
+    assert number(found[0], "base", "auroc", "tail")["mean"] == pytest.approx(three[2])
 
 
 def test_a_class_of_one_sign_is_undefined_and_breaks_nothing(found):
-    row = number(found.methods, "better", "auroc", "absent")
+    row = number(found[0], "better", "auroc", "absent")
     assert np.isnan(row[["mean", "ci_low", "baseline_difference", "p", "p_holm"]].tolist()).all()
     assert (row["seeds"], row["sufficient_seeds"]) == (0, False)
 
 
 def test_a_better_method_differs_from_the_baseline_and_a_monotone_change_does_not(found):
-    better = number(found.methods, "better", "auroc")
+    better = number(found[0], "better", "auroc")
     assert better["p"] == pytest.approx(2 / 301)
     assert better["p_holm"] == pytest.approx(4 / 301)
     assert 0 < better["difference_low"] < better["baseline_difference"] < better["difference_high"]
-    same = number(found.methods, "elsewhere", "auroc")
+    same = number(found[0], "elsewhere", "auroc")
     assert (same["baseline_difference"], same["p_holm"]) == (pytest.approx(0, abs=1e-3), 1)
 
 
 def test_alignment_is_the_mean_over_classes_of_test_maps_with_its_controls(found):
-    row = number(found.methods, "elsewhere", "energy_inside")
+    row = number(found[0], "elsewhere", "energy_inside")
     assert row["mean"] == pytest.approx(0.6, abs=0.02)
     assert row["baseline_difference"] == pytest.approx(0.3, abs=0.03)
     assert row["p_holm"] < 0.05
     for control in ("random_weights", "centre", "uniform"):
-        own = number(found.methods, "base", f"energy_inside_{control}")
+        own = number(found[0], "base", f"energy_inside_{control}")
         assert own["mean"] == pytest.approx(0.1)
 
 
 def test_counts_of_units_are_compared_over_seeds(found):
-    row = number(found.methods, "elsewhere", "detectors", layer="block.1")
+    row = number(found[0], "elsewhere", "detectors", layer="block.1")
     assert (row["mean"], row["baseline_difference"]) == (5, 2)
     # The same gain in each seed leaves no spread, by which it could be tested.
     assert np.isnan(row["p"])
-    assert number(found.methods, "base", "unique_concepts", layer="block.2")["mean"] == 2
-    assert number(found.methods, "base", "dead_units", layer="block.2")["mean"] == 1
-    assert number(found.methods, "better", "detectors", layer="block.1")["p"] == 1
+    assert number(found[0], "base", "unique_concepts", layer="block.2")["mean"] == 2
+    assert number(found[0], "base", "dead_units", layer="block.2")["mean"] == 1
+    assert number(found[0], "better", "detectors", layer="block.1")["p"] == 1
 
 
 def test_what_has_one_value_per_model_is_passed_on(found):
-    assert number(found.methods, "base", "f1", "head")["mean"] == 0.5
-    assert number(found.methods, "base", "shift_mean_positive", "common")["mean"] == -1
-    assert number(found.methods, "base", "components", "rare", "block.1")["mean"] == 2.5
-    assert number(found.methods, "base", "components", "mean", "block.1")["mean"] == 2.0
-    assert not (found.methods["measure"] == "threshold").any()
+    assert number(found[0], "base", "f1", "head")["mean"] == 0.5
+    assert number(found[0], "base", "shift_mean_positive", "common")["mean"] == -1
+    assert number(found[0], "base", "components", "rare", "block.1")["mean"] == 2.5
+    assert number(found[0], "base", "components", "mean", "block.1")["mean"] == 2.0
+    assert not (found[0]["measure"] == "threshold").any()
 
 
 def test_pairs_alike_in_performance_are_told_from_the_others(found):
-    assert pair(found.pairs, "auroc")["same_performance"]
-    assert not pair(found.pairs, "auroc", b="better")["same_performance"]
-    assert not pair(found.pairs, "auroc", a="better")["same_performance"]
+    assert pair(found[1], "auroc")["same_performance"]
+    assert not pair(found[1], "auroc", b="better")["same_performance"]
+    assert not pair(found[1], "auroc", a="better")["same_performance"]
 
 
 def test_cka_of_like_features_is_at_the_floor_and_of_unlike_ones_below_it(found):
-    like, unlike = (pair(found.pairs, "cka", "block.1", b=b) for b in ("better", "elsewhere"))
+    like, unlike = (pair(found[1], "cka", "block.1", b=b) for b in ("better", "elsewhere"))
     assert like["value_a"] > 0.95
     assert like["high"] > 0
     assert abs(unlike["value_a"]) < 0.1
@@ -148,7 +149,7 @@ def test_cka_of_like_features_is_at_the_floor_and_of_unlike_ones_below_it(found)
 
 
 def test_the_question_is_answered_pair_by_pair(found):
-    answers = question(found.pairs).set_index(["method_a", "method_b"])
+    answers = claims(found[1]).set_index(["method_a", "method_b"])
     assert len(answers) == 3
     elsewhere = answers.loc[("base", "elsewhere")]
     assert elsewhere[["alignment_differs", "cka_differs"]].all()
@@ -161,8 +162,8 @@ def test_the_question_is_answered_pair_by_pair(found):
 def test_two_seeds_make_no_claim(written):
     study, cells = written
     fewer = compare([own for own in cells if own.seed < 2], study.analyses, "base", SETTINGS)
-    assert not fewer.methods["sufficient_seeds"].any()
-    answers = question(fewer.pairs)
+    assert not fewer[0]["sufficient_seeds"].any()
+    answers = claims(fewer[1])
     assert answers["different_inside"].any()
     assert not answers["claim"].any()
 
@@ -179,7 +180,7 @@ def test_delong_p_is_that_of_the_upper_median_of_the_seeds(written, found):
         ]
         p.append(delong_p(study.labels[:, 1], *(table["logit_1"] for table in tables)))
     names = {"quantity": "auroc_delong", "class": "middle"}
-    row = select(found.pairs, method_a="base", method_b="better", **names)
+    row = select(found[1], method_a="base", method_b="better", **names)
     assert row["p"] == pytest.approx(1.5 * sorted(p)[1])
 
 
@@ -189,7 +190,7 @@ def test_maps_are_matched_where_both_methods_are_about_as_sure(study, make_logit
     surer[:80] += 50.0
     study.write(cell("base"), make_model(logits, 0.3))
     study.write(cell("elsewhere"), make_model(np.where(surer > 20, 1e3, logits + 1e-3), 0.6))
-    found = compare([cell("base"), cell("elsewhere")], study.analyses, "base", SETTINGS).pairs
+    found = compare([cell("base"), cell("elsewhere")], study.analyses, "base", SETTINGS)[1]
     share = pair(found, "matched_share")["value_a"]
     positives = (study.labels[::2] == 1).sum(axis=1)
     assert share == pytest.approx(positives[40:].sum() / positives.sum())
@@ -201,13 +202,13 @@ def test_a_map_that_one_method_lacks_stays_out_of_the_difference(study, make_log
     study.write(cell("base"), make_model(logits, 0.3))
     study.write(cell("elsewhere"), make_model(logits, 0.5, drop=[0, 2, 4]))
     found = compare([cell("base"), cell("elsewhere")], study.analyses, "base", SETTINGS)
-    assert np.isfinite(pair(found.pairs, "soft_iou")["difference"])
+    assert np.isfinite(pair(found[1], "soft_iou")["difference"])
 
 
 def texts(found, folder):
-    names = [folder / name for name in ("m.json", "m.csv", "pairs.csv")]
-    write_metrics(found, *names)
-    return [name.read_text() for name in names]
+    write_metrics(folder, "classification", *found)
+    names = ("classification.json", "classification.csv", "classification_pairs.csv")
+    return [(folder / name).read_text() for name in names]
 
 
 def test_bytes_do_not_depend_on_the_order_of_cells(written, found, tmp_path):
@@ -250,6 +251,6 @@ def test_models_of_other_images_are_refused(study, make_model, make_logits):
 def test_a_single_method_has_no_pairs(study, make_logits, make_model):
     study.write(cell("base"), make_model(make_logits(study, 1, 0)))
     found = compare([cell("base")], study.analyses, "base", SETTINGS)
-    assert found.pairs.empty
-    assert np.isfinite(number(found.methods, "base", "auroc")["mean"])
-    assert question(found.pairs).empty
+    assert found[1].empty
+    assert np.isfinite(number(found[0], "base", "auroc")["mean"])
+    assert claims(found[1]).empty

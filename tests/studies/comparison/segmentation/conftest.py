@@ -20,8 +20,12 @@ def write_analysis(
     dice: dict[str, float],
     margins: dict[str, float] | None = None,
     train: dict[str, float] | None = None,
+    groups: dict[str, str] | None = None,
 ) -> None:
-    """One cell: Dice and mean margin of the rare class per test case, margins of training cases."""
+    """One cell: Dice and mean margin of the rare class per test case, margins of training cases.
+
+    ``groups``: the patient of each case; without, each case is its own.
+    """
     folder = cell.folder(str(analyses))
     folder.mkdir(parents=True)
     names = {"bin_width": 0.5, "classes": ["background", "lesion"], "rare_classes": [1]}
@@ -49,6 +53,9 @@ def write_analysis(
         for case, mean in means.items()
     ]
     pd.DataFrame(by_case).to_parquet(folder / "shift_by_case.parquet", index=False)
+    names = {case: (groups or {}).get(case, case) for side in sides.values() for case in side}
+    subjects = pd.DataFrame({"case": names.keys(), "group": names.values()})
+    subjects.to_parquet(folder / "subjects.parquet", index=False)
     shift = {"class": [1], "class_name": ["lesion"], "statistic": ["median"], "difference": [-2.0]}
     pd.DataFrame(shift).to_parquet(folder / "shift.parquet", index=False)
     ece = {"side": ["train", "test"], "class": [1, 1], "ece": [0.01, 0.03]}

@@ -11,7 +11,8 @@ from scipy.stats import wilcoxon
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import compare, read_metrics, write_metrics
+from rarelens.studies.comparison.metrics import read_metrics, write_metrics
+from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.results import Compare
 
 SETTINGS = Compare(bootstrap=200, confidence=0.95, seed=1)
@@ -110,8 +111,8 @@ def test_fewer_than_three_seeds_do_not_suffice(study):
 
 
 def written(table, folder):
-    write_metrics(table, folder / "metrics.json", folder / "metrics.csv")
-    return (folder / "metrics.json").read_bytes(), (folder / "metrics.csv").read_bytes()
+    write_metrics(folder, "segmentation", table)
+    return tuple((folder / f"segmentation.{kind}").read_bytes() for kind in ("json", "csv"))
 
 
 def test_bytes_do_not_depend_on_the_order_of_cells(study, tmp_path):
@@ -146,7 +147,7 @@ def test_metrics_are_read_as_they_were_written(study, tmp_path):
     analyses, cells = study
     table = compare(cells, analyses, "base", SETTINGS)
     written(table, tmp_path)
-    back = read_metrics(tmp_path / "metrics.csv")
+    back = read_metrics(tmp_path / "segmentation.csv")
     row = select(back, "dice", "better")
     assert (row["fraction"], row["seeds"], row["sufficient_seeds"]) == ("0.5", 3, True)
     assert row["baseline_difference"] == pytest.approx(0.1)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarelens.measures.margins import voxel_margins
 from rarelens.studies.extraction.segmentation import voxels
 
 WIDTH = 0.25
@@ -65,9 +66,7 @@ def test_histograms_against_numpy(logits: np.ndarray, labels: np.ndarray) -> Non
     edges = np.arange(-80, 81) * WIDTH
     for (label, quantity), rows in found.groupby(["class", "quantity"]):
         own = logits[:, labels == label]
-        values = (
-            voxels.voxel_margins(own, label) if quantity == "margin" else own[int(quantity[-1])]
-        )
+        values = voxel_margins(own, label) if quantity == "margin" else own[int(quantity[-1])]
         counts, _ = np.histogram(values, edges)
         occupied = np.flatnonzero(counts)
         assert rows["bin"].tolist() == (occupied - 80).tolist()
@@ -79,17 +78,6 @@ def test_bins_are_closed_below_and_open_above() -> None:
     found = voxels.histograms(logits, np.zeros(4, np.uint8), WIDTH)
     first = found[found["quantity"] == "logit_0"]
     assert dict(zip(first["bin"], first["count"], strict=True)) == {-2: 1, -1: 1, 0: 1, 1: 1}
-
-
-@pytest.mark.parametrize("spread", [20, 2_000_000_000])
-def test_counting_against_unique(spread: int) -> None:
-    values = np.random.default_rng(0).integers(-spread, spread, (2, 500)).astype(np.int32)
-    values = np.concatenate([values, values[:, :100]], axis=1)
-    distinct, counts = voxels._count(values)
-    expected, expected_counts = np.unique(values, axis=1, return_counts=True)
-    np.testing.assert_array_equal(distinct, expected)
-    np.testing.assert_array_equal(counts, expected_counts)
-    assert (distinct.dtype, counts.dtype) == (np.int32, np.int64)
 
 
 def test_diverged_logits_need_no_dense_grid() -> None:

@@ -9,56 +9,53 @@ import pandas as pd
 import pytest
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import read_blocks
-from rarelens.studies.reporting.classification.comparison import read_comparison
-from rarelens.studies.reporting.classification.figures import likeness, prevalence, question, units
-from rarelens.studies.reporting.classification.pairs import pairs
+from rarelens.studies.reporting.classification.figures import cka, prevalence, question, units
+from rarelens.studies.reporting.classification.results import read_results
 
 
 @pytest.fixture(scope="module")
-def block(classification):
-    folder = classification.metrics
-    tables = [read_comparison(folder / f"classification{end}.csv") for end in ("", "_pairs")]
-    [only] = read_blocks(classification.cells, classification.analyses, *tables)
+def results(classification):
+    own = classification
+    [only] = read_results(own.cells, own.analyses, own.metrics)
     return only
 
 
-def test_pairs_that_perform_alike_come_first(block):
-    found = pairs(block)
+def test_pairs_that_perform_alike_come_first(results):
+    found = results.pairs
     assert [pair.number for pair in found] == [1, 2, 3, 4, 5, 6]
     assert [pair.alike for pair in found] == [True] * 5 + [False]
     assert (found[0].method_a, found[0].method_b) == ("bce", "focal")
     assert (found[0].alignment, found[0].concepts, found[0].features) == (True, False, True)
 
 
-def test_every_pair_is_drawn_with_the_better_method_first(block):
+def test_every_pair_is_drawn_with_the_better_method_first(results):
     with style.styled():
-        figure = question.draw(block, pairs(block))
+        figure = question.draw(results)
     axis = figure.axes[0]
     points = [line.get_xdata()[0] for line in axis.lines if line.get_marker() in {"o", "D"}]
-    expected = block.pairs.loc[block.pairs["quantity"] == "auroc", "difference"].abs()
+    expected = results.pair_rows.loc[results.pair_rows["quantity"] == "auroc", "difference"].abs()
     assert sorted(points) == pytest.approx(sorted(expected))
 
 
-def test_likeness_is_symmetric(block):
-    grid = likeness.likeness(block, pairs(block), "late")
+def test_similarity_is_symmetric(results):
+    grid = cka.similarity(results.methods, results.pairs, "late")
     off = ~np.eye(len(grid), dtype=bool)
     assert np.array_equal(grid[off], grid.T[off])
-    row = pairs(block)[0].row("cka", "late")
+    row = results.pairs[0].row("cka", "late")
     assert grid[0, 1] == row["value_a"]
 
 
-def test_noise_floor_of_each_method_stands_on_the_diagonal(block):
-    grid = likeness.likeness(block, pairs(block), "late")
+def test_noise_floor_of_each_method_stands_on_the_diagonal(results):
+    grid = cka.similarity(results.methods, results.pairs, "late")
     assert np.diag(grid) == pytest.approx([0.85, 0.83, 0.81, 0.79])
-    only = likeness.likeness(block, pairs(block)[:1], "late")
+    only = cka.similarity(results.methods, results.pairs[:1], "late")
     assert np.diag(only)[:2] == pytest.approx([0.84, 0.84])
     assert np.isnan(np.diag(only)[2:]).all()
 
 
-def test_prevalence_has_a_line_a_method_and_no_marker_where_undefined(block):
+def test_prevalence_has_a_line_a_method_and_no_marker_where_undefined(results):
     with style.styled():
-        figure = prevalence.draw(block)
+        figure = prevalence.draw(results)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     drawn = lines["weighted bce"].get_ydata()
     assert np.isfinite(drawn).tolist() == [False] + [True] * 7
@@ -73,11 +70,11 @@ def test_the_second_unit_shown_is_of_another_finding():
     assert units.choose(()) == []
 
 
-def test_reliability_pools_seeds_by_their_images(block, classification):
+def test_reliability_pools_seeds_by_their_images(results, classification):
     folders = [c.folder(str(classification.analyses)) for c in classification.cells[:3]]
     tables = [pd.read_parquet(folder / "reliability.parquet") for folder in folders]
     own = [t[(t["class"] == 1) & ~t["calibrated"] & (t["bin"] == 2)].iloc[0] for t in tables]
-    pooled = block.reliability
+    pooled = results.reliability
     pooled = pooled[(pooled["method"] == "bce") & (pooled["class"] == 1) & (pooled["bin"] == 2)]
     row = pooled[~pooled["calibrated"]].iloc[0]
     assert row["count"] == 75

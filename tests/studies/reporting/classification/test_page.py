@@ -56,7 +56,7 @@ def table(page, title):
 def test_every_figure_stands_on_the_page_with_its_words(page, target):
     files = sorted(file.stem.split("-")[-1] for file in (target / "figures").glob("*.png"))
     assert files == [
-        "concepts", "curves", "likeness", "prevalence", "question", "reliability", "saliency",
+        "cka", "concepts", "curves", "prevalence", "question", "reliability", "saliency",
         "shift", "units",
     ]  # fmt: skip
     assert len(re.findall(r'<img alt="[^"]{20,}" src="data:image/png', page)) == len(files)
@@ -126,7 +126,7 @@ def test_one_method_has_no_pairs(tmp_path):
     page = write(study, tmp_path / "report")
     assert "Equal performance" not in page
     assert "no claim" not in page
-    assert not (tmp_path / "report/figures/slices-light_cnn-1-likeness.png").exists()
+    assert not (tmp_path / "report/figures/slices-light_cnn-1-cka.png").exists()
 
 
 def test_names_are_escaped(tmp_path):
@@ -162,4 +162,4 @@ def test_missing_files_are_all_told(classification, tmp_path):
     (tmp_path / "figures").rmdir()
     with pytest.raises(RarelensError) as raised:
         write_report(tmp_path, studies, tmp_path, classification.metrics, [], SETTINGS)
-    assert len(raised.value.problems) == 5 * len(classification.cells)
+    assert len(raised.value.problems) == len(classification.cells)

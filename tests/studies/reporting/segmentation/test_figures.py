@@ -8,46 +8,46 @@ import pytest
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import read_metrics
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.segmentation.block import read_blocks
+from rarelens.studies.reporting.number_text import signed
 from rarelens.studies.reporting.segmentation.figures import margins, panel, write_figures
+from rarelens.studies.reporting.segmentation.results import read_results
 
 
 @pytest.fixture(scope="module")
-def block(study):
-    blocks = read_blocks(study.cells, study.analyses, read_metrics(study.metrics))
-    assert len(blocks) == 1
-    return blocks[0]
+def results(study):
+    found = read_results(study.cells, study.analyses, study.metrics.parent)
+    assert len(found) == 1
+    return found[0]
 
 
-def test_every_figure_is_written_with_the_same_bytes_twice(block, tmp_path):
+def test_every_figure_is_written_with_the_same_bytes_twice(results, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    first = write_figures(block, tmp_path / "a", dpi=50)
-    second = write_figures(block, tmp_path / "b", dpi=50)
-    kinds = [drawn.kind for drawn in first]
-    assert kinds == ["shift", "margins", "joint", "overlap", "panel", "curves"]
+    first = write_figures(results, tmp_path / "a", dpi=50)
+    second = write_figures(results, tmp_path / "b", dpi=50)
+    names = [drawn.name for drawn in first]
+    assert names == ["shift", "margins", "joint-1", "overlap", "panel-1", "curves"]
     for one, other in zip(first, second, strict=True):
         assert one.file.read_bytes() == other.file.read_bytes()
         assert one.file.read_bytes().startswith(b"\x89PNG")
         assert b"Software" not in one.file.read_bytes()
 
 
-def test_densities_integrate_to_one_and_keep_the_mean(block):
-    table = margins.densities(block)
+def test_densities_integrate_to_one_and_keep_the_mean(results):
+    table = margins.densities(results)
     for (class_, method, side), rows in table.groupby(["class", "method", "side"]):
         width = np.diff(rows["margin"]).min()
         assert rows["density"].sum() * width == pytest.approx(1)
-        exact = margins._mean(block, class_, method, side)
+        exact = margins._mean(results, class_, method, side)
         assert np.average(rows["margin"], weights=rows["density"]) == pytest.approx(
             exact, abs=width
         )
 
 
-def test_a_column_a_method_and_a_row_a_class(block):
+def test_a_column_a_method_and_a_row_a_class(results):
     with style.styled():
-        figure = margins.draw(block)
+        figure = margins.draw(results)
     titles = [axis.get_title().replace("\n", " ") for axis in figure.axes]
     expected = ["cross entropy", "focal", "asymmetric large margin"]
     assert [title for title in titles if title] == expected
@@ -58,27 +58,29 @@ def test_a_column_a_method_and_a_row_a_class(block):
     assert low < 0 < high
 
 
-def test_rare_class_is_drawn_shifted_and_background_is_not(block):
+def test_rare_class_is_drawn_shifted_and_background_is_not(results):
     def shift(class_):
-        means = [margins._mean(block, class_, "cross_entropy", side) for side in ("train", "test")]
+        means = [
+            margins._mean(results, class_, "cross_entropy", side) for side in ("train", "test")
+        ]
         return means[1] - means[0]
 
     assert shift(1) < -4
     assert abs(shift(0)) < 0.2
 
 
-def test_counts_are_pooled_over_seeds(block, study):
+def test_counts_are_pooled_over_seeds(results, study):
     own = [cell for cell in study.cells if cell.method == "focal"]
     tables = [pd.read_parquet(c.folder(str(study.analyses)) / "margins.parquet") for c in own]
-    pooled = block.margins[block.margins["method"] == "focal"]
+    pooled = results.margins[results.margins["method"] == "focal"]
     assert pooled["count"].sum() == sum(table["count"].sum() for table in tables)
     assert not pooled.duplicated(["side", "class", "bin"]).any()
 
 
-def test_baseline_comes_first_and_subjects_have_numbers_only(block):
-    assert block.methods[0] == block.baseline == "cross_entropy"
-    assert sorted(block.subjects["subject"].unique()) == list(range(1, 9))
-    assert "case" not in block.subjects
+def test_baseline_comes_first_and_subjects_have_numbers_only(results):
+    assert results.methods[0] == results.baseline == "cross_entropy"
+    assert sorted(results.subjects["subject"].unique()) == list(range(1, 9))
+    assert "case" not in results.subjects
 
 
 def test_agreement_tells_correct_missed_and_false_alarm():
@@ -107,7 +109,7 @@ def test_window_holds_the_structure_and_stays_inside(corner):
 
 
 def test_zero_has_no_sign():
-    assert [style.signed(value, 2) for value in (-0.004, 0.0, 1.0, -2.5)] == [
+    assert [signed(value, 2) for value in (-0.004, 0.0, 1.0, -2.5)] == [
         "0.00",
         "0.00",
         "+1.00",
@@ -120,16 +122,27 @@ def test_two_rare_classes_without_panels_and_validation(build, tmp_path):
     for cell in study.cells:
         file = cell.folder(str(study.analyses)) / "history.csv"
         pd.read_csv(file).assign(validation_dice=np.nan).to_csv(file, index=False)
-    [block] = read_blocks(study.cells, study.analyses, read_metrics(study.metrics))
-    drawn = write_figures(block, tmp_path, dpi=40)
-    assert [figure.kind for figure in drawn] == [
-        "shift", "margins", "joint", "joint", "overlap", "curves",
+    [results] = read_results(study.cells, study.analyses, study.metrics.parent)
+    drawn = write_figures(results, tmp_path, dpi=40)
+    assert [figure.name for figure in drawn] == [
+        "shift", "margins", "joint-1", "joint-2", "overlap", "curves",
     ]  # fmt: skip
 
 
-def test_missing_files_are_all_named(study):
-    gone = [Cell("segmentation", "brain", "unet", "gone", "0.5", 0)]
+def test_missing_files_are_all_named(study, tmp_path):
+    gone = [Cell("segmentation", "brain", "unet", method, "0.5", 0) for method in ("gone", "half")]
+    (gone[1].folder(str(tmp_path))).mkdir(parents=True)
+    (gone[1].folder(str(tmp_path)) / "analysis.json").write_text("{}")
     with pytest.raises(RarelensError) as raised:
-        read_blocks(gone, study.analyses, read_metrics(study.metrics))
-    assert len(raised.value.problems) == 2
-    assert "brain/unet/gone/0.5/0/history.csv: no such file" in str(raised.value)
+        read_results(gone, tmp_path, study.metrics.parent)
+    assert len(raised.value.problems) == 1 + 4
+    assert "brain/unet/gone/0.5/0: the folder is missing" in str(raised.value)
+    assert "brain/unet/half/0.5/0: history.csv is missing" in str(raised.value)
+
+
+def test_methods_that_were_not_compared_are_told(build, tmp_path):
+    study = build(tmp_path, ("base", "other"), (0,), panels=0)
+    table = pd.read_csv(study.metrics)
+    table[table["method"] == "base"].to_csv(study.metrics, index=False)
+    with pytest.raises(RarelensError, match=r"metrics: other of brain.* run stage compare again"):
+        read_results(study.cells, study.analyses, study.metrics.parent)

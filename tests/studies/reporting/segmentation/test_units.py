@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rarelens.studies.comparison.segmentation.compare import read_metrics
 from rarelens.studies.reporting.glossary import glossary
 from rarelens.studies.reporting.page import write_report
-from rarelens.studies.reporting.segmentation.block import read_blocks
-from rarelens.studies.reporting.segmentation.units import unit_table
+from rarelens.studies.reporting.segmentation.results import read_results
+from rarelens.studies.reporting.segmentation.tables import unit_table
 from rarelens.studies.settings.results import Report
 
 METHODS = ("cross_entropy", "focal", "cross_entropy+threshold")
@@ -36,23 +35,23 @@ def looked_into(build, tmp_path_factory):
 
 
 def test_numbers_are_means_over_seeds(looked_into):
-    (block,) = read_blocks(
-        looked_into.cells, looked_into.analyses, read_metrics(looked_into.metrics)
-    )
-    table = unit_table(block)
-    assert table.layers == (("model.1.submodule.0", 32), ("model.1.submodule.2", 16))
-    assert [(row.method, row.baseline) for row in table.rows] == [
-        ("cross entropy", True),
-        ("focal", False),
+    own = looked_into
+    (results,) = read_results(own.cells, own.analyses, own.metrics.parent)
+    table = unit_table(results)
+    assert table.groups == [
+        ("layer model.1.submodule.0 (32 units)", 3),
+        ("layer model.1.submodule.2 (16 units)", 3),
     ]
+    heads = [(row.head, row.tag) for row in table.rows]
+    assert heads == [("cross entropy", "baseline"), ("focal", "")]
     first, second = (row.values for row in table.rows)
-    assert first == (("1.0", "± 1.0"), ("7.0", "± 0.0"), ("0.110", "± 0.010")) * 2
-    assert second[0] == ("3.0", "± 1.0")
+    assert first == (("1.0", ("± 1.0",)), ("7.0", ("± 0.0",)), ("0.110", ("± 0.010",))) * 2
+    assert second[0] == ("3.0", ("± 1.0",))
 
 
 def test_there_is_no_table_where_nothing_was_looked_into(study):
-    (block,) = read_blocks(study.cells, study.analyses, read_metrics(study.metrics))
-    assert unit_table(block) is None
+    (results,) = read_results(study.cells, study.analyses, study.metrics.parent)
+    assert unit_table(results) is None
 
 
 @pytest.mark.parametrize("units", [True, False])

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from rarelens.measures import alignment
-from rarelens.measures.saliency_controls import centre_prior, uniform
+from rarelens.measures.alignment import align, centre_prior, normalise, uniform
+from rarelens.measures.upsampling import resize
 from rarelens.studies.analysis.classification.pictures import panel_choice, picture
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.files import read_json
 from rarelens.studies.settings.classification.stages import AnalyseClassification
 
-Measure = Callable[[NDArray[Any], NDArray[np.bool_]], Any]
-
 # Maps that are brought to image size at once.
 BATCH = 64
 COLUMNS = ["image", "group", "row", "side", "class", "method", "map", "measure", "value"]
 FACTS = ["logit", "zero"]
-
-
-def measures(thresholds: tuple[float, ...]) -> dict[str, Measure]:
-    """All measures by name: the soft ones, then those of binary maps, "<name>@<threshold>"."""
-    found: dict[str, Measure] = {
-        "pointing_game": alignment.pointing_game,
-        "energy_inside": alignment.energy_inside,
-        "soft_iou": alignment.soft_iou,
-        "iobb": alignment.iobb,
-        "effective_heat_ratio": alignment.effective_heat_ratio,
-    }
-    binary = {
-        "iou": alignment.soft_iou_at,
-        "energy_inside": alignment.energy_inside_at,
-        "iobb": alignment.iobb_at,
-    }
-    for threshold in thresholds:
-        for name, measure in binary.items():
-            found[f"{name}@{threshold:g}"] = partial(measure, threshold=threshold)
-    return found
 
 
 def write_alignment(
@@ -85,34 +61,19 @@ def _of_method(
         "model": np.load(extract / "saliency" / f"{method}.npy", mmap_mode="r"),
         "random_weights": np.load(extract / "saliency" / f"{method}_random.npy", mmap_mode="r"),
     }
-    known = {"centre": centre_prior(data.size), "uniform": uniform(data.size)}
+    controls = {"centre": centre_prior(data.size), "uniform": uniform(data.size)}
     for start in range(0, len(maps), BATCH):
         some = maps.iloc[start : start + BATCH]
+        facts = some[["image", "group", "row", "side", "class", "logit"]]
         masks = data.masks(some["concept"].to_numpy())
-        for name, own in stored.items():
-            native = np.asarray(own[some["map"].to_numpy()], np.float64)
+        rows = some["map"].to_numpy()
+        compared = {name: np.asarray(own[rows], np.float64) for name, own in stored.items()}
+        compared |= {name: np.broadcast_to(own, masks.shape) for name, own in controls.items()}
+        for name, native in compared.items():
+            ready = native if name in controls else normalise(resize(native, data.size))
             zero = np.asarray(~native.any(axis=(1, 2)))
-            ready = alignment.normalise(alignment.resize(native, data.size))
-            yield from _rows(some, method, name, ready, masks, zero, settings)
-        for name, control in known.items():
-            same = np.broadcast_to(control, masks.shape)
-            nowhere = np.zeros(len(some), np.bool_)
-            yield from _rows(some, method, name, same, masks, nowhere, settings)
-
-
-def _rows(
-    maps: pd.DataFrame,
-    method: str,
-    name: str,
-    ready: NDArray[np.float64],
-    masks: NDArray[np.bool_],
-    zero: NDArray[np.bool_],
-    settings: AnalyseClassification,
-) -> Iterator[pd.DataFrame]:
-    facts = maps[["image", "group", "row", "side", "class", "logit"]]
-    for measure, function in measures(settings.alignment_thresholds).items():
-        value = function(ready, masks)
-        yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
+            for measure, value in align(ready, masks, settings.alignment_thresholds).items():
+                yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
 
 
 def _write_panels(
@@ -131,7 +92,7 @@ def _write_panels(
         row, index, place = (int(own[name].to_numpy()[0]) for name in ("row", "class", "map"))
         native = np.asarray(stored[place], np.float64)
         boxes = data.boxes[(data.boxes["row"] == row) & (data.boxes["class"] == index)]
-        shown = alignment.normalise(alignment.resize(native, data.size))
+        shown = normalise(resize(native, data.size))
         fields: dict[str, Any] = {
             "image": picture(data.raw(row)),
             "mask": data.masks(np.array([concept]))[0],

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rarelens.measures.dissection.components_inside import count_components
-from rarelens.measures.dissection.pixels_above import active_pixels
+from rarelens.measures.dissection.pixels_above import pixels_above
 from rarelens.studies.analysis.classification.pictures import picture
 from rarelens.studies.analysis.dissected_layer import DISSECTION, dissect_layer
 from rarelens.studies.data.classification.prepared import PreparedImages
@@ -91,7 +91,7 @@ def _components(layer: Layer, thresholds: NDArray[np.float64]) -> Iterator[pd.Da
     for start in range(0, len(layer.probe), step):
         numbers = np.arange(start, min(len(layer.probe), start + step))
         masks = layer.masks(numbers)
-        found = active_pixels(layer.activations[numbers], thresholds, size)
+        found = pixels_above(layer.activations[numbers], thresholds, size)
         image = found.item // units
         flat = masks.reshape(*masks.shape[:2], -1)
         for index in np.flatnonzero(flat.any(axis=(0, 2))):
@@ -126,7 +126,7 @@ def _pictures(layer: Layer, unit: pd.Series) -> dict[str, Any]:
     highest = own.max(axis=(1, 2))
     top = np.argsort(-highest, kind="stable")[:TOP_IMAGES]
     limit = np.array([unit["threshold"]])
-    found = active_pixels(own[top][:, None], limit, layer.data.size)
+    found = pixels_above(own[top][:, None], limit, layer.data.size)
     active = np.zeros((len(top), *layer.data.size), np.bool_)
     active.reshape(len(top), -1)[found.item, found.pixel] = True
     rows = layer.probe["row"].to_numpy()[top]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rarelens.measures.arrays import ratio
+from rarelens.measures.calibration import fit_correction, reliability, sigmoid
+from rarelens.measures.clusters import Clusters, completed, percentiles
 from rarelens.measures.prediction import MEASURES, OneClass, measures
-from rarelens.measures.reliability import reliability
-from rarelens.measures.statistics.clusters import Clusters, completed, percentiles
-from rarelens.measures.temperature import fit_correction, sigmoid
-from rarelens.measures.thresholds import best_f1_threshold
+from rarelens.measures.ranking import best_f1_threshold
 from rarelens.studies.analysis.classification.scores import Array, Scores, class_groups, read_scores
 from rarelens.studies.settings.classification.stages import AnalyseClassification
 
@@ -116,10 +116,7 @@ def _row(
 def _defined_mean(values: Array) -> Array:
     """Mean of each row's defined values; NaN where there is none."""
     defined = np.isfinite(values)
-    number = defined.sum(axis=1)
-    sums = np.where(defined, values, 0).sum(axis=1)
-    undefined = np.full(len(values), np.nan)
-    return np.asarray(np.divide(sums, number, out=undefined, where=number > 0))
+    return ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))
 
 
 def _reliability(test: Scores, corrected: Array, bins: int) -> pd.DataFrame:

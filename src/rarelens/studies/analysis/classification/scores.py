@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rarelens.measures.arrays import ratio
 from rarelens.studies.settings.classification.stages import AnalyseClassification
 
 Array = NDArray[np.float64]
@@ -35,9 +36,7 @@ class Scores:
     def prevalence(self) -> Array:
         """Share of positives among the known labels of each class, (C,); NaN without any."""
         known = np.isfinite(self.labels).sum(axis=0)
-        positives = np.nansum(self.labels, axis=0)
-        undefined = np.full(len(known), np.nan)
-        return np.asarray(np.divide(positives, known, out=undefined, where=known > 0))
+        return ratio(np.nansum(self.labels, axis=0), known)
 
 
 def read_scores(folder: Path) -> pd.DataFrame:

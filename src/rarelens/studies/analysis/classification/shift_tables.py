@@ -1,9 +1,7 @@
 """Logit shift of one cell: the margins of positives and of negatives, train against test.
 
-The margin of an image for a class is d = z where the class is present and d = −z where it is not:
-below 0 it is on the wrong side of the decision boundary. It is the binary form of the margin of
-segmentation (`rarelens.measures.shift`), whose statistics and bootstrap serve here with patients
-as subjects. Only the training subset of the cell counts as train.
+The margin is that of a finding (`rarelens.measures.margins`); subjects are patients. Only the
+training subset of the cell counts as train.
 """
 
 from __future__ import annotations
@@ -15,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from rarelens.measures.histograms import bin_of
-from rarelens.measures.shift import margin_histograms, shift_table
+from rarelens.measures.margins import finding_margins
 from rarelens.studies.analysis.classification.scores import Scores, read_scores
+from rarelens.studies.analysis.shift_tables import margin_histograms, shift_table
 from rarelens.studies.settings.classification.stages import AnalyseClassification
 
 BIN_WIDTH = 0.0625  # Of the margins' histograms, in logits.
@@ -51,19 +50,16 @@ def margins_of(table: pd.DataFrame, classes: int) -> pd.DataFrame:
     """
     scores = Scores.of(table, classes)
     frames = []
-    for index in range(classes):
-        for offset, direction in enumerate((1, -1)):
-            own = scores.labels[:, index] == 1 - offset
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "case": scores.groups[own],
-                        "side": table["side"].to_numpy(object)[own],
-                        "class": 2 * index + offset,
-                        "margin": direction * scores.logits[own, index],
-                    }
-                )
-            )
+    for index in range(2 * classes):
+        label, logits = scores.labels[:, index // 2], scores.logits[:, index // 2]
+        own = label == 1 - index % 2
+        columns = {
+            "case": scores.groups[own],
+            "side": table["side"].to_numpy(object)[own],
+            "class": index,
+            "margin": finding_margins(logits[own], label[own] == 1),
+        }
+        frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -14,10 +14,10 @@ from nibabel.affines import voxel_sizes
 
 from rarelens.errors import RarelensError
 from rarelens.measures.calibration import calibration_errors
-from rarelens.measures.overlap import RULES, overlap_rows
-from rarelens.measures.overlap_measures import MEASURES
-from rarelens.measures.shift import margin_histograms, shift_by_case, shift_table
+from rarelens.measures.overlap import MEASURES, RULES
+from rarelens.measures.subject_overlap import SubjectOverlap
 from rarelens.studies.analysis.segmentation.units import dissect_units, units_by_layer
+from rarelens.studies.analysis.shift_tables import margin_histograms, shift_table
 from rarelens.studies.files import read_json, write_json
 from rarelens.studies.settings.segmentation.stages import AnalyseSegmentation
 
@@ -33,7 +33,7 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
 
     Args:
         extract: ``extracts/segmentation/<cell>``.
-        prepared: ``data/prepared/<dataset>``, for the reference label maps.
+        prepared: ``data/prepared/<dataset>``, for the reference label maps and the cases' groups.
         target: an existing, empty folder, to be ``analyses/segmentation/<cell>``.
         settings: replicates, confidence, tolerance, dissection and seed.
 
@@ -46,9 +46,11 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
     moments = pd.read_parquet(extract / "moments.parquet", filters=MARGIN)
     histograms = pd.read_parquet(extract / "histograms.parquet", filters=MARGIN)
     calibration = pd.read_parquet(extract / "calibration.parquet")
+    groups = pd.read_parquet(prepared / "cases.parquet").set_index("case")["group"]
 
     try:
-        shift = shift_table(moments, histograms, classes, about["bin_width"], settings)
+        sums, bins = (_by_group(table, groups) for table in (moments, histograms))
+        shift = shift_table(sums, bins, classes, about["bin_width"], settings)
     except ValueError as error:
         raise RarelensError(f"{extract}: {error}") from error
     test = cases.loc[cases["side"] == "test", "case"].tolist()
@@ -62,6 +64,8 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
         "calibration": calibration_errors(calibration),
         "margins": margin_histograms(histograms),
         "dissection": dissect_units(extract / "units", settings),
+        # Whose cases belong together, for the comparison.
+        "subjects": cases.assign(group=cases["case"].map(groups)),
     }
     for name, table in tables.items():
         table.to_parquet(target / f"{name}.parquet", index=False)
@@ -77,6 +81,21 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
     write_json(target / "summary.json", summary)
 
 
+def _by_group(counts: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """The counts of a group's cases added up, for a bootstrap draws its cases together."""
+    own = counts.assign(case=counts["case"].map(groups))
+    keys = [name for name in ("case", "side", "class", "bin") if name in counts]
+    return own.groupby(keys, sort=False, as_index=False).sum(numeric_only=True)
+
+
+def shift_by_case(moments: pd.DataFrame) -> pd.DataFrame:
+    """Mean margin and negative fraction per case and class, from rows of quantity "margin"."""
+    table = moments[["case", "side", "class", "count"]].reset_index(drop=True)
+    table["mean"] = (moments["sum"] / moments["count"]).to_numpy()
+    table["negative_fraction"] = (moments["negative"] / moments["count"]).to_numpy()
+    return table
+
+
 def _overlap_table(
     predictions: Path,
     references: Path,
@@ -88,14 +107,13 @@ def _overlap_table(
     problems = [_mismatch(case, *pair) for case, pair in pairs.items()]
     if any(problems):
         raise RarelensError(*filter(None, problems))
-    rows: list[dict[str, Any]] = []
+    overlap = SubjectOverlap(len(classes), tolerance=settings.surface_tolerance)
     for case, images in pairs.items():
         predicted, truth = (np.asarray(image.dataobj, dtype=np.uint16) for image in images)
-        spacing = tuple(voxel_sizes(images[1].affine).tolist())
-        measured = overlap_rows(predicted, truth, len(classes), spacing, settings.surface_tolerance)
-        rows += [{"case": case, "side": "test", **row} for row in measured]
+        overlap.update(predicted, truth, case, voxel_sizes(images[1].affine).tolist())
     columns = ["case", "side", "class", "rule", *MEASURES, "outcome"]
-    return pd.DataFrame(rows, columns=[*columns, "truth_voxels", "predicted_voxels"])
+    table = pd.DataFrame(overlap.compute()).rename(columns={"subject": "case"}).assign(side="test")
+    return table.reindex(columns=[*columns, "truth_voxels", "predicted_voxels"])
 
 
 def _open(folder: Path, case: str) -> Any:

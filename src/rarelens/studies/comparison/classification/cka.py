@@ -1,8 +1,7 @@
-"""Debiased CKA between the methods of a family, beside that between seeds of one method."""
+"""Debiased CKA between methods, beside that between seeds of one method."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from math import nan, sqrt
 from pathlib import Path
@@ -11,49 +10,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rarelens.measures.similarity import hsic
-from rarelens.studies.comparison.classification.family import Family
+from rarelens.studies.comparison.classification.classifiers import Classifiers
 
 Array = NDArray[np.float64]
+Model = tuple[str, int]
 
 MOST_IMAGES = 4000  # Of a larger test set, as many, evenly spaced; the estimator has no bias.
 
 
-@dataclass(frozen=True)
-class Likeness:
-    """CKA of two methods at equal seeds, and of each of them between its own seeds."""
-
-    between: list[float]
-    within: list[float]
-
-
-def likeness(family: Family, layer: str) -> dict[tuple[str, str], Likeness]:
+def cka_of_pairs(
+    classifiers: Classifiers, layer: str
+) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
     """CKA of all pairs of methods, on the pooled features of the test images.
 
     Args:
-        family: methods and seeds.
+        classifiers: methods and seeds.
         layer: whose features.
 
     Returns:
-        Per pair of methods; undefined CKAs are left out.
+        Per pair the CKAs of both methods at equal seeds, and those of each of them between its own
+        seeds; undefined ones are left out.
     """
-    features = {key: _features(model.folder, layer) for key, model in family.models.items()}
+    features = {key: _features(model.folder, layer) for key, model in classifiers.models.items()}
     own = {key: hsic(values, values) for key, values in features.items()}
 
-    def cka(first: tuple[str, int], second: tuple[str, int]) -> float:
+    def cka(first: Model, second: Model) -> float:
         if not ({first, second} <= features.keys() and own[first] * own[second] > 0):
             return nan
         return hsic(features[first], features[second]) / sqrt(own[first] * own[second])
 
     within = {
-        method: [cka((method, a), (method, b)) for a, b in combinations(family.seeds, 2)]
-        for method in family.methods
+        method: [cka((method, a), (method, b)) for a, b in combinations(classifiers.seeds, 2)]
+        for method in classifiers.methods
     }
     return {
-        (a, b): Likeness(
-            _defined([cka((a, seed), (b, seed)) for seed in family.seeds]),
+        (a, b): (
+            _defined([cka((a, seed), (b, seed)) for seed in classifiers.seeds]),
             _defined([*within[a], *within[b]]),
         )
-        for a, b in family.pairs
+        for a, b in classifiers.pairs
     }
 
 

@@ -9,35 +9,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rarelens.measures.statistics import paired as statistics
-from rarelens.measures.statistics.estimates import ENOUGH_SEEDS, Estimate, sampled
-from rarelens.studies.comparison.classification.cka import Likeness, likeness
-from rarelens.studies.comparison.classification.family import Family
-from rarelens.studies.comparison.classification.quantities import Aligned, Quantity
-from rarelens.studies.comparison.classification.question import (
-    ALIGNMENT,
-    CONCEPTS,
-    PAIR,
-    PERFORMANCE,
-)
-from rarelens.studies.comparison.classification.ranking_values import delong_over_seeds
+from rarelens.measures import statistics
+from rarelens.measures.statistics import ENOUGH_SEEDS, Estimate
+from rarelens.studies.catalogue import CLASSIFICATION
+from rarelens.studies.comparison.classification.alignment import Aligned
+from rarelens.studies.comparison.classification.cka import cka_of_pairs
+from rarelens.studies.comparison.classification.claims import PAIR, PERFORMANCE
+from rarelens.studies.comparison.classification.classifiers import Classifiers
+from rarelens.studies.comparison.classification.ranking import delong_over_seeds
+from rarelens.studies.comparison.engine import Values
+from rarelens.studies.comparison.inference import over_resamples
 
-OTHERS = ("effective_rank", "linear_probe_auroc")
 MATCHED = "energy_inside"
 NUMBERS = ["value_a", "value_b", "difference", "low", "high", "p", "p_holm"]
 COLUMNS = [*PAIR, "quantity", "class", "layer", *NUMBERS]
 COLUMNS += ["same_performance", "confidence", "seeds", "sufficient_seeds"]
 
 
-def pairs_of(family: Family, known: Sequence[Quantity]) -> pd.DataFrame:
-    """Differences of all pairs of methods of a family; a row a quantity, class and layer.
+def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> pd.DataFrame:
+    """Differences of all pairs of methods of a comparison; a row a measure, class and layer.
 
     - auroc, average_precision, the three measures of alignment: means over classes, by
       resampling seeds and patients.
     - auroc_delong: for each class; the interval is that of resampling, p that of DeLong's test
       (`delong_over_seeds`), which takes images for independent.
     - energy_inside_matched: over the maps for which both methods are about equally sure
-      (`Alignment.matched`); matched_share: the share of maps that is, as ``value_a``.
+      (`Maps.matched`); matched_share: the share of maps that is, as ``value_a``.
     - detectors, unique_concepts (both also beyond the null), effective_rank, linear_probe_auroc:
       by Student's t over seeds, from three seeds on.
     - cka: ``value_a`` is the mean CKA of the two methods at equal seeds, ``value_b`` that between
@@ -45,92 +42,88 @@ def pairs_of(family: Family, known: Sequence[Quantity]) -> pd.DataFrame:
       minus the highest between seeds, ``high`` the reverse: where ``high`` is below 0, every pair
       across methods is less alike than every pair of seeds.
 
-    Holm's correction is over the pairs, for each quantity, class and layer. Two methods have the
+    Holm's correction is over the pairs, for each measure, class and layer. Two methods have the
     ``same_performance`` where neither AUROC nor average precision differs significantly after it:
     no proof that they are equal, for which the intervals have to be read.
 
     Returns:
         `COLUMNS`.
     """
-    rows = [row for quantity in known for row in _rows(family, quantity)]
-    rows += [row for layer in family.first.about["layers"] for row in _cka_rows(family, layer)]
+    rows = [row for values in known for row in _rows(classifiers, values)]
+    for layer in classifiers.first.about["layers"]:
+        rows += list(_cka_rows(classifiers, layer))
     table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "same_performance"])
-    table = table.assign(**family.names, confidence=family.settings.confidence)
+    table = table.assign(**classifiers.comparison.names, confidence=classifiers.settings.confidence)
     for _, own in table.groupby(["quantity", "class", "layer"]):
         table.loc[own.index, "p_holm"] = statistics.holm(own["p"].to_numpy(np.float64))
     return _with_performance(table)[COLUMNS]
 
 
-def _rows(family: Family, quantity: Quantity) -> Iterator[dict[str, Any]]:
-    """The rows of all pairs for a quantity; none for one that pairs do not show."""
-    name = quantity.measure
-    if name not in (*PERFORMANCE, *ALIGNMENT, *CONCEPTS, *OTHERS):
+def _rows(classifiers: Classifiers, values: Values) -> Iterator[dict[str, Any]]:
+    """The rows of all pairs for a measure; none for one that has no role in pairs."""
+    name = values.measure
+    if name not in CLASSIFICATION or not CLASSIFICATION[name].role:
         return
-    own = {method: quantity.own(method) for method in family.methods}
-    place = quantity.targets.index("mean")
-    for first, second in family.pairs:
-        gaps = quantity.difference(first, second)
-        rows = [
-            _row(name, "mean", quantity.layer, own[first][place], own[second][place], gaps[place])
-        ]
+    own = {method: values.own(method) for method in classifiers.methods}
+    place = values.classes.index("mean")
+    for first, second in classifiers.pairs:
+        gaps = values.difference(first, second)
+        every = list(zip(own[first], own[second], gaps, strict=True))
+        rows = [_row(name, "mean", values.layer, *every[place])]
         if name == "auroc":
-            rows += _delong_rows(family, (first, second), (own[first], own[second], gaps))
-        if isinstance(quantity, Aligned) and name == MATCHED:
-            rows += _matched_rows(family, quantity, first, second)
+            rows += _delong_rows(classifiers, (first, second), every)
+        if isinstance(values, Aligned) and name == MATCHED:
+            rows += _matched_rows(values, first, second)
         for row in rows:
             yield row | {"method_a": first, "method_b": second}
 
 
 def _delong_rows(
-    family: Family, pair: tuple[str, str], auroc: tuple[list[Estimate], ...]
+    classifiers: Classifiers, pair: tuple[str, str], auroc: Sequence[tuple[Estimate, ...]]
 ) -> Iterator[dict[str, Any]]:
     """A row a class, from the estimates of both methods and of their difference."""
-    for index, name in enumerate(family.classes):
-        first, second, gap = (own[family.targets.index(name)] for own in auroc)
-        tested = gap._replace(p=delong_over_seeds(family, *pair, index))
+    for index, name in enumerate(classifiers.classes):
+        first, second, gap = auroc[classifiers.targets.index(name)]
+        tested = gap._replace(p=delong_over_seeds(classifiers, *pair, index))
         yield _row("auroc_delong", name, "", first, second, tested)
 
 
-def _matched_rows(
-    family: Family, energy: Aligned, first: str, second: str
-) -> Iterator[dict[str, Any]]:
-    keep = energy.alignment.matched(first, second, energy.column[0])
-    values = energy.paired(first, second, keep)
-    found = [
-        sampled(own[:, :, :1], family.by_seed, family.settings.confidence)[0]
-        for own in (*values, values[0] - values[1])
-    ]
+def _matched_rows(energy: Aligned, first: str, second: str) -> Iterator[dict[str, Any]]:
+    keep = energy.maps.matched(first, second, energy.column[0])
+    a, b = energy.paired(first, second, keep)
+    settings = energy.maps.classifiers.settings
+    found = [over_resamples(own[:, :, :1], settings)[0] for own in (a, b, a - b)]
     yield _row(f"{MATCHED}_matched", "mean", "", *found)
     share = float(keep.mean()) if keep.size else nan
     yield _blank("matched_share", "") | {"value_a": share, "seeds": found[2].seeds}
 
 
-def _cka_rows(family: Family, layer: str) -> Iterator[dict[str, Any]]:
-    for (first, second), found in likeness(family, layer).items():
+def _cka_rows(classifiers: Classifiers, layer: str) -> Iterator[dict[str, Any]]:
+    for (first, second), (between, within) in cka_of_pairs(classifiers, layer).items():
         row = _blank("cka", layer) | {"method_a": first, "method_b": second}
-        yield row | _cka_numbers(found) | {"seeds": len(found.between)}
+        yield row | _cka_numbers(between, within) | {"seeds": len(between)}
 
 
-def _cka_numbers(found: Likeness) -> dict[str, float]:
-    if not found.between:
+def _cka_numbers(between: Sequence[float], within: Sequence[float]) -> dict[str, float]:
+    if not between:
         return {}
-    between = float(np.mean(found.between))
-    if not found.within:
-        return {"value_a": between}
-    floor = float(np.mean(found.within))
+    mean = float(np.mean(between))
+    if not within:
+        return {"value_a": mean}
+    floor = float(np.mean(within))
     return {
-        "value_a": between,
+        "value_a": mean,
         "value_b": floor,
-        "difference": between - floor,
-        "low": min(found.between) - max(found.within),
-        "high": max(found.between) - min(found.within),
+        "difference": mean - floor,
+        "low": min(between) - max(within),
+        "high": max(between) - min(within),
     }
 
 
 def _row(
-    quantity: str, target: str, layer: str, first: Estimate, second: Estimate, gap: Estimate
+    measure: str, target: str, layer: str, first: Estimate, second: Estimate, gap: Estimate
 ) -> dict[str, Any]:
-    return _blank(quantity, layer) | {
+    return _blank(measure, layer) | {
         "class": target,
         "value_a": first.mean,
         "value_b": second.mean,
@@ -142,8 +135,8 @@ def _row(
     }
 
 
-def _blank(quantity: str, layer: str) -> dict[str, Any]:
-    names = {"quantity": quantity, "class": "mean", "layer": layer}
+def _blank(measure: str, layer: str) -> dict[str, Any]:
+    names = {"quantity": measure, "class": "mean", "layer": layer}
     return {**names, **dict.fromkeys(NUMBERS, nan), "seeds": 0}
 
 

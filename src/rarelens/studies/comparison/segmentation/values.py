@@ -1,4 +1,4 @@
-"""Read the analyses of a segmentation study into one long table of values to be compared."""
+"""Read the analyses of a segmentation study into the long table of values to be compared."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from rarelens.measures.overlap_measures import MEASURES
+from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.analyses import STUDY, require_tables
+from rarelens.studies.comparison.comparison import require_analyses
+from rarelens.studies.comparison.engine import VALUES
 from rarelens.studies.files import read_json
 
 POOLED_SHIFT = {
@@ -17,49 +18,43 @@ POOLED_SHIFT = {
     "standardised_difference": "shift_standardised",
     "wasserstein": "shift_wasserstein",
 }
-TABLES = ("overlap", "shift", "shift_by_case", "calibration")
-COLUMNS = ["class_index", "class", "rule", "measure", "subject", "value"]
+TABLES = ("overlap", "shift", "shift_by_case", "calibration", "subjects")
+
+
+def require_values(cells: Sequence[Cell], analyses: Path) -> None:
+    """Refuse analyses without the tables that are read here; as `require_analyses`."""
+    tables = (f"{table}.parquet" for table in TABLES)
+    require_analyses(cells, analyses, ["analysis.json", *tables])
 
 
 def read_values(cells: Sequence[Cell], analyses: Path) -> pd.DataFrame:
-    """Every value that a study compares, one row a value.
+    """Every value of some models, one row a value.
 
     Args:
-        cells: the study's models; folders of other cells are not looked at.
+        cells: of one dataset, network and fraction.
         analyses: the folder above ``<task>/<cell>``.
 
     Returns:
-        Columns dataset, network, fraction, method, seed, class_index, class, rule ("all" or
-        "largest_component"; what does not depend on it stands under "all"), measure, subject
-        (the case; "" for a measure that is pooled over subjects) and value.
-
-    Raises:
-        RarelensError: one sentence for each folder or file that is missing.
+        `VALUES`; rule is "all" or "largest_component", and "all" for what does not depend on it.
     """
-    require_tables(cells, analyses, TABLES)
-    frames = []
-    for cell in cells:
-        frame = _cell_values(cell.folder(str(analyses)))
-        for position, name in enumerate((*STUDY, "method", "seed")):
-            frame.insert(position, name, getattr(cell, name))
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    frames = [
+        _cell_values(cell.folder(str(analyses))).assign(method=cell.method, seed=cell.seed)
+        for cell in cells
+    ]
+    return pd.concat(frames, ignore_index=True)[VALUES]
 
 
 def _cell_values(folder: Path) -> pd.DataFrame:
-    names = read_json(folder / "analysis.json")["classes"]
-    tables = {table: pd.read_parquet(folder / f"{table}.parquet") for table in TABLES}
-    values = pd.concat(
-        [
-            _overlap(tables["overlap"]),
-            _margins(tables["shift_by_case"]),
-            _pooled_shift(tables["shift"]),
-            _calibration(tables["calibration"]),
-        ],
-        ignore_index=True,
+    names = dict(enumerate(read_json(folder / "analysis.json")["classes"]))
+    overlap, shift, by_case, calibration, subjects = (
+        pd.read_parquet(folder / f"{table}.parquet") for table in TABLES
     )
-    values["class"] = [names[index] for index in values["class_index"]]
-    return values[COLUMNS]
+    group = subjects.set_index("case")["group"]
+    values = [_overlap(overlap), *_margins(by_case, group)]
+    values += [_pooled_shift(shift), _calibration(calibration)]
+    table = pd.concat(values, ignore_index=True)
+    table["group"] = table["case"].map({"": "", **group})
+    return table.assign(layer="", **{"class": table["class"].map(names)})
 
 
 def _overlap(overlap: pd.DataFrame) -> pd.DataFrame:
@@ -67,62 +62,42 @@ def _overlap(overlap: pd.DataFrame) -> pd.DataFrame:
     test = overlap[overlap["side"] == "test"]
     missed = (test["outcome"] == "missed").astype(float)
     test = test.assign(missed=missed.where(test["outcome"].isin(["present", "missed"])))
-    return _long(test, [*MEASURES, "missed"], rule=test["rule"])
+    return _long(test, [name for name in SEGMENTATION if name in test])
 
 
-def _margins(by_case: pd.DataFrame) -> pd.DataFrame:
-    """Margin per subject and side, and each test subject's distance from the training mean.
+def _margins(by_case: pd.DataFrame, group: pd.Series) -> list[pd.DataFrame]:
+    """Margin per case and side, and each test case's distance from the training mean.
 
     Each training subject weighs the same in that mean, as each test subject does in the
     comparison: weighted by voxels on one side only, a shift would appear that is only the
     difference between large and small structures.
     """
-    train = by_case[by_case["side"] == "train"]
-    test = by_case[by_case["side"] == "test"]
-    train_mean = test["class"].map(train.groupby("class")["mean"].mean())
-    return pd.concat(
-        [
-            _long(
-                side.rename(columns={"mean": "margin"}),
-                ["margin", "negative_fraction"],
-                suffix=f"_{name}",
-            )
-            for name, side in (("train", train), ("test", test))
-        ]
-        + [_long(test.assign(shift_mean=test["mean"] - train_mean), ["shift_mean"])]
-    )
+    by_case = by_case.assign(rule="all", group=by_case["case"].map(group))
+    sides = {side: by_case[by_case["side"] == side] for side in ("train", "test")}
+    subjects = sides["train"].groupby(["class", "group"])["mean"].mean()
+    reference = sides["test"]["class"].map(subjects.groupby("class").mean())
+    test = sides["test"].assign(shift_mean=sides["test"]["mean"] - reference)
+    found = [_long(test, ["shift_mean"])]
+    for side, own in sides.items():
+        names = {"mean": f"margin_{side}", "negative_fraction": f"negative_fraction_{side}"}
+        found.append(_long(own.rename(columns=names), list(names.values())))
+    return found
 
 
 def _pooled_shift(shift: pd.DataFrame) -> pd.DataFrame:
-    known = shift[shift["statistic"].isin(list(POOLED_SHIFT))]
-    return pd.DataFrame(
-        {
-            "class_index": known["class"],
-            "rule": "all",
-            "measure": known["statistic"].map(POOLED_SHIFT),
-            "subject": "",
-            "value": known["difference"],
-        }
-    )
+    measure = shift["statistic"].map(POOLED_SHIFT)
+    return _pooled(shift.assign(measure=measure, value=shift["difference"])[measure.notna()])
 
 
 def _calibration(calibration: pd.DataFrame) -> pd.DataFrame:
     sides = calibration[calibration["side"].isin(["train", "test"])]
-    return pd.DataFrame(
-        {
-            "class_index": sides["class"],
-            "rule": "all",
-            "measure": "ece_" + sides["side"],
-            "subject": "",
-            "value": sides["ece"],
-        }
-    )
+    return _pooled(sides.assign(measure="ece_" + sides["side"], value=sides["ece"]))
 
 
-def _long(
-    wide: pd.DataFrame, measures: list[str], rule: str | pd.Series = "all", suffix: str = ""
-) -> pd.DataFrame:
-    wide = wide.assign(rule=rule).rename(columns={"class": "class_index", "case": "subject"})
-    keys = ["class_index", "rule", "subject"]
-    long = wide.melt(id_vars=keys, value_vars=measures, var_name="measure", value_name="value")
-    return long.assign(measure=long["measure"] + suffix)
+def _pooled(table: pd.DataFrame) -> pd.DataFrame:
+    return table[["class", "measure", "value"]].assign(rule="all", case="")
+
+
+def _long(wide: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
+    keys = ["class", "rule", "case"]
+    return wide.melt(id_vars=keys, value_vars=measures, var_name="measure", value_name="value")

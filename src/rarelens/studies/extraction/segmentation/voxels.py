@@ -1,12 +1,11 @@
-"""Exact voxel statistics of one case's logits: moments, histograms, calibration, a sample.
+"""Tables of one case's logits: moments, histograms, calibration, a sample of voxels.
 
-The margin of a voxel of true class c is z_c − max over k ≠ c of z_k; below 0 it is misclassified.
 Each function returns a tidy table without the columns ``case`` and ``side``, in a fixed order.
+`rarelens.measures.margins` defines the margin.
 """
 
 from __future__ import annotations
 
-import math
 import zlib
 from typing import Any
 
@@ -15,18 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from rarelens.measures.histograms import Moments, bin_of
+from rarelens.measures.histograms import Moments, bin_of, count_bins
+from rarelens.measures.margins import voxel_margins
 
 Logits = NDArray[np.float32]
 Labels = NDArray[Any]
-DENSE_GRID = 2**24
-"""Largest grid of bins, in cells, that is counted densely (128 MiB)."""
-
-
-def voxel_margins(logits: Logits, label: int) -> NDArray[np.float32]:
-    """Margins z_label − max of the others (N,) of logits (C, N)."""
-    margins: NDArray[np.float32] = logits[label] - np.delete(logits, label, axis=0).max(0)
-    return margins
 
 
 def moments(logits: Logits, labels: Labels) -> pd.DataFrame:
@@ -60,7 +52,7 @@ def histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFrame:
         quantities = {"margin": voxel_margins(own, label)}
         quantities |= {f"logit_{k}": own[k] for k in range(len(own))}
         for quantity, values in quantities.items():
-            (bins,), counts = _count(bin_of(values, width)[None])
+            (bins,), counts = count_bins(bin_of(values, width)[None])
             columns = {"quantity": quantity, "bin": bins, "count": counts}
             frames.append(pd.DataFrame({"class": int(label), **columns}))
     return pd.concat(frames, ignore_index=True)
@@ -72,28 +64,10 @@ def joint_histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFra
     for k in range(1, len(logits)):
         for label in (0, k):
             pairs = bin_of(logits[:, labels == label][[0, k]], width)
-            bins, counts = _count(pairs)
+            bins, counts = count_bins(pairs)
             columns = {"bin_x": bins[0], "bin_y": bins[1], "count": counts}
             frames.append(pd.DataFrame({"class": label, "foreground": k, **columns}))
     return pd.concat(frames, ignore_index=True)
-
-
-def _count(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Distinct columns of ``values`` (D, N) in ascending order, and how often each occurs.
-
-    As `np.unique` with its counts does, but in linear time wherever the grid of all columns
-    between the least and the greatest is small, as it is but for a network that diverged.
-    """
-    if values.shape[1] == 0:
-        return values, np.zeros(0, np.int64)
-    low = values.min(1, keepdims=True)
-    extent = tuple(int(b) - int(a) + 1 for a, b in zip(low[:, 0], values.max(1), strict=True))
-    if math.prod(extent) > DENSE_GRID:
-        return np.unique(values, axis=1, return_counts=True)
-    counts = np.bincount(np.ravel_multi_index(tuple(values - low), extent))
-    occupied = np.flatnonzero(counts)
-    distinct = np.array(np.unravel_index(occupied, extent), np.int32) + low
-    return distinct, counts[occupied].astype(np.int64)
 
 
 def calibration(logits: Logits, labels: Labels, bins: int) -> pd.DataFrame:

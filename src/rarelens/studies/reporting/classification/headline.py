@@ -1,59 +1,60 @@
-"""The paragraph at the head of a block, computed from its numbers."""
+"""The paragraph at the head of a results, computed from its numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from rarelens.studies.comparison.classification.question import ALIGNMENT
-from rarelens.studies.reporting.classification.block import Block
-from rarelens.studies.reporting.classification.comparison import enough_seeds, entry
+from rarelens.studies.catalogue import CLASSIFICATION, with_role
 from rarelens.studies.reporting.classification.pairs import Pair
-from rarelens.studies.reporting.classification.question import NAMES
-from rarelens.studies.reporting.wording import interval, no_claim, number, relation, signed, words
+from rarelens.studies.reporting.classification.results import ClassificationResults
+from rarelens.studies.reporting.headline import clear_differences, no_claim
+from rarelens.studies.reporting.number_text import interval, number, relation, signed, words
 
+COMPARED = [
+    (name, CLASSIFICATION[name]) for name in ("auroc", "average_precision", "energy_inside")
+]
 NAMED = 3
 
 
-def headline(block: Block, pairs: Sequence[Pair]) -> list[str]:
+def headline(results: ClassificationResults) -> list[str]:
     """What happened, a sentence or two each: the baseline, the methods, the study's question.
 
     A difference is claimed only with at least three seeds, and named as found, whatever its
     direction.
     """
-    sentences = [_baseline(block), *_undefined(block)]
-    if not enough_seeds(block):
-        return [*sentences, no_claim(len(block.seeds))]
-    if len(block.methods) > 1:
-        sentences.append(_differences(block))
-    if pairs:
-        sentences += [_question(pairs, 1 - block.confidence), _likeness(block, pairs)]
+    sentences = [_baseline(results), *_undefined(results)]
+    if not results.enough_seeds("auroc", ["mean"]):
+        return [*sentences, no_claim(len(results.seeds))]
+    if results.others:
+        sentences.append(clear_differences("Methods", results, COMPARED))
+    if results.pairs:
+        sentences += [_question(results), _features(results)]
     return sentences
 
 
-def _baseline(block: Block) -> str:
-    area = entry(block, block.baseline, "auroc")
-    precision = entry(block, block.baseline, "average_precision")
+def _baseline(results: ClassificationResults) -> str:
+    area = results.entry(results.baseline, "auroc")
+    precision = results.entry(results.baseline, "average_precision")
     groups = []
     for group in ("head", "mid", "tail"):
-        own = entry(block, block.baseline, "average_precision", group)["mean"]
+        own = results.entry(results.baseline, "average_precision", group)["mean"]
         if math.isfinite(own):
             groups.append(f"{number(own)} for {group} classes")
     bounds = interval(area["ci_low"], area["ci_high"]).replace("+", "")
     return (
-        f"With {words(block.baseline)} (the baseline), the mean AUROC is {number(area['mean'])} "
-        f"({block.confidence:.0%} interval {bounds}) and the mean AP {number(precision['mean'])}"
+        f"With {words(results.baseline)} (the baseline), the mean AUROC is {number(area['mean'])} "
+        f"({results.confidence:.0%} interval {bounds}) and the mean AP {number(precision['mean'])}"
         f"{': ' if groups else ''}{', '.join(groups)}."
     )
 
 
-def _undefined(block: Block) -> list[str]:
+def _undefined(results: ClassificationResults) -> list[str]:
     lost = [
         words(name)
-        for name in block.classes
-        if not math.isfinite(entry(block, block.baseline, "auroc", name)["mean"])
+        for name in results.classes
+        if not math.isfinite(results.entry(results.baseline, "auroc", name)["mean"])
     ]
     if not lost:
         return []
@@ -63,27 +64,8 @@ def _undefined(block: Block) -> list[str]:
     ]
 
 
-def _differences(block: Block) -> str:
-    """Which methods differ from the baseline after Holm's correction."""
-    others = [method for method in block.methods if method != block.baseline]
-    found = []
-    for measure in ("auroc", "average_precision", "energy_inside"):
-        rows = {method: entry(block, method, measure) for method in others}
-        clear = [
-            f"{words(method)} ({signed(row['baseline_difference'], 3)}, "
-            f"p\u00a0{relation(row['p_holm'])})"
-            for method, row in rows.items()
-            if row["p_holm"] < 1 - block.confidence
-        ]
-        baseline = number(entry(block, block.baseline, measure)["mean"])
-        found.append(f"in {NAMES[measure]} (baseline {baseline}): {', '.join(clear) or 'none'}")
-    return (
-        f"Methods that differ from the baseline after Holm's correction over {len(others)}: "
-        f"{'; '.join(found)}."
-    )
-
-
-def _question(pairs: Sequence[Pair], level: float) -> str:
+def _question(results: ClassificationResults) -> str:
+    pairs, level = results.pairs, 1 - results.confidence
     alike = [pair for pair in pairs if pair.alike]
     apart = [pair for pair in alike if pair.inside]
     text = f"Of {_count(len(pairs))}, {len(alike)} show no significant difference in AUROC and AP"
@@ -108,19 +90,20 @@ def _question(pairs: Sequence[Pair], level: float) -> str:
 
 
 def _described(pair: Pair, level: float) -> str:
-    rows = {name: pair.row(name) for name in ALIGNMENT}
+    rows = {name: pair.row(name) for name in with_role("alignment")}
     clear = [
-        f"{NAMES[name]} {signed(row['difference'])}, p\u00a0{relation(row['p_holm'])}"
+        f"{CLASSIFICATION[name].title} {signed(row['difference'])}, {relation(row['p_holm'])}"
         for name, row in rows.items()
         if row["p_holm"] < level
     ]
     return f"{words(pair.method_a)} minus {words(pair.method_b)}: {', '.join(clear)}"
 
 
-def _likeness(block: Block, pairs: Sequence[Pair]) -> str:
+def _features(results: ClassificationResults) -> str:
     """CKA of the pairs that perform alike, against that of seeds."""
-    alike = [pair for pair in pairs if pair.alike] or list(pairs)
-    layer = block.layers[-1]
+    pairs = results.pairs
+    alike = [pair for pair in pairs if pair.alike] or pairs
+    layer = results.layers[-1]
     rows = [pair.row("cka", layer) for pair in alike]
     known = [row for row in rows if math.isfinite(row["difference"])]
     if not known:

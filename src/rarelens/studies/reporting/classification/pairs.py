@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.question import question
-from rarelens.studies.reporting.classification.block import Block
+from rarelens.studies.comparison.classification.claims import claims
+from rarelens.studies.reporting.results import first_row
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,21 @@ class Pair:
     def row(self, quantity: str, layer: str = "") -> pd.Series:
         """What is known of one quantity; an empty row where nothing is."""
         own = self.rows[(self.rows["quantity"] == quantity) & (self.rows["layer"] == layer)]
-        own = own[own["class"] == "mean"]
-        return own.iloc[0] if len(own) else pd.Series(float("nan"), index=self.rows.columns)
+        return first_row(own[own["class"] == "mean"])
 
 
-def pairs(block: Block) -> list[Pair]:
-    """All pairs; first those alike in performance, of these first those that differ inside."""
+def pairs_of(table: pd.DataFrame) -> list[Pair]:
+    """All pairs; first those alike in performance, of these first those that differ inside.
+
+    Args:
+        table: the comparison of pairs, of one dataset, network and fraction.
+    """
     found = []
-    for answer in question(block.pairs).to_dict("records"):
+    for answer in claims(table).to_dict("records"):
         a, b = answer["method_a"], answer["method_b"]
-        rows = block.pairs[(block.pairs["method_a"] == a) & (block.pairs["method_b"] == b)]
-        found.append(
-            Pair(
-                number=0,
-                method_a=a,
-                method_b=b,
-                rows=rows,
-                alike=answer["same_performance"],
-                alignment=answer["alignment_differs"],
-                concepts=answer["concepts_differ"],
-                features=answer["cka_differs"],
-            )
-        )
+        rows = table[(table["method_a"] == a) & (table["method_b"] == b)]
+        alike, alignment = answer["same_performance"], answer["alignment_differs"]
+        concepts, features = answer["concepts_differ"], answer["cka_differs"]
+        found.append(Pair(0, a, b, rows, alike, alignment, concepts, features))
     found.sort(key=lambda pair: (not pair.alike, not pair.alignment, not pair.inside))
     return [replace(pair, number=number) for number, pair in enumerate(found, start=1)]

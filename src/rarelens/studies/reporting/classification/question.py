@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.question import ALIGNMENT, PERFORMANCE
-from rarelens.studies.reporting.classification.block import Block
-from rarelens.studies.reporting.classification.comparison import enough_seeds
+from rarelens.studies.catalogue import CLASSIFICATION, PAIRS, with_role
 from rarelens.studies.reporting.classification.pairs import Pair
-from rarelens.studies.reporting.classification.tables import (
+from rarelens.studies.reporting.classification.results import ClassificationResults
+from rarelens.studies.reporting.number_text import (
+    FEW_SEEDS,
     UNDEFINED,
-    Row,
-    Table,
-    Value,
-    defined,
-    difference,
+    relation,
+    signed,
+    words,
+    written,
 )
-from rarelens.studies.reporting.wording import FEW_SEEDS, relation, signed, words
+from rarelens.studies.reporting.tables import Column, Table, Value, difference, row
 
-NAMES = {
-    "auroc": "AUROC",
-    "average_precision": "AP",
-    "energy_inside": "energy inside",
-    "pointing_game": "pointing game",
-    "soft_iou": "soft IoU",
-    "energy_inside_matched": "energy, matched",
-}
-
-
-SHOWN = (*PERFORMANCE, *ALIGNMENT, "energy_inside_matched")
-
+NAMES = {name: measure.title for name, measure in {**CLASSIFICATION, **PAIRS}.items()}
 NOTE = (
     "First method minus second, with interval and p (Holm). Pairs marked by ● and a coloured "
     "edge show no significant difference in AUROC and AP, which does not prove them equal; ◆ "
@@ -43,44 +32,55 @@ NOTE = (
 )
 
 
-def question(block: Block, pairs: Sequence[Pair]) -> Table:
+def question(results: ClassificationResults) -> Table:
     """A line a pair, those alike in performance first."""
-    layers = block.layers
+    columns = tuple(_columns(results.layers))
     return Table(
         "Equal performance, different features?",
-        NOTE if enough_seeds(block) else f"{NOTE} {FEW_SEEDS}",
-        (("performance", len(PERFORMANCE)), ("alignment", len(SHOWN) - len(PERFORMANCE)),
-         *((f"layer {layer}", 3) for layer in layers)),
-        (*(NAMES[name] for name in SHOWN), *("detectors", "concepts", "CKA") * len(layers)),
-        tuple(_row(block, pair) for pair in pairs),
+        columns,
+        tuple(
+            row(_head(pair), columns, pair, "alike" if pair.alike else "") for pair in results.pairs
+        ),
+        NOTE if results.enough_seeds("auroc", ["mean"]) else f"{NOTE} {FEW_SEEDS}",
         wide=True,
-    )  # fmt: skip
+    )
 
 
-def _row(block: Block, pair: Pair) -> Row:
-    values = [_tested(pair.row(name)) for name in SHOWN]
-    for layer in block.layers:
-        values += [_counted(pair.row(name, layer)) for name in ("detectors", "unique_concepts")]
-        values.append(_likeness(pair.row("cka", layer)))
+def _columns(layers: tuple[str, ...]) -> Iterator[Column]:
+    for name in with_role("performance"):
+        yield Column("performance", NAMES[name], partial(_tested, name))
+    for name in (*with_role("alignment"), "energy_inside_matched"):
+        yield Column("alignment", NAMES[name], partial(_tested, name))
+    for layer in layers:
+        group = f"layer {layer}"
+        yield Column(group, "detectors", partial(_counted, "detectors", layer))
+        yield Column(group, "concepts", partial(_counted, "unique_concepts", layer))
+        yield Column(group, "CKA", partial(_cka, layer))
+
+
+def _head(pair: Pair) -> str:
     marks = ("●" if pair.alike else "") + ("◆" if pair.inside else "")
-    names = f"{pair.number}. {words(pair.method_a)} − {words(pair.method_b)} {marks}"
-    return Row(names.rstrip(), tuple(values), "alike" if pair.alike else "")
+    return f"{pair.number}. {words(pair.method_a)} − {words(pair.method_b)} {marks}".rstrip()
 
 
-def _tested(row: pd.Series) -> Value:
-    text, small = difference(row)
-    return Value(text, (*small, *_probability(row)))
+def _tested(name: str, pair: Pair) -> Value:
+    found = pair.row(name)
+    text, small = difference(found["difference"], found["low"], found["high"], 3)
+    return Value(text, (*small, *_probability(found)))
 
 
-def _counted(row: pd.Series) -> Value:
-    known = math.isfinite(row["difference"])
-    return Value(signed(row["difference"], 1), _probability(row)) if known else Value(UNDEFINED)
+def _counted(name: str, layer: str, pair: Pair) -> Value:
+    found = pair.row(name, layer)
+    if not math.isfinite(found["difference"]):
+        return Value(UNDEFINED)
+    return Value(signed(found["difference"], 1), _probability(found))
 
 
-def _likeness(row: pd.Series) -> Value:
-    mark = " ↓" if row["high"] < 0 else ""
-    return Value(defined(row["value_a"], 2) + mark, (f"seeds {defined(row['value_b'], 2)}",))
+def _cka(layer: str, pair: Pair) -> Value:
+    found = pair.row("cka", layer)
+    between, seeds = (written(found[name], PAIRS["cka"]) for name in ("value_a", "value_b"))
+    return Value(between + (" ↓" if found["high"] < 0 else ""), (f"seeds {seeds}",))
 
 
-def _probability(row: pd.Series) -> tuple[str, ...]:
-    return (f"p\u00a0{relation(row['p_holm'])}",) if math.isfinite(row["p_holm"]) else ()
+def _probability(found: pd.Series) -> tuple[str, ...]:
+    return (relation(found["p_holm"]),) if math.isfinite(found["p_holm"]) else ()

@@ -1,52 +1,52 @@
-"""The study's part of the page: a section for each block."""
+"""The study's part of the page: a section for each dataset, network and fraction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rarelens.studies.cells import Cell
-from rarelens.studies.reporting.classification.block import Block, read_blocks
-from rarelens.studies.reporting.classification.comparison import read_comparison
-from rarelens.studies.reporting.classification.figures import write_figures
+import pandas as pd
+
+from rarelens.studies.comparison.comparison import COMPARISON
+from rarelens.studies.reporting.classification.figures import prevalence, write_figures
 from rarelens.studies.reporting.classification.headline import headline
-from rarelens.studies.reporting.classification.pairs import pairs
-from rarelens.studies.reporting.classification.plots import write_plots
 from rarelens.studies.reporting.classification.question import question
+from rarelens.studies.reporting.classification.results import ClassificationResults, read_results
 from rarelens.studies.reporting.classification.tables import tables
 
+__all__ = ["plots", "read_results", "section"]
 
-def write_sections(
-    target: Path, cells: Sequence[Cell], analyses: Path, metrics: Path, dpi: int
-) -> list[dict[str, Any]]:
-    """Write figures and tables of plots into ``target``; return what the page says.
-
-    Args:
-        target: holds a folder ``figures``.
-        cells: the study's models, at least one.
-        analyses: the folder above ``<task>/<cell>``.
-        metrics: the folder of ``classification.csv`` and ``classification_pairs.csv``.
-        dpi: dots per inch of the figures.
-
-    Raises:
-        RarelensError: one sentence for each thing that is missing.
-    """
-    comparison = read_comparison(metrics / "classification.csv")
-    paired = read_comparison(metrics / "classification_pairs.csv")
-    blocks = read_blocks(cells, analyses, comparison, paired)
-    write_plots(target / "plots", blocks)
-    return [_section(block, target / "figures", dpi) for block in blocks]
+ANSWERS = ("question", "prevalence")
+PAIRS = [*COMPARISON, "method_a", "method_b", "quantity", "layer", "difference", "low", "high"]
 
 
-def _section(block: Block, folder: Path, dpi: int) -> dict[str, Any]:
-    found = pairs(block)
-    drawn = write_figures(block, found, folder, dpi)
+def section(results: ClassificationResults, folder: Path, dpi: int) -> dict[str, Any]:
+    """What its template shows; figures are drawn into an existing folder."""
+    drawn = write_figures(results, folder, dpi)
     return {
-        "block": block,
-        "headline": headline(block, found),
-        "question": [question(block, found)] if found else [],
-        "answers": [figure for figure in drawn if figure.kind in {"question", "prevalence"}],
-        "tables": tables(block),
-        "figures": [figure for figure in drawn if figure.kind not in {"question", "prevalence"}],
+        "results": results,
+        "headline": headline(results),
+        "question": [question(results)] if results.pairs else [],
+        "answers": [figure for figure in drawn if figure.name in ANSWERS],
+        "tables": tables(results),
+        "figures": [figure for figure in drawn if figure.name not in ANSWERS],
+    }
+
+
+def plots(results: ClassificationResults) -> dict[str, pd.DataFrame]:
+    """Tables for ``dvc plots``.
+
+    ``classification``: dataset, network, fraction, method, class, prevalence, measure, mean,
+    ci_low, ci_high; a row a class. ``prevalence``: its rows of average precision. ``pairs``:
+    dataset, network, fraction, method_a, method_b, quantity, layer, difference, low, high.
+    """
+    rows = results.metrics
+    rows = rows[rows["measure"].isin(prevalence.MEASURES) & rows["class"].isin(results.classes)]
+    shares = dict(zip(results.classes, results.prevalence, strict=True))
+    columns = [*COMPARISON, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]
+    classes = rows.assign(prevalence=rows["class"].map(shares))[columns]
+    return {
+        "classification": classes,
+        "prevalence": classes[classes["measure"] == "average_precision"],
+        "pairs": results.pair_rows.reindex(columns=PAIRS),
     }

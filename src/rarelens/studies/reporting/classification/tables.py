@@ -1,195 +1,139 @@
-"""The tables of a block: performance, alignment and what is inside, each with all methods."""
+"""The tables of the classification study: performance, alignment, what is inside, each class."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
 
-import pandas as pd
-
-from rarelens.studies.comparison.classification.question import ALIGNMENT
-from rarelens.studies.reporting.classification.block import Block
-from rarelens.studies.reporting.classification.comparison import entry
-from rarelens.studies.reporting.wording import NONE, interval, number, probability, signed, words
-
-UNDEFINED = "undefined"
-PERFORMANCE = (
-    ("auroc", "mean", 3),
-    ("average_precision", "mean", 3),
-    ("average_precision", "head", 3),
-    ("average_precision", "mid", 3),
-    ("average_precision", "tail", 3),
-    ("average_precision_over_prevalence", "mean", 2),
-    ("ece", "mean", 3),
-    ("ece_calibrated", "mean", 3),
+from rarelens.studies.catalogue import CLASSIFICATION, with_role
+from rarelens.studies.reporting.classification.results import ClassificationResults
+from rarelens.studies.reporting.number_text import NONE, words
+from rarelens.studies.reporting.tables import (
+    Column,
+    MethodColumns,
+    Row,
+    Table,
+    Value,
+    mean,
+    mean_and_spread,
+    method_rows,
+    row,
 )
-UNITS = ("detectors", "detectors_beyond_null", "unique_concepts", "dead_units")
+
+UNITS = {
+    "detectors": "detectors",
+    "detectors_beyond_null": "beyond null",
+    "unique_concepts": "unique concepts",
+    "dead_units": "dead",
+}
 CONTROLS = ("centre", "uniform")
 
 
-class Value(NamedTuple):
-    """What a table's cell says, and lines of small print."""
-
-    text: str
-    small: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line; ``tag`` says whether it is the baseline's or a control."""
-
-    head: str
-    values: tuple[Value, ...]
-    tag: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with two rows of headings; ``groups`` are names with the columns they span.
-
-    ``wide``: its lines have long names.
-    """
-
-    title: str
-    note: str
-    groups: tuple[tuple[str, int], ...]
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    wide: bool = False
-
-
-def tables(block: Block) -> list[Table]:
+def tables(results: ClassificationResults) -> list[Table]:
     """In the order of the page."""
-    return [_performance(block), _alignment(block), _inside(block), _classes(block)]
+    make = MethodColumns(results, CLASSIFICATION)
+    return [
+        _performance(make),
+        _alignment(results, make),
+        _inside(results, make),
+        _classes(results),
+    ]
 
 
-def defined(value: float, digits: int = 3) -> str:
-    """The number, or that there is none."""
-    return number(value, digits) if math.isfinite(value) else UNDEFINED
-
-
-def difference(row: pd.Series) -> Value:
-    """A difference with its interval."""
-    if not math.isfinite(row["difference"]):
-        return Value(UNDEFINED)
-    bounds = interval(row["low"], row["high"])
-    return Value(signed(row["difference"]), (bounds,) if bounds else ())
-
-
-def _performance(block: Block) -> Table:
-    def row(method: str) -> Row:
-        values = [_mean(entry(block, method, m, name), digits) for m, name, digits in PERFORMANCE]
-        for measure in ("auroc", "average_precision"):
-            values += _gain(block, method, measure)
-        return _row(block, method, values)
-
+def _performance(make: MethodColumns) -> Table:
+    columns = (
+        make.column("mean", "auroc", mean_and_spread),
+        make.column("mean", "average_precision", mean_and_spread),
+        *(
+            make.column(
+                "AP of classes", "average_precision", mean_and_spread, group, class_name=group
+            )
+            for group in ("head", "mid", "tail")
+        ),
+        make.column("", "average_precision_over_prevalence", mean_and_spread),
+        make.column("ECE", "ece", mean_and_spread, "before"),
+        make.column("ECE", "ece_calibrated", mean_and_spread, "calibrated"),
+        *make.against_baseline("auroc"),
+        *make.against_baseline("average_precision"),
+    )
     return Table(
         "What the methods predict",
+        columns,
+        tuple(method_rows(make.results, columns)),
         "Means over classes, on test images; ± is the standard deviation over seeds.",
-        (("mean", 2), ("AP of classes", 3), ("", 1), ("ECE", 2), ("AUROC against baseline", 2),
-         ("AP against baseline", 2)),
-        ("AUROC", "AP", "head", "mid", "tail", "AP / prevalence", "before", "calibrated",
-         "difference", "p (Holm)", "difference", "p (Holm)"),
-        tuple(row(method) for method in block.methods),
-    )  # fmt: skip
-
-
-def _alignment(block: Block) -> Table:
-    def row(method: str) -> Row:
-        values = []
-        for measure in ALIGNMENT:
-            values.append(_mean(entry(block, method, measure)))
-            random = entry(block, method, f"{measure}_random_weights")
-            values.append(Value(defined(random["mean"])))
-        values += _gain(block, method, "energy_inside")
-        values.append(Value(f"{block.zero_maps[method]:.1%}"))
-        return _row(block, method, values)
-
-    def control(name: str) -> Row:
-        # These maps know nothing of the network: every method has the same.
-        values = []
-        for measure in ALIGNMENT:
-            own = entry(block, block.baseline, f"{measure}_{name}")
-            values += [Value(defined(own["mean"])), Value(NONE)]
-        return Row(f"{name} map", (*values, *[Value(NONE)] * 3), "control")
-
-    return Table(
-        f"Where the saliency maps look ({words(block.saliency)})",
-        "Means over classes, of the test images with a region of the finding. A number says "
-        "something only beside that of the same network with random weights, of a blob at the "
-        "centre, and of a map that is the same everywhere.",
-        (("energy inside", 2), ("pointing game", 2), ("soft IoU", 2),
-         ("energy inside against baseline", 2), ("", 1)),
-        (*("model", "random weights") * 3, "difference", "p (Holm)", "maps that are 0"),
-        (*(row(method) for method in block.methods), *(control(name) for name in CONTROLS)),
-    )  # fmt: skip
-
-
-def _inside(block: Block) -> Table:
-    def row(method: str) -> Row:
-        values = []
-        for layer in block.layers:
-            values += [
-                Value(defined(entry(block, method, measure, layer=layer)["mean"], 1))
-                for measure in UNITS
-            ]
-        last = block.layers[-1]
-        values.append(_mean(entry(block, method, "effective_rank", layer=last), 1))
-        values.append(_mean(entry(block, method, "linear_probe_auroc", layer=last)))
-        return _row(block, method, values)
-
-    return Table(
-        "What is inside",
-        "Units that detect a finding, by the rule of network dissection and beyond the "
-        "permutation null; how many findings have a detector; dead units, whose threshold is 0 "
-        "(mean over seeds). "
-        f"Effective rank and linear probe are those of layer {block.layers[-1]}.",
-        (*((f"layer {layer}", 4) for layer in block.layers), ("features", 2)),
-        (*("detectors", "beyond null", "unique concepts", "dead") * len(block.layers),
-         "effective rank", "linear probe AUROC"),
-        tuple(row(method) for method in block.methods),
-    )  # fmt: skip
-
-
-def _classes(block: Block) -> Table:
-    def row(class_: int) -> Row:
-        name = block.classes[class_]
-        values = [Value(block.share(class_))]
-        for method in block.methods:
-            precision = defined(entry(block, method, "average_precision", name)["mean"])
-            area = defined(entry(block, method, "auroc", name)["mean"])
-            values.append(Value(precision, (f"AUROC {area}",)))
-        return Row(words(name), tuple(values))
-
-    return Table(
-        "Each class",
-        "Average precision on test images, and in small print AUROC. Undefined: the test images "
-        "are all positive or all negative.",
-        (("", 1), ("average precision", len(block.methods))),
-        ("prevalence", *(words(method) for method in block.methods)),
-        tuple(row(class_) for class_ in block.order),
     )
 
 
-def _row(block: Block, method: str, values: Sequence[Value]) -> Row:
-    return Row(words(method), tuple(values), "baseline" if method == block.baseline else "")
+def _alignment(results: ClassificationResults, make: MethodColumns) -> Table:
+    measures = with_role("alignment")
+
+    def aligned(measure: str) -> Iterator[Column]:
+        title = CLASSIFICATION[measure].title
+        yield make.column(title, measure, mean_and_spread, "model")
+        yield make.column(title, f"{measure}_random_weights", mean, "random weights")
+
+    def control(name: str) -> Row:
+        # These maps know nothing of the network: every method has the same.
+        own = [make.column("", f"{measure}_{name}", mean) for measure in measures]
+        shown = [value for c in own for value in (c.value(results.baseline), Value(NONE))]
+        return Row(f"{name} map", (*shown, *[Value(NONE)] * 3), "control")
+
+    columns = (
+        *(column for measure in measures for column in aligned(measure)),
+        *make.against_baseline("energy_inside"),
+        Column("", "maps that are 0", lambda method: Value(f"{results.zero_maps[method]:.1%}")),
+    )
+    return Table(
+        f"Where the saliency maps look ({words(results.saliency)})",
+        columns,
+        (*method_rows(results, columns), *(control(name) for name in CONTROLS)),
+        "Means over classes, of the test images with a region of the finding. A number says "
+        "something only beside that of the same network with random weights, of a blob at the "
+        "centre, and of a map that is the same everywhere.",
+    )
 
 
-def _mean(row: pd.Series, digits: int = 3) -> Value:
-    spread = row["sd_over_seeds"]
-    known = math.isfinite(spread) and math.isfinite(row["mean"]) and row["seeds"] > 1
-    return Value(defined(row["mean"], digits), (f"± {spread:.{digits}f}",) if known else ())
+def _inside(results: ClassificationResults, make: MethodColumns) -> Table:
+    last = results.layers[-1]
+    columns = (
+        *(
+            make.column(f"layer {layer}", measure, mean, heading, layer=layer)
+            for layer in results.layers
+            for measure, heading in UNITS.items()
+        ),
+        *(
+            make.column("features", measure, mean_and_spread, layer=last)
+            for measure in with_role("features")
+        ),
+    )
+    return Table(
+        "What is inside",
+        columns,
+        tuple(method_rows(results, columns)),
+        "Units that detect a finding, by the rule of network dissection and beyond the "
+        "permutation null; how many findings have a detector; dead units, whose threshold is 0 "
+        f"(mean over seeds). Effective rank and linear probe are those of layer {last}.",
+    )
 
 
-def _gain(block: Block, method: str, measure: str) -> tuple[Value, Value]:
-    if method == block.baseline:
-        return Value(NONE), Value(NONE)
-    names = {
-        "baseline_difference": "difference",
-        "difference_low": "low",
-        "difference_high": "high",
-    }
-    own = entry(block, method, measure).rename(names)
-    return difference(own), Value(probability(own["p_holm"]))
+def _classes(results: ClassificationResults) -> Table:
+    def predicted(method: str) -> Column:
+        def value(class_: int) -> Value:
+            def shown(measure: str) -> str:
+                entry = results.entry(method, measure, results.classes[class_])
+                return mean(entry, CLASSIFICATION[measure]).text
+
+            return Value(shown("average_precision"), (f"AUROC {shown('auroc')}",))
+
+        return Column("average precision", words(method), value)
+
+    columns = (
+        Column("", "prevalence", lambda class_: Value(results.prevalence_text(class_))),
+        *(predicted(method) for method in results.methods),
+    )
+    return Table(
+        "Each class",
+        columns,
+        tuple(row(words(results.classes[c]), columns, c) for c in results.by_frequency),
+        "Average precision on test images, and in small print AUROC. Undefined: the test images "
+        "are all positive or all negative.",
+    )

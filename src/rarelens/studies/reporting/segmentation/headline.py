@@ -1,50 +1,50 @@
-"""The paragraph at the head of a block, computed from its numbers."""
+"""The paragraph at the head of a section, computed from its numbers."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from rarelens.studies.reporting.segmentation.block import Block
-from rarelens.studies.reporting.segmentation.figures.margins import shown_classes
-from rarelens.studies.reporting.segmentation.tables import entry
-from rarelens.studies.reporting.wording import interval, no_claim, number, relation, signed, words
+from rarelens.studies.catalogue import SEGMENTATION
+from rarelens.studies.reporting.headline import clear_differences, no_claim
+from rarelens.studies.reporting.number_text import interval, signed, words
+from rarelens.studies.reporting.segmentation.results import SegmentationResults
+
+COMPARED = [(name, SEGMENTATION[name]) for name in ("dice", "shift_mean")]
 
 
-def headline(block: Block) -> list[str]:
+def headline(results: SegmentationResults) -> list[str]:
     """What happened, a sentence or two each: the baseline's shift, then the other methods.
 
     A difference is claimed only with at least three seeds, and named as found, whatever its
     direction.
     """
-    sentences = [_shift(block, class_) for class_ in shown_classes(block)]
-    if not _enough(block):
-        sentences.append(no_claim(len(block.seeds)))
-    elif len(block.methods) > 1:
-        names = [block.classes[class_] for class_ in shown_classes(block) if class_]
-        sentences += [_differences(block, name) for name in names]
+    sentences = [_shift(results, class_) for class_ in results.shown_classes]
+    if not results.enough_seeds("dice", results.classes):
+        sentences.append(no_claim(len(results.seeds)))
+    elif results.others:
+        names = [results.classes[class_] for class_ in results.rare]
+        sentences += [clear_differences(f"For {n}, methods", results, COMPARED, n) for n in names]
     return sentences
 
 
-def _enough(block: Block) -> bool:
-    dice = block.metrics[block.metrics["measure"] == "dice"]
-    return bool(dice["sufficient_seeds"].all())
-
-
-def _shift(block: Block, class_: int) -> str:
-    name = block.classes[class_]
-    shift = entry(block, name, block.baseline, "shift_mean")
-    train = entry(block, name, block.baseline, "margin_train")["mean"]
-    test = entry(block, name, block.baseline, "margin_test")["mean"]
+def _shift(results: SegmentationResults, class_: int) -> str:
+    name = results.classes[class_]
+    shift, train, test = (
+        results.entry(results.baseline, measure, name)
+        for measure in ("shift_mean", "margin_train", "margin_test")
+    )
+    means = (train["mean"], test["mean"])
+    before, after = (signed(mean, 2) for mean in means)
     text = (
-        f"With {words(block.baseline)} (the baseline), the mean margin of {name} voxels goes from "
-        f"{signed(train, 2)} in training subjects to {signed(test, 2)} in test subjects"
+        f"With {words(results.baseline)} (the baseline), the mean margin of {name} voxels goes "
+        f"from {before} in training subjects to {after} in test subjects"
     )
     if not class_:
-        text = f"The margin of {name} voxels goes from {signed(train, 2)} to {signed(test, 2)}"
+        text = f"The margin of {name} voxels goes from {before} to {after}"
     bounds = interval(shift["ci_low"], shift["ci_high"], 2)
     return (
         f"{text}: a shift of {signed(shift['mean'], 2)} "
-        f"({shift['confidence']:.0%} interval {bounds}), {_meaning(shift, train, test)}."
+        f"({shift['confidence']:.0%} interval {bounds}), {_meaning(shift, *means)}."
     )
 
 
@@ -57,24 +57,3 @@ def _meaning(shift: pd.Series, train: float, test: float) -> str:
             return "further beyond the decision boundary"
         return "over the decision boundary" if test < 0 else "towards the decision boundary"
     return "an interval that includes 0"
-
-
-def _differences(block: Block, name: str) -> str:
-    """Which methods differ from the baseline after Holm's correction."""
-    others = [method for method in block.methods if method != block.baseline]
-    found = []
-    for measure, word, digits in (("dice", "Dice", 3), ("shift_mean", "shift", 2)):
-        rows = {method: entry(block, name, method, measure) for method in others}
-        clear = [
-            f"{words(method)} ({signed(row['baseline_difference'], digits)}, "
-            f"p\u00a0{relation(row['p_holm'])})"
-            for method, row in rows.items()
-            if row["p_holm"] < 1 - row["confidence"]
-        ]
-        baseline = number(entry(block, name, block.baseline, measure)["mean"], digits)
-        listed = ", ".join(clear) if clear else "none"
-        found.append(f"in {word} (baseline {baseline}): {listed}")
-    return (
-        f"For {name}, methods that differ from the baseline after Holm's correction over "
-        f"{len(others)}: {'; '.join(found)}."
-    )

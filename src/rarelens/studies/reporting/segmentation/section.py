@@ -1,50 +1,51 @@
-"""The study's part of the page: a section for each block."""
+"""The study's part of the page: a section for each dataset, network and fraction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.segmentation.compare import read_metrics
-from rarelens.studies.reporting.drawing import Drawn
-from rarelens.studies.reporting.segmentation.block import Block, read_blocks
-from rarelens.studies.reporting.segmentation.figures import write_figures
+import pandas as pd
+
+from rarelens.studies.comparison.comparison import COMPARISON
+from rarelens.studies.reporting.segmentation.figures import margins, overlap, write_figures
 from rarelens.studies.reporting.segmentation.headline import headline
-from rarelens.studies.reporting.segmentation.plots import write_plots
-from rarelens.studies.reporting.segmentation.tables import tables
-from rarelens.studies.reporting.segmentation.units import unit_table
+from rarelens.studies.reporting.segmentation.results import SegmentationResults, read_results
+from rarelens.studies.reporting.segmentation.tables import class_table, unit_table
+
+__all__ = ["plots", "read_results", "section"]
 
 
-def write_sections(
-    target: Path, cells: Sequence[Cell], analyses: Path, metrics: Path, dpi: int
-) -> list[dict[str, Any]]:
-    """Write figures and tables of plots into ``target``; return what the page says.
-
-    Args:
-        target: holds a folder ``figures``.
-        cells: the study's models, at least one.
-        analyses: the folder above ``<task>/<cell>``.
-        metrics: the folder of the comparison's ``segmentation.csv``.
-        dpi: dots per inch of the figures.
-
-    Raises:
-        RarelensError: one sentence for each thing that is missing.
-    """
-    blocks = read_blocks(cells, analyses, read_metrics(metrics / "segmentation.csv"))
-    write_plots(target / "plots", blocks)
-    return [_section(block, write_figures(block, target / "figures", dpi)) for block in blocks]
-
-
-def _section(block: Block, drawn: list[Drawn]) -> dict[str, Any]:
-    measured = block.metrics[block.metrics["measure"] == "dice"]
+def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, Any]:
+    """What its template shows; figures are drawn into an existing folder."""
+    measured = results.metrics[results.metrics["measure"] == "dice"]
     return {
-        "block": block,
-        "headline": headline(block),
-        "tables": tables(block),
-        "units": unit_table(block),
-        "figures": drawn,
+        "results": results,
+        "headline": headline(results),
+        "tables": [class_table(results, class_) for class_ in results.rare],
+        "units": unit_table(results),
+        "figures": write_figures(results, folder, dpi),
         "subjects": int(measured["subjects"].max()),
-        "confidence": float(block.metrics["confidence"].iloc[0]),
     }
+
+
+def plots(results: SegmentationResults) -> dict[str, pd.DataFrame]:
+    """Tables for ``dvc plots``.
+
+    ``margins``: dataset, network, fraction, method, class, side, margin, density. ``overlap``:
+    dataset, network, fraction, method, class, measure, mean, ci_low, ci_high.
+    """
+    return {"margins": _margins(results), "overlap": _overlap(results)}
+
+
+def _margins(results: SegmentationResults) -> pd.DataFrame:
+    table = margins.densities(results)
+    table["class"] = [results.classes[class_] for class_ in table["class"]]
+    table = table.assign(**{name: getattr(results, name) for name in COMPARISON})
+    return table[[*COMPARISON, "method", "class", "side", "margin", "density"]]
+
+
+def _overlap(results: SegmentationResults) -> pd.DataFrame:
+    rows = results.metrics
+    rows = rows[rows["measure"].isin(overlap.MEASURES) & (rows["rule"] == "all")]
+    return rows[[*COMPARISON, "method", "class", "measure", "mean", "ci_low", "ci_high"]]

@@ -1,103 +1,94 @@
-"""Numbers of a comparison as a reader sees them: text with a sign, an interval, a count."""
+"""The tables of the segmentation study: each rare class, and the units that detect one."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Hashable
+from functools import partial
 
 import pandas as pd
 
-from rarelens.studies.reporting.segmentation.block import Block
-from rarelens.studies.reporting.segmentation.figures.margins import shown_classes
-from rarelens.studies.reporting.wording import (
-    NONE,
-    Mean,
-    interval,
-    number,
-    probability,
-    signed,
-    words,
+from rarelens.studies.catalogue import SEGMENTATION, Measure
+from rarelens.studies.reporting.number_text import NONE
+from rarelens.studies.reporting.segmentation.results import SegmentationResults
+from rarelens.studies.reporting.tables import (
+    Column,
+    MethodColumns,
+    Table,
+    Value,
+    mean,
+    mean_and_interval,
+    mean_and_spread,
+    method_rows,
+    with_spread,
 )
 
-
-@dataclass(frozen=True)
-class Row:
-    """A method's line in the table of a class; the baseline has no differences."""
-
-    method: str
-    baseline: bool
-    dice: Mean
-    sensitivity: Mean
-    precision: Mean
-    hd95: str
-    missed: str
-    shift: str
-    shift_interval: str
-    gain: str
-    gain_interval: str
-    gain_p: str
-    gain_record: str
-    shift_gain: str
-    shift_gain_interval: str
-    shift_gain_p: str
+TEST = (
+    ("dice", mean_and_spread),
+    ("sensitivity", mean_and_spread),
+    ("precision", mean_and_spread),
+    ("hd95", mean),
+    ("missed", mean),
+)
+# Of a layer: heading → number, digits.
+UNITS = {
+    "detectors": ("detectors", 1),
+    "beyond null": ("detectors_beyond_null", 1),
+    "best IoU": ("best_iou", 3),
+}
 
 
-@dataclass(frozen=True)
-class Table:
-    """All methods for one rare class."""
-
-    class_name: str
-    rows: tuple[Row, ...]
-
-
-def tables(block: Block) -> list[Table]:
-    """One table for each rare class of a block."""
-    return [
-        Table(
-            block.classes[class_],
-            tuple(_row(block, block.classes[class_], method) for method in block.methods),
-        )
-        for class_ in shown_classes(block)
-        if class_
-    ]
-
-
-def entry(block: Block, class_name: str, method: str, measure: str) -> pd.Series:
-    """The comparison's row for one number; an empty row where it is not defined."""
-    rows = block.metrics
-    rows = rows[(rows["class"] == class_name) & (rows["method"] == method)]
-    rows = rows[(rows["measure"] == measure) & (rows["rule"] == "all")]
-    return rows.iloc[0] if len(rows) else pd.Series(float("nan"), index=block.metrics.columns)
-
-
-def _row(block: Block, class_name: str, method: str) -> Row:
-    dice, sensitivity, precision, hd95, missed, shift = (
-        entry(block, class_name, method, measure)
-        for measure in ("dice", "sensitivity", "precision", "hd95", "missed", "shift_mean")
+def class_table(results: SegmentationResults, class_: int) -> Table:
+    """All methods for one class."""
+    name = results.classes[class_]
+    make = MethodColumns(results, SEGMENTATION, name)
+    dice = make.against_baseline("dice")
+    columns = (
+        *(make.column("test subjects", measure, shown) for measure, shown in TEST),
+        make.column("test − training", "shift_mean", mean_and_interval, "logit shift"),
+        *dice,
+        make.column(dice[0].group, "dice", _record, "win/tie/loss"),
+        *make.against_baseline("shift_mean"),
     )
-    baseline = method == block.baseline
-    return Row(
-        method=words(method),
-        baseline=baseline,
-        dice=_spread(dice),
-        sensitivity=_spread(sensitivity),
-        precision=_spread(precision),
-        hd95=number(hd95["mean"], 1),
-        missed=NONE if not math.isfinite(missed["mean"]) else f"{missed['mean']:.0%}",
-        shift=signed(shift["mean"], 2),
-        shift_interval=interval(shift["ci_low"], shift["ci_high"], 2),
-        gain=signed(dice["baseline_difference"]),
-        gain_interval=interval(dice["difference_low"], dice["difference_high"]),
-        gain_p=probability(dice["p_holm"]),
-        gain_record=NONE
-        if not math.isfinite(dice["p"])
-        else f"{dice['wins']}/{dice['ties']}/{dice['losses']}",
-        shift_gain=signed(shift["baseline_difference"], 2),
-        shift_gain_interval=interval(shift["difference_low"], shift["difference_high"], 2),
-        shift_gain_p=probability(shift["p_holm"]),
+    return Table(
+        f"{name}: all methods",
+        columns,
+        tuple(method_rows(results, columns)),
+        label=f"Table of methods for {name}",
+        corner="method",
     )
 
 
-def _spread(row: pd.Series) -> Mean:
-    spread = row["sd_over_seeds"]
-    return Mean(number(row["mean"]), f"± {spread:.3f}" if math.isfinite(spread) else "")
+def unit_table(results: SegmentationResults) -> Table | None:
+    """The units that detect a rare class; None where nothing was looked into."""
+    units = results.units
+    if units.empty:
+        return None
+    sizes = units.drop_duplicates("layer").set_index("layer")["units"]
+    columns = tuple(
+        Column(f"layer {layer} ({size:.0f} units)", heading, partial(_units, units, layer, *shown))
+        for layer, size in sizes.items()
+        for heading, shown in UNITS.items()
+    )
+    # A post-hoc control changes the logits only, and so has no units of its own.
+    methods = [method for method in results.methods if method in set(units["method"])]
+    return Table(
+        "Units that detect a rare class",
+        columns,
+        tuple(method_rows(results, columns, methods)),
+        "On patches of the test subjects, the same ones for all methods; mean over seeds, "
+        "± their standard deviation. Post-hoc controls have the units of their base.",
+        label="Table of units that detect a rare class",
+        corner="method",
+    )
+
+
+def _units(units: pd.DataFrame, layer: Hashable, name: str, digits: int, method: str) -> Value:
+    seeds = units.loc[(units["method"] == method) & (units["layer"] == layer), name]
+    return with_spread(float(seeds.mean()), float(seeds.std()), digits)
+
+
+def _record(entry: pd.Series, _: Measure) -> Value:
+    """On how many subjects the method is better, equal, worse."""
+    known = math.isfinite(entry["p"])
+    return Value(f"{entry['wins']}/{entry['ties']}/{entry['losses']}" if known else NONE)

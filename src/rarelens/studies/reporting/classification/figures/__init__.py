@@ -1,16 +1,14 @@
-"""The figures of a block, each drawn by the module of its name."""
+"""The figures of a section, each drawn by the module of its name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 from rarelens.studies.reporting import curves
-from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.figures import (
+    cka,
     concepts,
-    likeness,
     prevalence,
     question,
     reliability,
@@ -18,121 +16,81 @@ from rarelens.studies.reporting.classification.figures import (
     shift,
     units,
 )
-from rarelens.studies.reporting.classification.pairs import Pair
-from rarelens.studies.reporting.drawing import Drawn, Plan, draw_all
-from rarelens.studies.reporting.wording import words
+from rarelens.studies.reporting.classification.results import ClassificationResults
+from rarelens.studies.reporting.figures import FigureWriter, PageFigure
+from rarelens.studies.reporting.number_text import words
 
 
-def write_figures(block: Block, pairs: Sequence[Pair], folder: Path, dpi: int) -> list[Drawn]:
-    """Draw every figure of a block as ``<folder>/<block>-<figure>.png``.
+def write_figures(results: ClassificationResults, folder: Path, dpi: int) -> list[PageFigure]:
+    """Draw every figure of a section into an existing folder, in the order of the page.
 
-    Args:
-        block: what is drawn.
-        pairs: of its methods.
-        folder: an existing folder.
-        dpi: dots per inch.
-
-    Returns:
-        The figures in the order of the report.
+    What answers the study's question comes first.
     """
-    about = f"{block.title}; methods {', '.join(words(method) for method in block.methods)}."
-    plans = [*_answers(block, pairs), *_pictures(block), *_inside(block, pairs), *_logits(block)]
-    return draw_all(plans, folder, block.name, about, dpi)
+    write = FigureWriter(results, [words(method) for method in results.methods], folder, dpi)
+    return list(_figures(results, write))
 
 
-def _answers(block: Block, pairs: Sequence[Pair]) -> Iterator[Plan]:
-    if pairs:
-        yield Plan(
-            "question",
-            "question",
+def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[PageFigure]:
+    if results.pairs:
+        yield write(
+            question.draw,
             "Pairs of methods: performance against what is inside",
             "Every cross is a pair, written so that the first performs better; its arms are the "
             "intervals. Coloured pairs show no significant difference in AUROC and AP: those "
             "far from the horizontal line look elsewhere nevertheless. Right: how alike the "
             "features are; the grey bar is what two seeds of the same method reach. Numbers are "
             "those of the table above.",
-            partial(question.draw, block, pairs),
         )
-    yield Plan(
-        "prevalence",
-        "prevalence",
+    yield write(
+        prevalence.draw,
         "Performance of each class against its prevalence",
         "From rare (left) to frequent. The dashed line is guessing. Markers of a class stand "
         "beside one another, so that equal values can be seen.",
-        partial(prevalence.draw, block),
     )
-
-
-def _pictures(block: Block) -> Iterator[Plan]:
-    if block.panels:
-        yield Plan(
-            "saliency",
-            "saliency",
-            f"Saliency ({words(block.saliency)}) beside the finding",
+    if results.panels:
+        yield write(
+            saliency.draw,
+            f"Saliency ({words(results.saliency)}) beside the finding",
             "A row is an image and a finding present in it, chosen from the data alone, rare "
-            f"classes first; seed {block.seeds[0]}. Where the method looks at the finding, the "
+            f"classes first; seed {results.seeds[0]}. Where the method looks at the finding, the "
             "bright part lies within the outline. Below each map the logit: above 0 the "
             "finding is called present.",
-            partial(saliency.draw, block),
         )
-    if any(block.examples.values()):
-        yield Plan(
-            "units",
-            "units",
+    if any(results.examples.values()):
+        yield write(
+            units.draw,
             "Units that detect a finding",
             "The images that excite a unit most, for the best detector of each method (by the "
             "rule or beyond chance) and the best of another finding, if any; seed "
-            f"{block.seeds[0]}. A unit that has learnt "
-            "the finding is active within the outline, and only there.",
-            partial(units.draw, block),
+            f"{results.seeds[0]}. A unit that has learnt the finding is active within the "
+            "outline, and only there.",
         )
-
-
-def _inside(block: Block, pairs: Sequence[Pair]) -> Iterator[Plan]:
-    yield Plan(
-        "concepts",
-        "concepts",
+    yield write(
+        concepts.draw,
         "Detectors of each finding",
         "How many units detect it, from frequent to rare findings; the baseline is black. "
         "Diamonds count units beyond chance, which can be more: a large finding cannot reach "
         "the fixed threshold of the rule.",
-        partial(concepts.draw, block),
     )
-    if pairs:
-        yield Plan(
-            "likeness",
-            "likeness",
+    if results.pairs:
+        yield write(
+            cka.draw,
             "Likeness of the features",
             "CKA of two methods, from the same images. The framed diagonal is the noise floor: "
             "two seeds of the same method. A pair differs where its number is below those of "
             "its two methods; ? is undefined (a single seed).",
-            partial(likeness.draw, block, pairs),
         )
-
-
-def _logits(block: Block) -> Iterator[Plan]:
-    yield Plan(
-        "reliability",
-        "reliability",
+    yield write(
+        reliability.draw,
         "Reliability diagrams",
         "A line a class, in bins with equally many test images, pooled over seeds. Below the "
         "dashed line the method is overconfident. Above, as the network predicts; beneath, "
         "after calibration on validation images.",
-        partial(reliability.draw, block),
     )
-    yield Plan(
-        "shift",
-        "shift",
+    yield write(
+        shift.draw,
         "Logit shift of each class",
         "Mean over seeds; the line spans the seeds. Left of 0, test images lie nearer the "
         "decision boundary, or further beyond it, than those the network was trained on.",
-        partial(shift.draw, block),
     )
-    yield Plan(
-        "curves",
-        "curves",
-        "Training curves",
-        "Losses of different objectives are not on one scale: compare their course, not their "
-        "height.",
-        partial(curves.draw, block.history, block.methods, block.validation),
-    )
+    yield write(curves.draw, *curves.WORDS)

@@ -7,52 +7,51 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
+from rarelens.studies.reporting.classification.results import ClassificationResults
 
 
-def draw(block: Block) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A row a layer, a column a class from frequent to rare; a bar a method."""
-    width = style.share_column_width(len(block.classes), least=1.2, whole=11.5)
-    height = 0.5 + 0.2 * len(block.methods)
-    figure, axes = style.grid(len(block.layers), len(block.classes), height=height, width=width)
-    for row, layer in enumerate(block.layers):
-        own = block.detectors[block.detectors["layer"] == layer]
+    width = style.share_column_width(len(results.classes), least=1.2, whole=11.5)
+    height = 0.5 + 0.2 * len(results.methods)
+    figure, axes = style.grid(len(results.layers), len(results.classes), height=height, width=width)
+    for row, layer in enumerate(results.layers):
+        own = results.detectors[results.detectors["layer"] == layer]
         top = max(1.0, float(own[["detectors", "beyond_null"]].max().max())) * 1.8
-        for column, class_ in enumerate(block.order):
+        for column, class_ in enumerate(results.by_frequency):
             axis = axes[row][column]
             counts = own[own["class"] == class_].set_index("method")
-            counts = counts.reindex(list(block.methods))
-            _bars(axis, block, counts["detectors"].to_numpy(), counts["beyond_null"].to_numpy())
+            counts = counts.reindex(list(results.methods))
+            _bars(axis, results, counts["detectors"].to_numpy(), counts["beyond_null"].to_numpy())
             axis.set_xlim(0, top)
             if row == 0:
-                axis.set_title(f"{style.label(block.classes[class_])}\n{block.share(class_)}")
+                axis.set_title(
+                    f"{style.label(results.classes[class_])}\n{results.prevalence_text(class_)}"
+                )
             if column:
                 axis.set_yticklabels([])
         axes[row][0].set_ylabel(f"layer\n{style.label(layer, 16)}", fontweight="bold")
     figure.supxlabel("units that detect the finding (mean over seeds)", fontsize=9.5)
     handles = [
         Patch(color=style.TRAIN, alpha=0.75, label="network dissection's rule (first number)"),
-        Line2D(
-            [],
-            [],
-            color=style.TEST,
-            marker="D",
-            ms=5,
-            ls="",
-            label="beyond the permutation null (second)",
+        style.key(
+            "beyond the permutation null (second)", color=style.TEST, marker="D", ms=5, ls=""
         ),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    style.legend(figure, handles)
     return figure
 
 
-def _bars(axis: Axes, block: Block, counts: np.ndarray, beyond: np.ndarray) -> None:
-    places = np.arange(len(block.methods))
-    colours = [style.INK if method == block.baseline else style.TRAIN for method in block.methods]
+def _bars(
+    axis: Axes, results: ClassificationResults, counts: np.ndarray, beyond: np.ndarray
+) -> None:
+    places = np.arange(len(results.methods))
+    colours = [
+        style.INK if method == results.baseline else style.TRAIN for method in results.methods
+    ]
     axis.barh(places, counts, height=0.66, color=colours, alpha=0.75)
     axis.plot(beyond, places, marker="D", ms=3.8, color=style.TEST, ls="", mec="white", mew=0.5,
               clip_on=False)  # fmt: skip
@@ -62,9 +61,7 @@ def _bars(axis: Axes, block: Block, counts: np.ndarray, beyond: np.ndarray) -> N
                 f"{_short(count)} / {_short(other)}", (max(count, other), place), xytext=(5, 0),
                 textcoords="offset points", va="center", fontsize=7.5,
             )  # fmt: skip
-    axis.set_yticks(places, [style.plain(method) for method in block.methods])
-    axis.set_ylim(len(places) - 0.4, -0.6)
-    axis.tick_params(axis="y", length=0)
+    style.name_rows(axis, results.methods, 0.6)
     axis.locator_params(axis="x", nbins=3, integer=True)
 
 

@@ -22,6 +22,11 @@ def show(axis: Axes, image: NDArray[Any]) -> None:
         axis.imshow(scaled[0], cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
     else:
         axis.imshow(scaled.transpose(1, 2, 0))
+    bare(axis)
+
+
+def bare(axis: Axes) -> None:
+    """Without ticks and frame."""
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
+from rarelens.studies.reporting.classification.results import ClassificationResults
 
 MEASURES = {
     "auroc": ("AUROC", 0.5),
@@ -21,35 +21,36 @@ MEASURES = {
 GAP = 0.115
 
 
-def draw(block: Block) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A column a measure; a marker a method and class, the classes joined to a line."""
     figure, axes = style.grid(1, len(MEASURES), height=3.6, width=3.8)
-    known = [class_ for class_ in reversed(block.order) if block.prevalence[class_] > 0]
+    known = [class_ for class_ in reversed(results.by_frequency) if results.prevalence[class_] > 0]
     for axis, (measure, (name, guess)) in zip(axes[0], MEASURES.items(), strict=True):
-        values = _values(block, measure, known)
-        shares = np.array([block.prevalence[class_] for class_ in known])
-        for place, method in enumerate(block.methods):
+        values = _values(results, measure, known)
+        shares = np.array([results.prevalence[class_] for class_ in known])
+        for place, method in enumerate(results.methods):
             # Beside one another, for equal values would hide each other.
-            dodge = 10 ** (0.012 * (place - (len(block.methods) - 1) / 2))
+            dodge = 10 ** (0.012 * (place - (len(results.methods) - 1) / 2))
             _line(axis, place, method, shares * dodge, values[method])
         if guess is not None:
-            axis.axhline(guess, color=style.MUTED, lw=1, ls=(0, (4, 2)), zorder=1)
+            axis.axhline(guess, color=style.MUTED, lw=1, ls=style.DASHED, zorder=1)
         else:
-            axis.plot(shares, shares, color=style.MUTED, lw=1, ls=(0, (4, 2)), zorder=1)
+            axis.plot(shares, shares, color=style.MUTED, lw=1, ls=style.DASHED, zorder=1)
         axis.set_ylabel(name)
-        _dress(axis, block, known, values.isna().all(axis="columns").to_numpy())
+        _dress(axis, results, known, values.isna().all(axis="columns").to_numpy())
     figure.supxlabel("prevalence in the training images (logarithmic)", fontsize=9.5)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=min(6, len(names)))
+    style.legend(figure, axes[0][0].get_legend_handles_labels()[0], 6)
     return figure
 
 
-def _values(block: Block, measure: str, known: list[int]) -> pd.DataFrame:
+def _values(results: ClassificationResults, measure: str, known: list[int]) -> pd.DataFrame:
     """Means, a row a class, a column a method."""
-    rows = block.metrics[(block.metrics["measure"] == measure) & (block.metrics["layer"] == "")]
-    names = [block.classes[class_] for class_ in known]
+    rows = results.metrics[
+        (results.metrics["measure"] == measure) & (results.metrics["layer"] == "")
+    ]
+    names = [results.classes[class_] for class_ in known]
     square = rows.pivot(index="class", columns="method", values="mean")  # noqa: PD010
-    return square.reindex(index=names, columns=list(block.methods))
+    return square.reindex(index=names, columns=list(results.methods))
 
 
 def _line(
@@ -63,17 +64,18 @@ def _line(
     )  # fmt: skip
 
 
-def _dress(axis: Axes, block: Block, known: list[int], lost: NDArray[np.bool_]) -> None:
+def _dress(
+    axis: Axes, results: ClassificationResults, known: list[int], lost: NDArray[np.bool_]
+) -> None:
     axis.set_xscale("log")
-    places = np.log10([block.prevalence[class_] for class_ in known])
+    places = np.log10([results.prevalence[class_] for class_ in known])
     axis.set_xlim(10 ** (places[0] - 0.12), 10 ** (places[-1] + 0.12))
     low, high = np.log10(axis.get_xlim())
     ticks = [k * 10.0**e for e in range(-5, 1) for k in (1, 2, 5)]
     axis.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= np.log10(t) <= high]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.grid(axis="y", color=style.FAINT, lw=0.8)
-    axis.set_axisbelow(True)
+    style.gridlines(axis, "y")
     above = axis.get_xaxis_transform()
     least = GAP * (high - low) / 1.7
     texts = style.spread(list(places), least)
@@ -82,7 +84,7 @@ def _dress(axis: Axes, block: Block, known: list[int], lost: NDArray[np.bool_]) 
             [10**place, 10**place, 10**text], [0, 1, 1.05], transform=above, color=style.FAINT,
             lw=0.9, clip_on=False, zorder=0,
         )  # fmt: skip
-        name = style.plain(block.classes[class_]) + (" (undefined)" if undefined else "")
+        name = style.plain(results.classes[class_]) + (" (undefined)" if undefined else "")
         axis.text(
             10**text, 1.06, name, transform=above, rotation=90,
             ha="center", va="bottom", fontsize=8,

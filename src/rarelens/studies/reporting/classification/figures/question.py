@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rarelens.studies.comparison.classification.question import PERFORMANCE
+from rarelens.studies.catalogue import with_role
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.pairs import Pair
 from rarelens.studies.reporting.classification.question import NAMES
+from rarelens.studies.reporting.classification.results import ClassificationResults
 
 SHOWN = ("energy_inside", "pointing_game")
 ALIKE = style.TEST
@@ -21,27 +19,29 @@ ALIKE = style.TEST
 NUMBERED = 8
 
 
-def draw(block: Block, pairs: Sequence[Pair]) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A row a measure of performance, a column a quantity inside; a cross a pair."""
-    figure, axes = style.grid(len(PERFORMANCE), len(SHOWN) + 1, height=2.7, width=3.7)
-    for row, performance in enumerate(PERFORMANCE):
+    rows = with_role("performance")
+    figure, axes = style.grid(len(rows), len(SHOWN) + 1, height=2.7, width=3.7)
+    for row, performance in enumerate(rows):
         for column, quantity in enumerate(SHOWN):
             axis = axes[row][column]
-            for pair in reversed(pairs):
+            for pair in reversed(results.pairs):
                 _cross(axis, pair, pair.row(performance), pair.row(quantity))
             axis.axhline(0, color=style.MUTED, lw=0.8, zorder=0)
             axis.set_ylabel("difference of the pair")
         axis = axes[row][-1]
-        for pair in reversed(pairs):
-            _likeness(axis, block, pair, performance)
+        for pair in reversed(results.pairs):
+            _cka(axis, results, pair, performance)
         axis.set_ylabel("CKA")
         for axis in axes[row]:
             axis.axvline(0, color=style.MUTED, lw=0.8, zorder=0)
             axis.set_xlabel(f"difference in mean {NAMES[performance]}")
             axis.margins(0.12)
             axis.locator_params(nbins=6)
-    for axis, quantity in zip(axes[0], (*SHOWN, "cka"), strict=True):
-        axis.set_title(NAMES.get(quantity, f"features of layer {style.plain(block.layers[-1])}"))
+    features = f"features of layer {style.plain(results.layers[-1])}"
+    for axis, title in zip(axes[0], (*(NAMES[name] for name in SHOWN), features), strict=True):
+        axis.set_title(title)
     _legend(figure)
     return figure
 
@@ -62,9 +62,9 @@ def _cross(axis: Axes, pair: Pair, x: pd.Series, y: pd.Series) -> None:
     _point(axis, pair, sign * x["difference"], sign * y["difference"], size, colour)
 
 
-def _likeness(axis: Axes, block: Block, pair: Pair, performance: str) -> None:
+def _cka(axis: Axes, results: ClassificationResults, pair: Pair, performance: str) -> None:
     """CKA of the pair, and a bar at what seeds of the same method have."""
-    x, cka = pair.row(performance), pair.row("cka", block.layers[-1])
+    x, cka = pair.row(performance), pair.row("cka", results.layers[-1])
     place = _turned(x) * x["difference"]
     colour, size = _look(pair)
     axis.vlines(place, cka["value_a"], cka["value_b"], color=colour, lw=0.9, alpha=0.55)
@@ -88,14 +88,14 @@ def _look(pair: Pair) -> tuple[str, float]:
 
 def _legend(figure: Figure) -> None:
     handles = [
-        _handle("o", ALIKE, "AUROC and AP alike"),
-        _handle("D", ALIKE, "alike, but different inside"),
-        _handle("o", style.MUTED, "AUROC or AP differs"),
-        _handle("_", style.MUTED, "CKA between seeds"),
+        _key("o", ALIKE, "AUROC and AP alike"),
+        _key("D", ALIKE, "alike, but different inside"),
+        _key("o", style.MUTED, "AUROC or AP differs"),
+        _key("_", style.MUTED, "CKA between seeds"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    style.legend(figure, handles)
 
 
-def _handle(marker: str, colour: str, name: str) -> Line2D:
+def _key(marker: str, colour: str, name: str) -> Line2D:
     edge = colour if marker == "_" else "white"
-    return Line2D([], [], color=colour, marker=marker, ms=7.5, mec=edge, ls="", label=name)
+    return style.key(name, color=colour, marker=marker, ms=7.5, mec=edge, ls="")

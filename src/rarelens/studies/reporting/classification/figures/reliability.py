@@ -6,51 +6,45 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
-from rarelens.studies.reporting.classification.comparison import entry
+from rarelens.studies.reporting.classification.results import ClassificationResults
 
 ROWS = ((False, "as predicted", "ece"), (True, "calibrated", "ece_calibrated"))
 TICKS = (0, 0.05, 0.2, 0.5, 1)
 
 
-def draw(block: Block) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A column a method, a row before and after calibration; a line a class."""
-    width = style.share_column_width(len(block.methods), least=1.55)
-    figure, axes = style.grid(len(ROWS), len(block.methods), height=min(2.4, width), width=width)
+    width = style.share_column_width(len(results.methods), least=1.55)
+    figure, axes = style.grid(len(ROWS), len(results.methods), height=min(2.4, width), width=width)
     for row, (calibrated, name, measure) in enumerate(ROWS):
-        for column, method in enumerate(block.methods):
+        for column, method in enumerate(results.methods):
             axis = axes[row][column]
-            own = block.reliability
+            own = results.reliability
             own = own[(own["method"] == method) & (own["calibrated"] == calibrated)]
-            _curves(axis, block, own)
-            error = entry(block, method, measure)["mean"]
+            _curves(axis, results, own)
+            error = results.entry(method, measure)["mean"]
             axis.text(
                 0.04, 0.95, f"ECE {error:.3f}" if np.isfinite(error) else "ECE undefined",
                 transform=axis.transAxes, va="top", fontsize=8,
             )  # fmt: skip
-            if row == 0:
-                axis.set_title(style.label(method))
-                axis.set_xticklabels([])
-            if column:
-                axis.set_yticklabels([])
         axes[row][0].set_ylabel(f"{name}\nobserved share")
+    style.name_columns(axes, results.methods)
     figure.supxlabel("predicted probability (square-root scale)", fontsize=9.5)
     handles = [
-        Line2D([], [], color=style.METHODS[1 + place], marker="o", ms=4, lw=1.2,
-               label=style.plain(block.classes[class_]))
-        for place, class_ in enumerate(block.order[: len(style.METHODS) - 1])
+        style.key(style.plain(results.classes[class_]), color=style.METHODS[1 + place],
+                  marker="o", ms=4, lw=1.2)
+        for place, class_ in enumerate(results.by_frequency[: len(style.METHODS) - 1])
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(8, len(handles)))
+    style.legend(figure, handles)
     return figure
 
 
-def _curves(axis: Axes, block: Block, own: pd.DataFrame) -> None:
-    axis.plot([0, 1], [0, 1], color=style.MUTED, lw=1, ls=(0, (4, 2)))
-    for place, class_ in enumerate(block.order):
+def _curves(axis: Axes, results: ClassificationResults, own: pd.DataFrame) -> None:
+    axis.plot([0, 1], [0, 1], color=style.MUTED, lw=1, ls=style.DASHED)
+    for place, class_ in enumerate(results.by_frequency):
         rows = own[own["class"] == class_].sort_values("bin")
         colour = style.METHODS[1 + place % (len(style.METHODS) - 1)]
         axis.plot(
@@ -64,8 +58,7 @@ def _curves(axis: Axes, block: Block, own: pd.DataFrame) -> None:
     labels = [f"{tick:g}" for tick in TICKS]
     axis.set_xticks(TICKS, labels)
     axis.set_yticks(TICKS, labels)
-    axis.grid(color=style.FAINT, lw=0.8)
-    axis.set_axisbelow(True)
+    style.gridlines(axis)
 
 
 def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:

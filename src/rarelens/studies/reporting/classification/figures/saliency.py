@@ -5,26 +5,26 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.figures import pictures
-from rarelens.studies.reporting.reading import Arrays
+from rarelens.studies.reporting.classification.results import ClassificationResults
+from rarelens.studies.reporting.number_text import signed
+from rarelens.studies.reporting.results import Arrays
 
 
-def draw(block: Block) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A row an image with its finding, a column a method's map, with the logit it gave."""
-    columns = len(block.methods) + 1
+    columns = len(results.methods) + 1
     side = min(1.9, style.share_column_width(columns, least=1.15))
-    figure, axes = style.grid(len(block.panels), columns, height=side, width=side)
-    for row, panel in enumerate(block.panels):
-        first = panel[block.baseline]
+    figure, axes = style.grid(len(results.panels), columns, height=side, width=side)
+    for row, panel in enumerate(results.panels):
+        first = panel[results.baseline]
         pictures.show(axes[row][0], first["image"])
         _finding(axes[row][0], first)
-        name = block.classes[int(first["class"])]
+        name = results.classes[int(first["class"])]
         axes[row][0].set_ylabel(style.label(name), fontweight="bold")
-        for column, method in enumerate(block.methods, start=1):
+        for column, method in enumerate(results.methods, start=1):
             _map(axes[row][column], panel[method])
             if row == 0:
                 axes[0][column].set_title(style.label(method, 12))
@@ -33,8 +33,8 @@ def draw(block: Block) -> Figure:
         ScalarMappable(cmap=pictures.HEAT), ax=[row[-1] for row in axes], shrink=0.8,
         aspect=30, label="saliency (scaled to 0–1)",
     )  # fmt: skip
-    handle = Line2D([], [], color=pictures.FINDING, lw=1.6, label="the finding: box or mask")
-    figure.legend(handles=[handle], loc="outside upper center")
+    key = style.key("the finding: box or mask", color=pictures.FINDING, lw=1.6)
+    style.legend(figure, [key])
     return figure
 
 
@@ -50,7 +50,7 @@ def _map(axis: Axes, arrays: Arrays) -> None:
     pictures.show(axis, arrays["image"])
     pictures.heat(axis, arrays["map"])
     _finding(axis, arrays)
-    axis.set_xlabel(f"logit {style.signed(float(arrays['logit']), 1)}", fontsize=8, labelpad=2)
+    axis.set_xlabel(f"logit {signed(float(arrays['logit']), 1)}", fontsize=8, labelpad=2)
     if not arrays["map"].any():
         axis.text(
             0.5, 0.5, "map is 0", transform=axis.transAxes, ha="center", va="center", fontsize=8,

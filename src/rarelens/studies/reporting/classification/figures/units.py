@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.classification.block import Block
 from rarelens.studies.reporting.classification.figures import pictures
-from rarelens.studies.reporting.reading import Arrays
+from rarelens.studies.reporting.classification.results import ClassificationResults
+from rarelens.studies.reporting.results import Arrays
 
 UNITS = 2
 IMAGES = 4
@@ -18,23 +17,23 @@ MISSING = ("no unit detects a finding", "no other detector")
 ACTIVE = style.FALSE_ALARM
 
 
-def draw(block: Block) -> Figure:
+def draw(results: ClassificationResults) -> Figure:
     """A row a method: its best detector, and the best of another finding, four images each."""
     columns = UNITS * IMAGES
-    figure, axes = style.grid(len(block.methods), columns, height=1.62, width=1.38)
+    figure, axes = style.grid(len(results.methods), columns, height=1.62, width=1.38)
     # The headings of the units reach over several images and take no part in the layout.
     figure.set_layout_engine("constrained", h_pad=0.13, w_pad=0.03)
-    for row, method in enumerate(block.methods):
-        chosen = choose(block.examples[method])
+    for row, method in enumerate(results.methods):
+        chosen = choose(results.examples[method])
         for place in range(UNITS):
             own = axes[row][place * IMAGES : (place + 1) * IMAGES]
-            _unit(own, block, chosen[place] if place < len(chosen) else None, MISSING[place])
+            _unit(own, results, chosen[place] if place < len(chosen) else None, MISSING[place])
         axes[row][0].set_ylabel(style.label(method, 16), fontweight="bold")
     handles = [
-        Line2D([], [], color=pictures.FINDING, lw=1.6, label="the finding"),
+        style.key("the finding", color=pictures.FINDING, lw=1.6),
         Patch(color=ACTIVE, alpha=0.6, label="where the unit is above its threshold"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    style.legend(figure, handles)
     return figure
 
 
@@ -45,11 +44,11 @@ def choose(examples: tuple[Arrays, ...]) -> list[Arrays]:
     return sorted(chosen, key=lambda unit: -int(unit["class"]))
 
 
-def _unit(axes: list[Axes], block: Block, unit: Arrays | None, missing: str) -> None:
+def _unit(
+    axes: list[Axes], results: ClassificationResults, unit: Arrays | None, missing: str
+) -> None:
     for axis in axes:
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.spines[:].set_visible(False)
+        pictures.bare(axis)
         axis.patch.set_visible(False)
     if unit is None:
         text = axes[0].text(
@@ -57,7 +56,7 @@ def _unit(axes: list[Axes], block: Block, unit: Arrays | None, missing: str) -> 
         )
         text.set_in_layout(False)
         return
-    finding = style.plain(block.classes[int(unit["class"])])
+    finding = style.plain(results.classes[int(unit["class"])])
     heading = axes[0].set_title(
         f"{finding}: unit {int(unit['unit'])} of {style.plain(str(unit['layer']))}, "
         f"IoU {float(unit['iou']):.2f}",

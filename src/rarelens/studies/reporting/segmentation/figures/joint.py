@@ -7,12 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.segmentation.block import Block
+from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 BINS = 90
 OUTSIDE = 0.002
@@ -20,24 +19,24 @@ BACKGROUND = "#6b7785"
 SIDES = (("train", "training subjects", style.TRAIN), ("test", "test subjects", style.TEST))
 
 
-def draw(block: Block, class_: int) -> Figure:
+def draw(results: SegmentationResults, class_: int) -> Figure:
     """Where voxels of the background and of ``class_`` lie, with the boundary z_0 = z_c.
 
     Colour deepens with the logarithm of the share of the class's voxels; background voxels are
     grey, those of the class have the side's colour.
     """
-    rows = block.joint[
-        (block.joint["foreground"] == class_) & block.joint["class"].isin([0, class_])
+    rows = results.joint[
+        (results.joint["foreground"] == class_) & results.joint["class"].isin([0, class_])
     ]
-    low, high = _limits(rows, class_)
+    low, high = _limits(rows)
     step = max(1, round((high - low) / BINS))
     edges = np.arange(low // step, high // step + 2)
-    width = style.share_column_width(len(block.methods))
-    figure, axes = style.grid(2, len(block.methods), height=width * 0.96, width=width)
-    scale = step * block.joint_bin_width
+    width = style.share_column_width(len(results.methods))
+    figure, axes = style.grid(2, len(results.methods), height=width * 0.96, width=width)
+    scale = step * results.joint_bin_width
     extent = (float(edges[0] * scale), float(edges[-1] * scale))
     for row, (side, title, colour) in enumerate(SIDES):
-        for column, method in enumerate(block.methods):
+        for column, method in enumerate(results.methods):
             axis = axes[row][column]
             own = rows[(rows["side"] == side) & (rows["method"] == method)]
             picture = np.ones((len(edges) - 1, len(edges) - 1, 3))
@@ -45,13 +44,9 @@ def draw(block: Block, class_: int) -> Figure:
                 density = _density(own[own["class"] == true], edges, step)
                 picture = _stain(picture, density, ink)
             _panel(axis, picture, extent)
-            if row == 0:
-                axis.set_title(style.label(method))
-                axis.set_xticklabels([])
-            if column:
-                axis.set_yticklabels([])
         axes[row][0].set_ylabel(title, fontweight="bold", color=colour)
-    name = style.plain(block.classes[class_])
+    style.name_columns(axes, results.methods)
+    name = style.plain(results.classes[class_])
     figure.supxlabel("logit of background $z_0$", fontsize=9.5)
     figure.supylabel(f"logit of {name} $z_{{{class_}}}$", fontsize=9.5)
     _legend(figure, name)
@@ -61,7 +56,7 @@ def draw(block: Block, class_: int) -> Figure:
 def _panel(axis: Axes, picture: NDArray[np.float64], extent: tuple[float, float]) -> None:
     low, high = extent
     axis.imshow(picture, origin="lower", extent=(low, high, low, high), interpolation="nearest")
-    axis.plot([low, high], [low, high], color=style.INK, lw=1, ls=(0, (4, 2)))
+    axis.plot([low, high], [low, high], color=style.INK, lw=1, ls=style.DASHED)
     axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axis.locator_params(nbins=5)
 
@@ -88,27 +83,21 @@ def _stain(
     return stained
 
 
-def _limits(rows: pd.DataFrame, class_: int) -> tuple[int, int]:
+def _limits(rows: pd.DataFrame) -> tuple[int, int]:
     """Bins between which all but `OUTSIDE` of each true class lies, on either axis."""
-    ends = []
-    for true in (0, class_):
-        own = rows[rows["class"] == true]
-        if own.empty:
-            continue
-        for axis in ("bin_x", "bin_y"):
-            counts = own.groupby(axis)["count"].sum()
-            share = (counts.cumsum() / counts.sum()).to_numpy()
-            places = np.searchsorted(share, [OUTSIDE, 1 - OUTSIDE])
-            ends.append(counts.index.to_numpy()[np.minimum(places, len(counts) - 1)])
-    span = np.array(ends)
-    return int(span.min()), int(span.max()) + 1
+    ends = [
+        style.inner_range(own[axis], own["count"], OUTSIDE)
+        for _, own in rows.groupby("class")
+        for axis in ("bin_x", "bin_y")
+    ]
+    return min(low for low, _ in ends), max(high for _, high in ends) + 1
 
 
 def _legend(figure: Figure, name: str) -> None:
-    handles: list[Patch | Line2D] = [
+    handles = [
         Patch(color=BACKGROUND, alpha=0.8, label="background voxels"),
         Patch(color=style.TRAIN, alpha=0.8, label=f"{name} voxels, training"),
         Patch(color=style.TEST, alpha=0.8, label=f"{name} voxels, test"),
-        Line2D([], [], color=style.INK, lw=1, ls=(0, (4, 2)), label="decision boundary"),
+        style.key("decision boundary", color=style.INK, lw=1, ls=style.DASHED),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    style.legend(figure, handles)

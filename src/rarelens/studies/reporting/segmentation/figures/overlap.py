@@ -8,47 +8,47 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.segmentation.block import Block
-from rarelens.studies.reporting.segmentation.figures.margins import shown_classes
+from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 MEASURES = ("dice", "sensitivity", "precision")
 GOLDEN = 0.6180339887498949
 
 
-def draw(block: Block) -> Figure:
+def draw(results: SegmentationResults) -> Figure:
     """A row a rare class, a column a measure; a dot a subject, a bar the mean with interval."""
-    classes = [class_ for class_ in shown_classes(block) if class_]
-    width = min(4.0, max(2.9, 0.9 + 0.5 * len(block.methods)))
-    figure, axes = style.grid(len(classes), len(MEASURES), height=2.9, width=width)
-    for row, class_ in enumerate(classes):
+    width = min(4.0, max(2.9, 0.9 + 0.5 * len(results.methods)))
+    figure, axes = style.grid(len(results.rare), len(MEASURES), height=2.9, width=width)
+    for row, class_ in enumerate(results.rare):
         for column, measure in enumerate(MEASURES):
             axis = axes[row][column]
-            for place, method in enumerate(block.methods):
-                _strip(axis, block, class_, measure, method, place)
-            _dress(axis, block, labelled=row == len(classes) - 1)
+            for place, method in enumerate(results.methods):
+                _strip(axis, results, class_, measure, method, place)
+            _dress(axis, results, labelled=row == len(results.rare) - 1)
             if row == 0:
-                axis.set_title("Dice" if measure == "dice" else measure)
+                axis.set_title(SEGMENTATION[measure].title)
             if column:
                 axis.set_yticklabels([])
-        axes[row][0].set_ylabel(f"{style.label(block.classes[class_])}\nshare (0 to 1)")
+        axes[row][0].set_ylabel(f"{style.label(results.classes[class_])}\nshare (0 to 1)")
     _legend(figure)
     return figure
 
 
-def _strip(axis: Axes, block: Block, class_: int, measure: str, method: str, place: int) -> None:
-    subjects = block.subjects
+def _strip(
+    axis: Axes, results: SegmentationResults, class_: int, measure: str, method: str, place: int
+) -> None:
+    subjects = results.subjects
     own = subjects[(subjects["class"] == class_) & (subjects["method"] == method)]
     own = own.sort_values("subject")
-    colour = style.INK if method == block.baseline else style.TEST
+    colour = style.INK if method == results.baseline else style.TEST
     axis.scatter(
         place + _jitter(own["subject"]), own[measure], s=13, color=colour, alpha=0.42, lw=0,
         clip_on=False,
     )  # fmt: skip
-    row = _row(block, class_, measure, method)
+    row = results.entry(method, measure, results.classes[class_])
     axis.plot([place - 0.36, place + 0.36], [row["mean"]] * 2, color=colour, lw=2.2)
     axis.plot([place, place], [row["ci_low"], row["ci_high"]], color=colour, lw=1.4)
 
@@ -58,18 +58,11 @@ def _jitter(subjects: pd.Series) -> NDArray[np.float64]:
     return 0.56 * ((subjects.to_numpy(dtype=float) * GOLDEN) % 1 - 0.5)
 
 
-def _row(block: Block, class_: int, measure: str, method: str) -> pd.Series:
-    rows = block.metrics
-    rows = rows[(rows["class"] == block.classes[class_]) & (rows["rule"] == "all")]
-    return rows[(rows["measure"] == measure) & (rows["method"] == method)].iloc[0]
-
-
-def _dress(axis: Axes, block: Block, labelled: bool) -> None:
-    axis.set(ylim=(0, 1), xlim=(-0.6, len(block.methods) - 0.4))
+def _dress(axis: Axes, results: SegmentationResults, labelled: bool) -> None:
+    axis.set(ylim=(0, 1), xlim=(-0.6, len(results.methods) - 0.4))
     axis.set_yticks(np.linspace(0, 1, 6))
-    axis.grid(axis="y", color=style.FAINT, lw=0.8)
-    axis.set_axisbelow(True)
-    names = [style.label(method, 20) if labelled else "" for method in block.methods]
+    style.gridlines(axis, "y")
+    names = [style.label(method, 20) if labelled else "" for method in results.methods]
     slanted: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     axis.set_xticks(range(len(names)), names, **(slanted if len(names) > 3 else {}))
     axis.tick_params(axis="x", length=0)
@@ -77,8 +70,8 @@ def _dress(axis: Axes, block: Block, labelled: bool) -> None:
 
 def _legend(figure: Figure) -> None:
     handles = [
-        Line2D([], [], color=style.INK, marker="o", ls="", alpha=0.5, ms=4, label="test subject"),
-        Line2D([], [], color=style.INK, lw=2.2, label="mean"),
-        Line2D([], [], color=style.INK, marker="|", ls="", ms=10, label="interval of the mean"),
+        style.key("test subject", color=style.INK, marker="o", ls="", alpha=0.5, ms=4),
+        style.key("mean", color=style.INK, lw=2.2),
+        style.key("interval of the mean", color=style.INK, marker="|", ls="", ms=10),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    style.legend(figure, handles)

@@ -12,26 +12,26 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.reading import Arrays
-from rarelens.studies.reporting.segmentation.block import Block
+from rarelens.studies.reporting.results import Arrays
+from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 LEAST_WINDOW = 36
 PADDING = 8
 MARGIN_MAP = "PuOr_r"
 
 
-def draw(block: Block, number: int) -> Figure:
+def draw(results: SegmentationResults, number: int) -> Figure:
     """Image above truth, then per method its agreement with the truth above its margin map.
 
     Args:
-        block: what is drawn.
+        results: what is drawn.
         number: of the panel, from 1.
     """
-    panel = block.panels[number - 1]
-    first = panel[block.baseline]
-    window = _window([first["truth"] > 0, *(panel[m]["prediction"] > 0 for m in block.methods)])
-    width = min(2.5, style.share_column_width(len(block.methods) + 1, least=1.5))
-    figure, axes = style.grid(2, len(block.methods) + 1, height=width, width=width)
+    panel = results.panels[number - 1]
+    first = panel[results.baseline]
+    window = _window([first["truth"] > 0, *(panel[m]["prediction"] > 0 for m in results.methods)])
+    width = min(2.5, style.share_column_width(len(results.methods) + 1, least=1.5))
+    figure, axes = style.grid(2, len(results.methods) + 1, height=width, width=width)
     grey = _grey_range(first["image"])
     _picture(axes[0][0], first["image"], grey)
     _frame(axes[0][0], window)
@@ -39,8 +39,8 @@ def draw(block: Block, number: int) -> Figure:
     _picture(axes[1][0], first["image"][window], grey)
     _overlay(axes[1][0], _truth_colours(first["truth"][window]))
     axes[1][0].set_title("truth")
-    limit = _margin_limit(block, panel)
-    for column, method in enumerate(block.methods, start=1):
+    limit = _margin_limit(results, panel)
+    for column, method in enumerate(results.methods, start=1):
         arrays = {name: array[window] for name, array in panel[method].items()}
         _picture(axes[0][column], arrays["image"], grey)
         _overlay(axes[0][column], _agreement(arrays["truth"], arrays["prediction"]))
@@ -53,7 +53,7 @@ def draw(block: Block, number: int) -> Figure:
     figure.colorbar(
         mapped, ax=[row[-1] for row in axes], shrink=0.7, label="margin of the rare classes (logit)"
     )
-    _legend(figure, block, first)
+    _legend(figure, results, first)
     return figure
 
 
@@ -129,18 +129,18 @@ def _grey_range(image: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def _margin_limit(block: Block, panel: dict[str, Arrays]) -> float:
+def _margin_limit(results: SegmentationResults, panel: dict[str, Arrays]) -> float:
     """The same for all methods: the margins of the true structure within the scale."""
-    values = [panel[m]["margin"][panel[m]["truth"] > 0] for m in block.methods]
+    values = [panel[m]["margin"][panel[m]["truth"] > 0] for m in results.methods]
     known = np.abs(np.concatenate(values))
     return float(max(1.0, np.percentile(known, 98))) if known.size else 1.0
 
 
-def _legend(figure: Figure, block: Block, first: Arrays) -> None:
+def _legend(figure: Figure, results: SegmentationResults, first: Arrays) -> None:
     handles = [
         Patch(
             color=_class_colour(int(label)),
-            label=f"truth: {style.plain(block.classes[int(label)])}",
+            label=f"truth: {style.plain(results.classes[int(label)])}",
         )
         for label in np.unique(first["truth"][first["truth"] > 0])
     ]
@@ -149,4 +149,4 @@ def _legend(figure: Figure, block: Block, first: Arrays) -> None:
         Patch(color=style.MISSED, label="missed"),
         Patch(color=style.FALSE_ALARM, label="false alarm"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    style.legend(figure, handles)

@@ -1,0 +1,206 @@
+"""The comparison of methods, the same for both tasks: one row a method, class and measure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rarelens.measures import statistics
+from rarelens.measures.statistics import UNDEFINED, Estimate, Record
+from rarelens.studies.catalogue import Measure
+from rarelens.studies.comparison.comparison import Comparison
+from rarelens.studies.comparison.inference import over_models, over_patients
+from rarelens.studies.settings.results import Compare
+
+Array = NDArray[np.float64]
+
+# The long table of values: ``group`` is the patient; it and the case are "" for what has one value
+# a model. ``layer`` is "" where there is none, ``rule`` but for overlap.
+VALUES = ["method", "seed", "group", "case", "class", "layer", "rule", "measure", "value"]
+NO_RECORD = Record(0, 0, 0)
+
+
+class Values(ABC):
+    """The values of all methods in one measure, of a layer and by a rule ("" where without)."""
+
+    measure: str
+    layer: str
+    rule: str
+
+    @property
+    @abstractmethod
+    def classes(self) -> list[str]:
+        """What there are values for: classes, or means over classes."""
+
+    @abstractmethod
+    def own(self, method: str) -> list[Estimate]:
+        """A method's mean over seeds, for each class."""
+
+    @abstractmethod
+    def difference(self, first: str, second: str) -> list[Estimate]:
+        """Method ``first`` minus ``second``, for each class, where both have a value."""
+
+    def record(self, method: str, baseline: str) -> list[Record]:  # noqa: ARG002
+        """On how many patients a method is better, equal and worse, for each class."""
+        return [NO_RECORD] * len(self.classes)
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """Values of one class: of each method (S, n), with the patient of each of the n cases (n,).
+
+    What has one value a model has n = 1, and the patient "".
+    """
+
+    by_method: Mapping[str, Array]
+    patients: Sequence[str]
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one value a model."""
+        return list(self.patients) == [""]
+
+    @classmethod
+    def read(cls, rows: pd.DataFrame, methods: Sequence[str]) -> OneClass:
+        """From the rows of a class in a long table; seeds and cases in ascending order."""
+        cases = rows.drop_duplicates("case").sort_values("case")
+        seeds, values = sorted(rows["seed"].unique()), {}
+        for method in methods:
+            own = rows[rows["method"] == method]
+            # Not pivot_table, which would average a case that stands there twice.
+            square = own.pivot(index="seed", columns="case", values="value")  # noqa: PD010
+            values[method] = square.reindex(index=seeds, columns=cases["case"]).to_numpy(np.float64)
+        return cls(values, cases["group"].tolist())
+
+
+@dataclass(frozen=True)
+class Tabulated(Values):
+    """Means over patients, or one value a model, from a long table.
+
+    A difference is paired by seed and case, and then averaged over the cases of a patient.
+    """
+
+    measure: str
+    layer: str
+    rule: str
+    declared: Measure
+    by_class: Mapping[str, OneClass]
+    settings: Compare
+
+    @property
+    def classes(self) -> list[str]:
+        """As `Values.classes`."""
+        return list(self.by_class)
+
+    def own(self, method: str) -> list[Estimate]:
+        """As `Values.own`."""
+        return [self._estimate(own, own.by_method[method]) for own in self.by_class.values()]
+
+    def difference(self, first: str, second: str) -> list[Estimate]:
+        """As `Values.difference`."""
+        return [
+            self._estimate(own, own.by_method[first] - own.by_method[second])
+            for own in self.by_class.values()
+        ]
+
+    def record(self, method: str, baseline: str) -> list[Record]:
+        """As `Values.record`."""
+        return [self._record(own, method, baseline) for own in self.by_class.values()]
+
+    def _estimate(self, own: OneClass, values: Array) -> Estimate:
+        if own.single:
+            return over_models(values[:, 0], self.declared.pooled, self.settings)
+        return over_patients(statistics.patient_means(values, own.patients), self.settings)
+
+    def _record(self, own: OneClass, method: str, baseline: str) -> Record:
+        if own.single:
+            return NO_RECORD
+        gains = self._goodness(own.by_method[method]) - self._goodness(own.by_method[baseline])
+        by_patient = statistics.patient_means(gains, own.patients)
+        return statistics.record(statistics.subject_means(by_patient))
+
+    def _goodness(self, values: Array) -> Array:
+        """The larger, the better. Shift counts by its size, whatever its direction."""
+        if self.declared.better == "larger":
+            return values
+        return -np.abs(values - (1 if self.declared.better == "one" else 0))
+
+
+def tabulated(
+    table: pd.DataFrame,
+    methods: Sequence[str],
+    declared: Mapping[str, Measure],
+    settings: Compare,
+    classes: Sequence[str],
+) -> Iterator[Tabulated]:
+    """The declared measures of one comparison's long table, in alphabetical order.
+
+    Args:
+        table: `VALUES`; not two values of a method, seed and case in a class, layer, rule, measure.
+        methods: those that are compared.
+        declared: the task's catalogue.
+        settings: draws, confidence and seed.
+        classes: their order.
+    """
+    known = table[table["measure"].isin(list(declared))]
+    for names, rows in known.groupby(["measure", "layer", "rule"], sort=True):
+        measure, layer, rule = map(str, names)
+        parts = {str(name): part for name, part in rows.groupby("class", sort=False)}
+        own = {name: OneClass.read(parts[name], methods) for name in classes if name in parts}
+        yield Tabulated(measure, layer, rule, declared[measure], own, settings)
+
+
+def compared(
+    comparison: Comparison,
+    values: Iterable[Values],
+    baseline: str,
+    settings: Compare,
+) -> Iterator[dict[str, Any]]:
+    """One row a measure, method and class: its mean, and the difference to the baseline.
+
+    Holm's correction is over the methods that are compared with the baseline, for each class of a
+    measure.
+    """
+    methods = sorted(comparison.methods)
+    for measure in values:
+        rows = [row for m in methods for row in _rows(measure, m, baseline, baseline in methods)]
+        for name in measure.classes:
+            same = [row for row in rows if row["class"] == name]
+            corrected = statistics.holm(np.array([row["p"] for row in same], dtype=np.float64))
+            for row, p in zip(same, corrected, strict=True):
+                row["p_holm"] = float(p)
+        facts = {"baseline": baseline, "confidence": settings.confidence}
+        yield from ({**comparison.names, **facts, **row} for row in rows)
+
+
+def _rows(values: Values, method: str, baseline: str, known: bool) -> Iterator[dict[str, Any]]:
+    names = values.classes
+    gaps, records = [UNDEFINED] * len(names), [NO_RECORD] * len(names)
+    if known and method != baseline:
+        gaps, records = values.difference(method, baseline), values.record(method, baseline)
+    for name, own, gap, record in zip(names, values.own(method), gaps, records, strict=True):
+        yield {
+            "method": method,
+            "class": name,
+            "layer": values.layer,
+            "rule": values.rule,
+            "measure": values.measure,
+            "mean": own.mean,
+            "sd_over_seeds": own.spread,
+            "ci_low": own.low,
+            "ci_high": own.high,
+            "baseline_difference": gap.mean,
+            "difference_low": gap.low,
+            "difference_high": gap.high,
+            "p": gap.p,
+            **record._asdict(),
+            "subjects": own.patients,
+            "seeds": own.seeds,
+            "sufficient_seeds": own.sufficient,
+        }

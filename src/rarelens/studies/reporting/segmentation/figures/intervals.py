@@ -1,0 +1,58 @@
+"""Means of every class and method, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from rarelens.studies.reporting import style
+from rarelens.studies.reporting.segmentation.results import SegmentationResults
+
+GREY = "#6b7785"
+
+
+class IntervalFigure(NamedTuple):
+    """What is drawn of which measure: its words, and that of the axis."""
+
+    measure: str
+    title: str
+    caption: str
+    axis: str
+
+
+# By the name of the figure's file.
+FIGURES: Mapping[str, IntervalFigure] = {
+    "shift": IntervalFigure(
+        "shift_mean",
+        "Logit shift by class",
+        "Mean over subjects and seeds, with interval. Left of 0, the voxels of test subjects lie "
+        "nearer the decision boundary, or further beyond it, than those of training subjects.",
+        "logit shift: mean margin of test subjects − that of training subjects",
+    ),
+}
+
+
+def draw(results: SegmentationResults, text: IntervalFigure) -> Figure:
+    """A row a method, a marker a class; the rare classes, then the background."""
+    shown, methods = results.shown_classes, results.methods
+    figure, axes = style.grid(1, 1, height=0.4 + 0.36 * len(methods), width=8.0)
+    axis = axes[0][0]
+    rows = results.metrics[results.metrics["measure"] == text.measure]
+    for number, class_ in enumerate(shown):
+        own = rows[rows["class"] == results.classes[class_]]
+        own = own.drop_duplicates("method").set_index("method").reindex(list(methods))
+        heights = [place + 0.5 * ((number + 0.5) / len(shown) - 0.5) for place in range(len(own))]
+        colour = style.CLASSES[number % len(style.CLASSES)] if class_ else GREY
+        axis.hlines(heights, own["ci_low"], own["ci_high"], color=colour, lw=2)
+        axis.plot(
+            own["mean"], heights, ls="", marker="o" if class_ else "s", ms=6.5, color=colour,
+            mec="white", mew=0.8, label=style.plain(results.classes[class_]),
+        )  # fmt: skip
+    style.boundary(axis)
+    style.name_rows(axis, methods)
+    style.gridlines(axis, "x")
+    axis.set_xlabel(text.axis)
+    style.legend(figure, axis.get_legend_handles_labels()[0], 5)
+    return figure

@@ -1,0 +1,97 @@
+"""What the page shows of one dataset, network and fraction of the segmentation study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from rarelens.studies.cells import Cell
+from rarelens.studies.comparison.metrics import read_metrics
+from rarelens.studies.files import read_json
+from rarelens.studies.reporting.results import AnalysisFiles, Results, analysis_files
+
+REQUIRED = ("margins.parquet", "joint.parquet", "overlap.parquet")
+
+
+@dataclass(frozen=True)
+class SegmentationResults(Results):
+    """Everything that tables and figures show.
+
+    Attributes:
+        classes: names; the index is the label, 0 the background.
+        rare: labels of the rare classes, none of them 0.
+        margins: method, side, class, bin, count; pooled over seeds and subjects.
+        joint: method, side, class, foreground, bin_x, bin_y, count; pooled likewise.
+        subjects: method, class, subject (1, 2, …), dice, sensitivity, precision; the mean over
+            seeds of each test subject.
+        panels: per subject, of each method arrays image, truth, prediction, margin.
+        units: method, seed, layer, units (how many), detectors, detectors_beyond_null, best_iou;
+            no rows where nothing was looked into.
+    """
+
+    rare: tuple[int, ...]
+    bin_width: float
+    joint_bin_width: float
+    margins: pd.DataFrame
+    joint: pd.DataFrame
+    subjects: pd.DataFrame
+    units: pd.DataFrame
+
+    @property
+    def shown_classes(self) -> tuple[int, ...]:
+        """The rare classes, then the background."""
+        return (*self.rare, 0)
+
+
+def read_results(cells: Sequence[Cell], analyses: Path, metrics: Path) -> list[SegmentationResults]:
+    """The results of a study, in its order.
+
+    Args:
+        cells: the study's models.
+        analyses: the folder above ``<task>/<cell>``.
+        metrics: the folder of the comparison's ``segmentation.csv``.
+
+    Raises:
+        RarelensError: one sentence for each file that is missing, and where the comparison
+            does not cover a cell.
+    """
+    table = read_metrics(metrics / "segmentation.csv")
+    return [_results(files, table) for files in analysis_files(cells, analyses, REQUIRED)]
+
+
+def _results(files: AnalysisFiles, metrics: pd.DataFrame) -> SegmentationResults:
+    facts = read_json(files.folder(files.comparison.cells[0]) / "analysis.json")
+    return SegmentationResults(
+        **files.common_fields(facts["classes"], metrics),
+        rare=tuple(class_ for class_ in facts["rare_classes"] if class_),
+        bin_width=facts["bin_width"],
+        joint_bin_width=facts["joint_bin_width"],
+        margins=_pooled(files, "margins", ["side", "class", "bin"]),
+        joint=_pooled(files, "joint", ["side", "class", "foreground", "bin_x", "bin_y"]),
+        subjects=_subjects(files),
+        units=files.gather(_units),
+    )
+
+
+def _pooled(files: AnalysisFiles, name: str, keys: list[str]) -> pd.DataFrame:
+    """Counts of one table, added up over seeds."""
+    rows = files.gather(lambda folder: pd.read_parquet(folder / f"{name}.parquet"))
+    return rows.groupby(["method", *keys])["count"].sum().reset_index()
+
+
+def _subjects(files: AnalysisFiles) -> pd.DataFrame:
+    """Overlap per test subject; case ids give way to numbers here."""
+    rows = files.gather(lambda folder: pd.read_parquet(folder / "overlap.parquet"))
+    rows = rows[(rows["side"] == "test") & (rows["rule"] == "all")]
+    measures = ["dice", "sensitivity", "precision"]
+    means = rows.groupby(["method", "class", "case"], as_index=False)[measures].mean()
+    numbers = {case: number for number, case in enumerate(sorted(means["case"].unique()), 1)}
+    return means.assign(subject=means["case"].map(numbers)).drop(columns="case")
+
+
+def _units(folder: Path) -> pd.DataFrame:
+    found = read_json(folder / "analysis.json")["units"]
+    return pd.DataFrame([{"layer": layer, **numbers} for layer, numbers in found.items()])

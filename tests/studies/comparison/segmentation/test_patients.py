@@ -1,0 +1,76 @@
+"""Cases of one patient belong together in every mean, interval and test."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from rarelens.studies.cells import Cell
+from rarelens.studies.comparison.segmentation.compare import compare
+from rarelens.studies.data.segmentation.splits import find_groups
+from rarelens.studies.settings.results import Compare
+
+SETTINGS = Compare(bootstrap=1000, confidence=0.95, seed=1)
+
+
+def cell(method, seed=0):
+    return Cell("segmentation", "heart", "unet", method, "1", seed)
+
+
+def gain(folder, cells, measure="dice"):
+    table = compare(cells, folder, "base", SETTINGS)
+    rows = table[(table["measure"] == measure) & (table["method"] == "other")]
+    return rows[rows["rule"] == "all"].iloc[0]
+
+
+def test_by_hand(tmp_path, write):
+    """Two frames of patient a and one of b: frames differ by .1, .3 and −.4; mean .2 and −.4."""
+    groups = {"a_1": "a", "a_2": "a", "b_1": "b", "t_1": "t", "t_2": "t", "u_1": "u"}
+    train = {"t_1": 1.0, "t_2": 3.0, "u_1": 6.0}
+    margins = {"a_1": 0.0, "a_2": 2.0, "b_1": 5.0}
+    for method, dice in (("base", [0.5, 0.5, 0.5]), ("other", [0.6, 0.8, 0.1])):
+        values = dict(zip(margins, dice, strict=True))
+        write(tmp_path, cell(method), values, margins, train, groups)
+    cells = [cell("base"), cell("other")]
+    row = gain(tmp_path, cells)
+    assert row["mean"] == pytest.approx((0.7 + 0.1) / 2)
+    assert row["baseline_difference"] == pytest.approx((0.2 - 0.4) / 2)
+    # Of two patients a quarter of the draws takes either twice: the bounds are their own values.
+    bounds = row[["difference_low", "difference_high"]].tolist()
+    assert bounds == pytest.approx([-0.4, 0.2])
+    assert (row["wins"], row["ties"], row["losses"], row["subjects"]) == (1, 0, 1, 2)
+    assert row["p"] == wilcoxon([0.2, -0.4]).pvalue
+    # Test patients are at 1 and 5, training patients at 2 and 6.
+    shift = gain(tmp_path, cells, "shift_mean")
+    assert shift["mean"] == pytest.approx(3.0 - 4.0)
+    assert gain(tmp_path, cells, "margin_train")["subjects"] == 2
+
+
+def test_two_frames_of_a_heart_are_less_than_two_hearts(real_data, tmp_path, write):
+    """Gains that follow the size of the real left ventricle's wall, alike in both frames."""
+    files = sorted((real_data / "acdc" / "labelsTr").glob("*.nii.gz"))
+    if not files:
+        pytest.skip("no acdc in the folder of real data")
+    cases = [file.name.removesuffix(".nii.gz") for file in files]
+    walls = [int((np.asarray(nib.load(file).dataobj) == 2).sum()) for file in files]
+    gains = np.array(walls) / max(walls)
+    groups = dict(zip(cases, find_groups(cases, r"^(patient\d+)_"), strict=True))
+    assert len(set(groups.values())) * 2 == len(cases)
+    rows = {}
+    for kind, own in (("cases", None), ("patients", groups)):
+        for seed in range(3):
+            for method, values in (("base", 0 * gains), ("other", gains - gains.mean() + 0.05)):
+                dice = dict(zip(cases, values, strict=True))
+                write(tmp_path / kind, cell(method, seed), dice, groups=own)
+        rows[kind] = gain(
+            tmp_path / kind, [cell(m, s) for m in ("base", "other") for s in range(3)]
+        )
+    widths = {kind: row["difference_high"] - row["difference_low"] for kind, row in rows.items()}
+    assert rows["patients"]["subjects"] * 2 == rows["cases"]["subjects"] == len(cases)
+    both = [row["baseline_difference"] for row in rows.values()]
+    assert both[0] == pytest.approx(both[1])
+    # Frames that were equal would make it wider by √2; chance alone, not at all.
+    assert 1.2 < widths["patients"] / widths["cases"] < 1.5
+    assert rows["patients"]["p"] > rows["cases"]["p"]
