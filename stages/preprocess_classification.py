@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
-from rarelens.studies.data.classification.preparation import prepare_images
+from rarelens.studies.data.classification.preprocessing import prepare_images
 from rarelens.studies.files import whole_folder
 from rarelens.studies.settings.classification.datasets import (
     ImageLayout,

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rarelens.studies.data.classification.preparation import prepare_images
 from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.data.classification.preprocessing import prepare_images
 from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
 
 Settings = Callable[..., ImagePreprocess]

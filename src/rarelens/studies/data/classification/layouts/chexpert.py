@@ -19,7 +19,8 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import (
+from rarelens.studies.data.classification.regions import outline_area, run_length_problem
+from rarelens.studies.data.files import (
     CsvFile,
     one_of,
     read_json,
@@ -27,7 +28,6 @@ from rarelens.studies.data.classification.layouts._files import (
     repeated,
     visible,
 )
-from rarelens.studies.data.classification.regions import outline_area, run_length_problem
 
 CLASSES = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",

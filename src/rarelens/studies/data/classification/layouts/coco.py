@@ -1,7 +1,8 @@
 """COCO JSON: images with boxes, polygons or run lengths (crowds too); labels = categories present.
 
-Two keys of an image are ours: ``group`` (its patient or source) and ``split`` (train, validation
-or test). An annotation without box and segmentation is a label for the whole image.
+Two keys of an image are additions to COCO: ``group`` (its patient or source) and ``split``
+(train, validation or test). An annotation without box and segmentation is a label for the whole
+image.
 
 Source: Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014.
 """
@@ -12,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from rarelens.studies.data.classification.collection import (
     Box,
@@ -22,13 +23,7 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import (
-    one_of,
-    read_json,
-    refuse,
-    repeated,
-    visible,
-)
+from rarelens.studies.data.files import one_of, read_description, refuse, repeated, visible
 
 FILE = "annotations.json"
 
@@ -78,7 +73,7 @@ def read(folder: Path, name: str) -> ImageCollection:
             images only, and each listed image that is not there.
     """
     file = _file(folder)
-    description = _description(file)
+    description = read_description(file, Description)
     _check(file, description)
     labels = {category.id: index for index, category in enumerate(description.categories)}
     found: dict[int | str, list[Annotation]] = defaultdict(list)
@@ -110,23 +105,6 @@ def _file(folder: Path) -> Path:
         return folder / FILE
     found = [*folder.glob("*.json"), *folder.glob("annotations/*.json")]
     return one_of(folder, visible(found), f"{FILE} or other JSON file")
-
-
-def _description(file: Path) -> Description:
-    content = read_json(file)
-    try:
-        return Description.model_validate(content)
-    except ValidationError as error:
-        problems = error.errors()
-        refuse(dict.fromkeys(_sentence(file, problem) for problem in problems))
-        raise
-
-
-def _sentence(file: Path, problem: Any) -> str:
-    where = ".".join(str(step) for step in problem["loc"][:3]) or "(top level)"
-    if problem["type"] == "missing":
-        return f"{file}: {where}: missing; add it"
-    return f"{file}: {where}: {problem['msg']}; correct it"
 
 
 def _check(file: Path, description: Description) -> None:

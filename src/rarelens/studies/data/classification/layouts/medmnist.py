@@ -21,8 +21,8 @@ from rarelens.studies.data.classification.collection import (
     Official,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import one_of, refuse, visible
 from rarelens.studies.data.classification.reading import NpzMember
+from rarelens.studies.data.files import one_of, refuse, visible
 
 SIDES: dict[str, Official] = {"train": "train", "val": "validation", "test": "test"}
 MOST_CLASSES = 1000

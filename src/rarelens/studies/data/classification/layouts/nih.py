@@ -19,7 +19,7 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import (
+from rarelens.studies.data.files import (
     CsvFile,
     files_below,
     one_of,

@@ -1,4 +1,4 @@
-"""Eight kinds of finding, each a pattern about a centre: how it changes pixels, and which.
+"""Kinds of finding (`SHAPES`), each a pattern about a centre: how it changes pixels, and which.
 
 A pattern is a share of the finding's contrast per pixel: positive is brighter. Each shape takes
 the pixels' offsets from its centre and its radius in mm; edges are one pixel wide, as partial
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.simulation.anatomy import Mask, smooth_noise
-from rarelens.studies.settings.classification.datasets import Shape
+from rarelens.studies.settings.classification.datasets import SimulateFindings
 
 Pattern = NDArray[np.float64]
 
@@ -63,13 +64,32 @@ class Place:
         return along, np.cos(angle) * y - np.sin(angle) * x
 
 
-def draw_shape(shape: Shape, place: Place, rng: np.random.Generator) -> tuple[Pattern, Mask]:
-    """Draw one finding: its pattern and its mask, both (rows, columns)."""
-    if shape == "mottling":
-        return _mottling(place, rng)
-    pattern = SHAPES[shape](place, rng)
-    mask = (np.abs(pattern) >= VISIBLE) & place.inside
-    return np.where(mask, pattern, 0), mask
+def check_shapes(name: str, settings: SimulateFindings) -> None:
+    """Refuse findings of a dataset whose shapes there are not.
+
+    Raises:
+        RarelensError: for each.
+    """
+    unknown = {key: f.shape for key, f in settings.findings.items() if f.shape not in SHAPES}
+    if unknown:
+        raise RarelensError(
+            *(
+                f"params.yaml: datasets.{name}.simulate.findings.{key}.shape: there is no "
+                f"{shape!r}; choose one of {', '.join(sorted(SHAPES))}"
+                for key, shape in unknown.items()
+            )
+        )
+
+
+def _with_mask(draw: Callable[[Place, np.random.Generator], Pattern]) -> Shape:
+    """A shape whose mask is where its pattern can be seen."""
+
+    def shape(place: Place, rng: np.random.Generator) -> tuple[Pattern, Mask]:
+        pattern = draw(place, rng)
+        mask = (np.abs(pattern) >= VISIBLE) & place.inside
+        return np.where(mask, pattern, 0), mask
+
+    return shape
 
 
 def _mass(place: Place, rng: np.random.Generator) -> Pattern:
@@ -146,12 +166,16 @@ def _rough(place: Place, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(place.distance * np.exp(ROUGHNESS * np.clip(noise, -2, 2)))
 
 
-SHAPES: dict[Shape, Callable[[Place, np.random.Generator], Pattern]] = {
-    "mass": _mass,
-    "nodule": _nodule,
-    "ring": _ring,
-    "cavity": _cavity,
-    "speckles": _speckles,
-    "streak": _streak,
-    "shadow": _shadow,
+Shape = Callable[[Place, np.random.Generator], tuple[Pattern, Mask]]
+
+SHAPES: dict[str, Shape] = {
+    "mass": _with_mask(_mass),
+    "nodule": _with_mask(_nodule),
+    "ring": _with_mask(_ring),
+    "cavity": _with_mask(_cavity),
+    "speckles": _with_mask(_speckles),
+    "streak": _with_mask(_streak),
+    "shadow": _with_mask(_shadow),
+    "mottling": _mottling,
 }
+"""By what a finding's ``shape`` says: each draws a pattern and its mask, both (rows, columns)."""

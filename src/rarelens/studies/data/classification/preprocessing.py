@@ -17,15 +17,15 @@ from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
     ImageEntry,
+    choose_labels,
     count_concepts,
-    settled,
 )
-from rarelens.studies.data.classification.layouts import read_image_collection
-from rarelens.studies.data.classification.placement import Placement, place, prepare_pixels
-from rarelens.studies.data.classification.problems import find_image_problems, in_order
+from rarelens.studies.data.classification.problems import find_image_problems, map_images
 from rarelens.studies.data.classification.reading import Pictures
-from rarelens.studies.data.classification.regions import Mask, place_region
+from rarelens.studies.data.classification.regions import Mask, resize_region
+from rarelens.studies.data.classification.resizing import Resizing, plan_resizing, prepare_pixels
 from rarelens.studies.data.classification.splits import assign_image_splits
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.files import write_json
 from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
 
@@ -44,7 +44,7 @@ class PreparedEntry:
     """An image as it is written: pixels (channels, H, W), boxes by class, concepts."""
 
     pixels: NDArray[np.unsignedinteger[Any]]
-    placement: Placement
+    resizing: Resizing
     boxes: tuple[tuple[int, Box], ...]
     concepts: tuple[Concept, ...]
 
@@ -60,7 +60,7 @@ def prepare_images(
     Raises:
         RarelensError: for each problem in the dataset, its files, its split or its settings.
     """
-    collection = settled(read_image_collection(layout, raw, name), settings)
+    collection = choose_labels(read_collection(layout, raw, name), settings)
     problems = find_image_problems(collection)
     splits: dict[str, str] = {}
     groups: dict[str, str] = {}
@@ -85,9 +85,9 @@ def prepare_entry(
 ) -> PreparedEntry:
     """Prepare one faultless image and its regions."""
     picture = pictures.read(entry.source)
-    placement = place(picture.shape[1], picture.shape[0], settings)
+    resizing = plan_resizing(picture.shape[1], picture.shape[0], settings)
     size = settings.image_size
-    placed = [(region, *place_region(region, size, placement)) for region in entry.regions]
+    placed = [(region, *resize_region(region, size, resizing)) for region in entry.regions]
     concepts = []
     for label in sorted({region.label for region in entry.regions}):
         own = [(region, mask) for region, _, mask in placed if region.label == label]
@@ -95,8 +95,8 @@ def prepare_entry(
         union: Mask = np.logical_or.reduce([mask for _, mask in own])
         concepts.append(Concept(label, union, "mask" if drawn else "box"))
     return PreparedEntry(
-        prepare_pixels(picture, placement, settings),
-        placement,
+        prepare_pixels(picture, resizing, settings),
+        resizing,
         tuple((region.label, box) for region, box, _ in placed),
         tuple(concepts),
     )
@@ -184,24 +184,24 @@ def _prepared(
     collection: ImageCollection, settings: ImagePreprocess
 ) -> Iterator[tuple[ImageEntry, PreparedEntry]]:
     with Pictures() as pictures:
-        done = in_order(lambda entry: prepare_entry(entry, pictures, settings), collection)
+        done = map_images(lambda entry: prepare_entry(entry, pictures, settings), collection)
         yield from zip(collection.images, done, strict=True)
 
 
 def _row(entry: ImageEntry, split: str, prepared: PreparedEntry) -> dict[str, Any]:
-    placement = prepared.placement
+    resizing = prepared.resizing
     return {
         "image": entry.image,
         "group": entry.group,
         "split": split,
         "labels": list(entry.labels),
-        "width": placement.width,
-        "height": placement.height,
+        "width": resizing.width,
+        "height": resizing.height,
         "digest": _digest(prepared.pixels),
-        "left": placement.left,
-        "top": placement.top,
-        "scale_x": placement.scale_x,
-        "scale_y": placement.scale_y,
+        "left": resizing.left,
+        "top": resizing.top,
+        "scale_x": resizing.scale_x,
+        "scale_y": resizing.scale_y,
     }
 
 

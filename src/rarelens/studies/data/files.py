@@ -1,4 +1,4 @@
-"""What the layouts share: CSV and JSON files, and files looked up by pattern."""
+"""What layouts share: CSV and JSON files, files looked up by pattern, and how problems are told."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.classification.collection import shortened
+
+M = TypeVar("M", bound=BaseModel)
+
+MOST_SENTENCES = 20
+"""Of one kind of problem; how many more there are is said in one sentence."""
 
 
 class CsvFile:
@@ -58,18 +64,36 @@ class CsvFile:
         )
 
 
-def read_json(file: Path) -> Any:
+def read_json(file: Path, cure: str = "add it") -> Any:
     """Read a JSON file.
+
+    Args:
+        file: the file.
+        cure: what to do where there is none.
 
     Raises:
         RarelensError: if it is missing or no JSON.
     """
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise RarelensError(f"{file}: no such file; add it") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RarelensError(f"{file}: no such file; {cure}") from error
     except (ValueError, OSError, RecursionError) as error:
         raise RarelensError(f"{file}: not readable as JSON ({error}); correct it") from error
+
+
+def read_description(file: Path, kind: type[M]) -> M:
+    """Read a JSON file that describes a dataset, as ``kind``.
+
+    Raises:
+        RarelensError: if it is missing or no JSON, and for each key that is missing or wrong.
+    """
+    content = read_json(file, f"put the dataset's folder, or a link to it, at {file.parent}")
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        told = dict.fromkeys(_sentence(file, problem) for problem in error.errors())
+        raise RarelensError(*shortened(list(told))) from error
 
 
 def read_list(file: Path) -> list[str] | None:
@@ -125,3 +149,19 @@ def refuse(problems: Iterable[str]) -> None:
     found = list(problems)
     if found:
         raise RarelensError(*shortened(found))
+
+
+def shortened(problems: Sequence[str]) -> list[str]:
+    """The first problems of a kind, and how many more there are."""
+    more = len(problems) - MOST_SENTENCES
+    if more <= 0:
+        return list(problems)
+    return [*problems[:MOST_SENTENCES], f"… and {more} more of this kind; correct them likewise"]
+
+
+def _sentence(file: Path, problem: Any) -> str:
+    # Three steps lead to a key of an entry; further ones name the types that it may have.
+    where = ".".join(str(step) for step in problem["loc"][:3]) or "(top level)"
+    if problem["type"] == "missing":
+        return f"{file}: {where}: missing; add it"
+    return f"{file}: {where}: {problem['msg']}; correct it"
