@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
 from rarelens.studies.settings.datasets import DatasetSplit, VirtualSubjects, check_ranges
 
-ImageLayout = Annotated[Name, module_in("rarelens.studies.data.classification.layouts")]
+ImageLayoutName = Annotated[Name, module_in("rarelens.studies.data.classification.layouts")]
 ImageSize = tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]]
 
 
@@ -83,7 +83,7 @@ class ImageSplit(DatasetSplit):
 class ImageDataset(Section):
     """A named collection at ``data/raw/<name>``. ``simulate`` only for embedded data."""
 
-    layout: ImageLayout
+    layout: ImageLayoutName
     simulate: SimulateFindings | None = None
     preprocess: ImagePreprocess
     split: ImageSplit

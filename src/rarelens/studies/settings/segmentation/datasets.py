@@ -11,7 +11,7 @@ from rarelens.studies.settings.datasets import DatasetSplit, VirtualSubjects, ch
 
 Radius = Annotated[float, Field(gt=0, le=50)]
 Contrast = Annotated[float, Field(gt=0, le=1)]
-Layout = Annotated[Name, module_in("rarelens.studies.data.segmentation.layouts")]
+LayoutName = Annotated[Name, module_in("rarelens.studies.data.segmentation.layouts")]
 PatchSize = tuple[Count, Count, Count]
 RareClasses = Literal["auto"] | tuple[Annotated[int, Field(ge=0)], ...]
 
@@ -87,7 +87,7 @@ class Split(DatasetSplit):
 class Dataset(Section):
     """A named collection at ``data/raw/<name>``. ``simulate`` only for embedded data."""
 
-    layout: Layout
+    layout: LayoutName
     simulate: Simulate | None = None
     preprocess: Preprocess
     split: Split
