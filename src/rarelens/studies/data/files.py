@@ -20,48 +20,37 @@ MOST_SENTENCES = 20
 """Of one kind of problem; how many more there are is said in one sentence."""
 
 
-class CsvFile:
-    """A CSV file of plain rows, without guessing types.
+def read_csv(file: Path, columns: Sequence[str | int]) -> list[tuple[int, list[str]]]:
+    """Some columns of a CSV file, by name or place; types are not guessed, blank rows left out.
 
-    Attributes:
-        file: the file.
-        header: its first row.
-        rows: (number of the line, cells) of all others that are not blank.
+    Returns:
+        The number of each row's line, and its cells of these columns, stripped.
+
+    Raises:
+        RarelensError: if it is missing or no CSV, and for each column that there is not and each
+            row that is too short.
     """
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        try:
-            with file.open(newline="", encoding="utf-8-sig") as stream:
-                reader = csv.reader(stream)
-                self.header = [cell.strip() for cell in next(reader, [])]
-                self.rows = [(reader.line_num, row) for row in reader if any(row)]
-        except FileNotFoundError as error:
-            raise RarelensError(f"{file}: no such file; add it") from error
-        except (csv.Error, UnicodeDecodeError, OSError) as error:
-            raise RarelensError(f"{file}: not readable as CSV ({error}); correct it") from error
-
-    def column(self, name: str) -> int:
-        """Where a column stands.
-
-        Raises:
-            RarelensError: if there is none.
-        """
-        if name not in self.header:
-            raise RarelensError(f"{self.file}: there is no column {name!r}; add it")
-        return self.header.index(name)
-
-    def check_length(self, cells: int) -> None:
-        """Refuse rows of fewer cells.
-
-        Raises:
-            RarelensError: for each.
-        """
-        refuse(
-            f"{self.file} line {line}: {len(row)} cells, {cells} are needed; correct it"
-            for line, row in self.rows
-            if len(row) < cells
-        )
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            header = [cell.strip() for cell in next(reader, [])]
+            rows = [(reader.line_num, row) for row in reader if any(row)]
+    except FileNotFoundError as error:
+        raise RarelensError(f"{file}: no such file; add it") from error
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise RarelensError(f"{file}: not readable as CSV ({error}); correct it") from error
+    refuse(
+        f"{file}: there is no column {name!r}; add it"
+        for name in columns
+        if isinstance(name, str) and name not in header
+    )
+    places = [header.index(each) if isinstance(each, str) else each for each in columns]
+    refuse(
+        f"{file} line {line}: {len(row)} cells, {max(places) + 1} are needed; correct it"
+        for line, row in rows
+        if len(row) <= max(places)
+    )
+    return [(line, [row[place].strip() for place in places]) for line, row in rows]
 
 
 def read_json(file: Path, cure: str = "add it") -> Any:

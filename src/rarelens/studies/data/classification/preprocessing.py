@@ -62,21 +62,20 @@ def prepare_images(
     """
     collection = choose_labels(read_collection(layout, raw, name), settings)
     problems = find_image_problems(collection)
-    splits: dict[str, str] = {}
-    groups: dict[str, str] = {}
     try:
         table = assign_image_splits(collection, split, raw)
-        splits = dict(zip(table["image"], table["split"], strict=True))
-        groups = dict(zip(table["image"], table["group"], strict=True))
     except RarelensError as error:
         problems += error.problems
     if problems:
         raise RarelensError(*problems)
     images = tuple(
-        replace(entry, group=groups[entry.image])
-        for entry in collection.images
-        if splits[entry.image] != "unused"
+        replace(entry, group=group)
+        for entry, group, side in zip(
+            collection.images, table["group"], table["split"], strict=True
+        )
+        if side != "unused"
     )
+    splits = dict(zip(table["image"], table["split"], strict=True))
     _write(replace(collection, images=images), splits, target, settings)
 
 
@@ -103,27 +102,25 @@ def prepare_entry(
 
 
 class _Moments:
-    """Exact sums over the pool's pixels, whatever the order."""
+    """Exact sums over the pool's pixels by channel, whatever the order."""
 
     def __init__(self, channels: int) -> None:
-        self.values, self.squares, self.pixels = [0] * channels, [0] * channels, 0
+        # Python's whole numbers, of any size.
+        self.values, self.squares = np.zeros((2, channels), dtype=object)
+        self.pixels = 0
 
     def add(self, pixels: NDArray[np.unsignedinteger[Any]]) -> None:
         flat = pixels.reshape(len(pixels), -1).astype(np.uint64)
         self.pixels += flat.shape[1]
-        for channel, row in enumerate(flat):
-            self.values[channel] += int(row.sum())
-            self.squares[channel] += int((row * row).sum())
+        self.values += flat.sum(axis=1).astype(object)
+        self.squares += (flat * flat).sum(axis=1).astype(object)
 
     def mean_and_std(self, top: int) -> tuple[list[float], list[float]]:
         """Per channel, of values scaled to [0, 1]."""
-        means = [value / self.pixels for value in self.values]
         # In whole numbers up to the last step, for the difference of the two is small.
-        variances = [
-            (square * self.pixels - value * value) / self.pixels**2
-            for value, square in zip(self.values, self.squares, strict=True)
-        ]
-        return [mean / top for mean in means], [variance**0.5 / top for variance in variances]
+        variances = (self.squares * self.pixels - self.values**2) / self.pixels**2
+        means = self.values / self.pixels
+        return [mean / top for mean in means], [value**0.5 / top for value in variances]
 
 
 def _write(

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, Field
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
@@ -130,12 +131,11 @@ def _check(file: Path, description: Description) -> None:
             problems.append(
                 f"{at}: category {annotation.category_id} is not declared; declare or correct it"
             )
-    grouped = [picture.group is not None for picture in description.images]
-    if any(grouped):
+    alone = [picture for picture in description.images if picture.group is None]
+    if len(alone) < len(description.images):
         problems += [
             f"{file}: image {picture.id}: no group, though others have one; add it"
-            for picture, has in zip(description.images, grouped, strict=True)
-            if not has
+            for picture in alone
         ]
     refuse(problems)
 
@@ -149,11 +149,9 @@ def _entry(
 ) -> ImageEntry:
     path = PurePosixPath(picture.file_name)
     if path.is_absolute() or ".." in path.parts or not path.name:
-        refuse(
-            [
-                f"{file}: image {picture.id}: file_name {picture.file_name!r} is outside the "
-                "dataset's folder; correct it"
-            ]
+        raise RarelensError(
+            f"{file}: image {picture.id}: file_name {picture.file_name!r} is outside the "
+            "dataset's folder; correct it"
         )
     inside, beside = folder / "images" / path, folder / path
     present = {labels[annotation.category_id] for annotation in annotations}

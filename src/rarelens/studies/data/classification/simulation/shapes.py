@@ -64,6 +64,9 @@ class Place:
         return along, np.cos(angle) * y - np.sin(angle) * x
 
 
+Shape = Callable[[Place, np.random.Generator], tuple[Pattern, Mask]]
+
+
 def check_shapes(name: str, settings: SimulateFindings) -> None:
     """Refuse findings of a dataset whose shapes there are not.
 
@@ -92,23 +95,27 @@ def _with_mask(draw: Callable[[Place, np.random.Generator], Pattern]) -> Shape:
     return shape
 
 
+@_with_mask
 def _mass(place: Place, rng: np.random.Generator) -> Pattern:
     """A bright solid blob with an irregular edge."""
     return place.fill(place.radius - _rough(place, rng))
 
 
+@_with_mask
 def _nodule(place: Place, _: np.random.Generator) -> Pattern:
     """A bright ball: brightest in its middle, as deep as it is wide."""
     height = np.sqrt(np.clip(1 - (place.distance / place.radius) ** 2, 0, 1))
     return np.maximum(height, 0.5) * place.fill(place.radius - place.distance)
 
 
+@_with_mask
 def _ring(place: Place, _: np.random.Generator) -> Pattern:
     """A bright rim around unchanged tissue."""
     half = max(RIM * place.radius, place.pixel) / 2
     return place.fill(half - np.abs(place.distance - (place.radius - half)))
 
 
+@_with_mask
 def _cavity(place: Place, rng: np.random.Generator) -> Pattern:
     """A dark centre within a thin, fainter bright wall."""
     rough = _rough(place, rng)
@@ -117,6 +124,7 @@ def _cavity(place: Place, rng: np.random.Generator) -> Pattern:
     return WALL * (place.fill(place.radius - rough) - hole) - hole
 
 
+@_with_mask
 def _speckles(place: Place, rng: np.random.Generator) -> Pattern:
     """A cluster of tiny bright dots, one of them in the centre."""
     count = int(rng.integers(*DOTS, endpoint=True))
@@ -131,6 +139,7 @@ def _speckles(place: Place, rng: np.random.Generator) -> Pattern:
     return pattern
 
 
+@_with_mask
 def _streak(place: Place, rng: np.random.Generator) -> Pattern:
     """A thin, bright, slightly bent band, twice the radius long."""
     along, across = place.turned(rng)
@@ -140,6 +149,7 @@ def _streak(place: Place, rng: np.random.Generator) -> Pattern:
     return ends * place.fill(half - np.abs(across - bend * along**2))
 
 
+@_with_mask
 def _shadow(place: Place, rng: np.random.Generator) -> Pattern:
     """A broad dark wedge that fades towards its far end."""
     along, across = place.turned(rng)
@@ -166,16 +176,14 @@ def _rough(place: Place, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(place.distance * np.exp(ROUGHNESS * np.clip(noise, -2, 2)))
 
 
-Shape = Callable[[Place, np.random.Generator], tuple[Pattern, Mask]]
-
 SHAPES: dict[str, Shape] = {
-    "mass": _with_mask(_mass),
-    "nodule": _with_mask(_nodule),
-    "ring": _with_mask(_ring),
-    "cavity": _with_mask(_cavity),
-    "speckles": _with_mask(_speckles),
-    "streak": _with_mask(_streak),
-    "shadow": _with_mask(_shadow),
+    "mass": _mass,
+    "nodule": _nodule,
+    "ring": _ring,
+    "cavity": _cavity,
+    "speckles": _speckles,
+    "streak": _streak,
+    "shadow": _shadow,
     "mottling": _mottling,
 }
 """By what a finding's ``shape`` says: each draws a pattern and its mask, both (rows, columns)."""
