@@ -1,4 +1,4 @@
-"""What layouts share: CSV and JSON files, files looked up by pattern, and how problems are told."""
+"""What layouts share: CSV, JSON and text files, and files looked up by pattern."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, refuse, shortened
 
 M = TypeVar("M", bound=BaseModel)
-
-MOST_SENTENCES = 20
-"""Of one kind of problem; how many more there are is said in one sentence."""
 
 
 def read_csv(file: Path, columns: Sequence[str | int]) -> list[tuple[int, list[str]]]:
@@ -131,21 +128,6 @@ def files_below(folder: Path, ending: str) -> list[Path]:
 def repeated(names: Iterable[str]) -> list[str]:
     """Names that occur more than once, sorted."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
-def refuse(problems: Iterable[str]) -> None:
-    """Raise these problems, if there are any; the first of many."""
-    found = list(problems)
-    if found:
-        raise RarelensError(*shortened(found))
-
-
-def shortened(problems: Sequence[str]) -> list[str]:
-    """The first problems of a kind, and how many more there are."""
-    more = len(problems) - MOST_SENTENCES
-    if more <= 0:
-        return list(problems)
-    return [*problems[:MOST_SENTENCES], f"… and {more} more of this kind; correct them likewise"]
 
 
 def _sentence(file: Path, problem: Any) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, refuse
 
 SPLITS = ("test", "validation", "pool", "unused")
 
@@ -31,14 +31,11 @@ def find_groups(cases: Sequence[str], expression: str | None) -> list[str]:
         return list(cases)
     found = [re.search(expression, case) for case in cases]
     groups = [str((match and match.group(1)) or "") for match in found]
-    unnamed = [case for case, group in zip(cases, groups, strict=True) if not group]
-    if unnamed:
-        raise RarelensError(
-            *(
-                f"{case}: split.group {expression!r} finds no group in this case id; correct it"
-                for case in unnamed
-            )
-        )
+    refuse(
+        f"{case}: split.group {expression!r} finds no group in this case id; correct it"
+        for case, group in zip(cases, groups, strict=True)
+        if not group
+    )
     return groups
 
 
@@ -127,8 +124,7 @@ def read_split_file(cases: list[str], groups: list[str], raw: Path, name: str) -
     problems += [f"{case}: {file}: listed twice; keep one" for case in twice]
     if not problems:
         problems = _parted(groups, [known[case] for case in cases], file)
-    if problems:
-        raise RarelensError(*problems)
+    refuse(problems)
     return [known[case] for case in cases]
 
 

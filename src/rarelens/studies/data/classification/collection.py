@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rarelens.errors import RarelensError
+from rarelens.errors import refuse
 from rarelens.studies.settings.classification.datasets import ImagePreprocess
 
 Box = tuple[float, float, float, float]
@@ -100,8 +100,7 @@ def choose_labels(collection: ImageCollection, settings: ImagePreprocess) -> Ima
     problems += [f"{at}: {name} is named twice; name it once" for name in twice]
     if not wanted:
         problems.append(f"{at}: no class is named; choose from {known}, or set it to null")
-    if problems:
-        raise RarelensError(*problems)
+    refuse(problems)
     kept = [collection.classes.index(name) for name in wanted]
     certain = {"zeros": 0.0, "ones": 1.0, "ignore": math.nan}[settings.uncertain]
     images = tuple(_with_choices(entry, kept, certain) for entry in collection.images)

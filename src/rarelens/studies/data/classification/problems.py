@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TypeVar
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, shortened
 from rarelens.studies.data.classification.collection import ImageCollection, ImageEntry
 from rarelens.studies.data.classification.reading import Pictures
 from rarelens.studies.data.classification.regions import region_problem
-from rarelens.studies.data.files import shortened
 
 AHEAD = 64
 """Images that may wait to be taken up."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.errors import RarelensError
-from rarelens.studies.data.classification.collection import ImageCollection, Official
-from rarelens.studies.data.files import refuse
+from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.splits import (
     find_groups,
     nested_subset,
@@ -24,6 +23,9 @@ from rarelens.studies.data.splits import (
     spread,
 )
 from rarelens.studies.settings.classification.datasets import ImageSplit
+
+if TYPE_CHECKING:
+    from rarelens.studies.data.classification.collection import ImageCollection, Official
 
 
 def assign_image_splits(collection: ImageCollection, split: ImageSplit, raw: Path) -> pd.DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from rarelens.errors import RarelensError
-from rarelens.studies.data.files import refuse, repeated
+from rarelens.errors import RarelensError, refuse
+from rarelens.studies.data.files import repeated
 
 FILE = "dataset.json"
 

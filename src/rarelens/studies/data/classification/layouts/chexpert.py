@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from rarelens.errors import refuse
 from rarelens.studies.data.classification.collection import (
     ImageCollection,
     ImageEntry,
@@ -20,14 +21,7 @@ from rarelens.studies.data.classification.collection import (
     Source,
 )
 from rarelens.studies.data.classification.regions import outline_area, run_length_problem
-from rarelens.studies.data.files import (
-    one_of,
-    read_csv,
-    read_json,
-    refuse,
-    repeated,
-    visible,
-)
+from rarelens.studies.data.files import one_of, read_csv, read_json, repeated, visible
 
 CLASSES = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",

@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, Field
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
@@ -24,7 +24,7 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.files import one_of, read_description, refuse, repeated, visible
+from rarelens.studies.data.files import one_of, read_description, repeated, visible
 
 FILE = "annotations.json"
 

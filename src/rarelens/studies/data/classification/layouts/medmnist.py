@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.classification.collection import (
     ImageCollection,
     ImageEntry,
@@ -24,7 +24,7 @@ from rarelens.studies.data.classification.collection import (
     Source,
 )
 from rarelens.studies.data.classification.reading import NpzMember
-from rarelens.studies.data.files import one_of, refuse, visible
+from rarelens.studies.data.files import one_of, visible
 
 SIDES: dict[str, Official] = {"train": "train", "val": "validation", "test": "test"}
 MOST_CLASSES = 1000

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from rarelens.errors import refuse
 from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
@@ -19,15 +20,7 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.files import (
-    files_below,
-    one_of,
-    read_csv,
-    read_list,
-    refuse,
-    repeated,
-    visible,
-)
+from rarelens.studies.data.files import files_below, one_of, read_csv, read_list, repeated, visible
 
 CLASSES = (
     "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia",

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from scipy.ndimage import distance_transform_edt
 
-from rarelens.errors import RarelensError
+from rarelens.errors import refuse
 from rarelens.studies.data.classification.simulation.presence import draw_presence
 from rarelens.studies.data.classification.simulation.shapes import (
     SHAPES,
@@ -136,18 +136,12 @@ def _refuse_absent(name: str, settings: SimulateFindings) -> None:
     ]
     counts = np.concatenate(shown).sum(0)
     images = sum(map(len, shown))
-    absent = [
-        finding for finding, count in zip(settings.findings, counts, strict=True) if not count
-    ]
-    if absent:
-        raise RarelensError(
-            *(
-                f"datasets.{name}.simulate: {finding} (prevalence "
-                f"{settings.findings[finding].prevalence}) is in none of the {images} images; "
-                "raise subjects, or its prevalence"
-                for finding in absent
-            )
-        )
+    refuse(
+        f"datasets.{name}.simulate: {key} (prevalence {finding.prevalence}) is in none of the "
+        f"{images} images; raise subjects, or its prevalence"
+        for (key, finding), count in zip(settings.findings.items(), counts, strict=True)
+        if not count
+    )
 
 
 def _draw_finding(

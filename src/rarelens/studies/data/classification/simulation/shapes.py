@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.errors import RarelensError
+from rarelens.errors import refuse
 from rarelens.studies.data.simulation.anatomy import Mask, smooth_noise
 from rarelens.studies.settings.classification.datasets import SimulateFindings
 
@@ -73,15 +73,12 @@ def check_shapes(name: str, settings: SimulateFindings) -> None:
     Raises:
         RarelensError: for each.
     """
-    unknown = {key: f.shape for key, f in settings.findings.items() if f.shape not in SHAPES}
-    if unknown:
-        raise RarelensError(
-            *(
-                f"params.yaml: datasets.{name}.simulate.findings.{key}.shape: there is no "
-                f"{shape!r}; choose one of {', '.join(sorted(SHAPES))}"
-                for key, shape in unknown.items()
-            )
-        )
+    refuse(
+        f"params.yaml: datasets.{name}.simulate.findings.{key}.shape: there is no "
+        f"{finding.shape!r}; choose one of {', '.join(sorted(SHAPES))}"
+        for key, finding in settings.findings.items()
+        if finding.shape not in SHAPES
+    )
 
 
 def _with_mask(draw: Callable[[Place, np.random.Generator], Pattern]) -> Shape:

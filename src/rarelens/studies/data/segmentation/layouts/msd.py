@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from rarelens.studies.data.files import read_description, refuse
+from rarelens.errors import refuse
+from rarelens.studies.data.files import read_description
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.description import (
     FILE,

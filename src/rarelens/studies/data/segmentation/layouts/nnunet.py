@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from rarelens.errors import RarelensError
-from rarelens.studies.data.files import read_description, refuse, visible
+from rarelens.errors import RarelensError, refuse
+from rarelens.studies.data.files import read_description, visible
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.description import FILE, numbered, numbered_classes
 
