@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec
 
 P = ParamSpec("P")
+
+MOST_SENTENCES = 20
+"""Of one kind of problem; how many more there are is said in one sentence."""
 
 
 class RarelensError(Exception):
@@ -20,6 +23,25 @@ class RarelensError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise these problems of one kind, if there are any; the first of many (`shortened`).
+
+    Raises:
+        RarelensError: if there is one.
+    """
+    found = list(problems)
+    if found:
+        raise RarelensError(*shortened(found))
+
+
+def shortened(problems: Sequence[str]) -> list[str]:
+    """The first problems of a kind, and how many more there are."""
+    more = len(problems) - MOST_SENTENCES
+    if more <= 0:
+        return list(problems)
+    return [*problems[:MOST_SENTENCES], f"… and {more} more of this kind; correct them likewise"]
 
 
 def guarded(main: Callable[P, None]) -> Callable[P, None]:

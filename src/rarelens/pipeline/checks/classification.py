@@ -20,6 +20,7 @@ from rarelens.pipeline.checks.common import (
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.data.classification.splits import image_subset
+from rarelens.studies.extraction.classification.saliency import METHODS
 from rarelens.studies.extraction.layers import check_layers, of_classifier
 from rarelens.studies.models.classification.classifier import build_classifier
 from rarelens.studies.settings.classification.datasets import ImageDataset
@@ -41,6 +42,12 @@ def check_parameters(parameters: Parameters) -> list[str]:
     for name in study.adjustments:
         settings = parameters.adjustments.classification[name]
         problems += told(partial(check_retraining, name, settings))
+    problems += [
+        f"params.yaml: extract.classification.saliency.{number}: there is no {name!r}; choose one "
+        f"of {', '.join(METHODS)}"
+        for number, name in enumerate(parameters.extract.classification.saliency)
+        if name not in METHODS
+    ]
     for network, dataset in product(study.networks, study.datasets):
         problems += told(partial(_check_network, parameters, network, dataset))
     problems += precision("classification", parameters.train.classification.precision)

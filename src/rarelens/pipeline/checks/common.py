@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from pydantic import BaseModel
@@ -11,7 +12,9 @@ from torch import nn
 from rarelens.errors import RarelensError
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.building import check_options, find
+from rarelens.studies.data.classification.simulation.shapes import check_shapes
 from rarelens.studies.models.storage import GIVEN_TO_NETWORKS
+from rarelens.studies.settings.classification.datasets import SimulateFindings
 from rarelens.studies.settings.methods import Network
 from rarelens.studies.settings.study import Study
 
@@ -59,6 +62,10 @@ def simulated(parameters: Parameters) -> Iterator[str]:
         yield f"params.yaml: study.simulated: datasets.{name} has no section simulate; add it"
     for name in sorted((defined - named) & used):
         yield f"params.yaml: study.simulated: {name!r} is simulated; name it here"
+    for name in sorted(named & defined):
+        settings = parameters.datasets[name].simulate
+        if isinstance(settings, SimulateFindings):
+            yield from told(partial(check_shapes, name, settings))
 
 
 def precision(task: str, setting: str) -> Iterator[str]:

@@ -63,7 +63,7 @@ def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
         data = PreparedDataset(prepared / name)
         for fraction, seed in product(study.fractions, study.seeds):
             problems += told(partial(_check_subset, data, settings, str(fraction), seed))
-        if not data.subjects("validation"):
+        if not data.cases("validation"):
             problems += without_validation(parameters, name)
     return problems
 

@@ -14,15 +14,14 @@ from rarelens.pipeline.validation.needs import Look, fractions_too_small, traini
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.collection import (
     ImageCollection,
+    choose_labels,
     count_concepts,
     prepared_bytes,
-    settled,
 )
-from rarelens.studies.data.classification.layouts import read_image_collection
 from rarelens.studies.data.classification.problems import find_image_problems
 from rarelens.studies.data.classification.splits import assign_image_splits
-from rarelens.studies.data.raw import SIMULATED
-from rarelens.studies.data.simulation.ownership import refuse_foreign
+from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.raw import SIMULATED, refuse_foreign
 from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
 from rarelens.studies.training.classification.job import ClassificationJob
 
@@ -47,7 +46,7 @@ def _look_at(name: str, settings: ImageDataset, parameters: Parameters, look: Lo
         present = _read(name, settings, look.notes)
         if present is None:
             return
-        collection = settled(present, settings.preprocess)
+        collection = choose_labels(present, settings.preprocess)
     except RarelensError as error:
         look.problems += error.problems
         return
@@ -60,14 +59,15 @@ def _read(name: str, settings: ImageDataset, notes: list[str]) -> ImageCollectio
     """Read a dataset; of one that is still to be simulated there is a note instead."""
     folder, wanted = RAW / name, settings.simulate
     if wanted is None:
-        return read_image_collection(settings.layout, folder, name)
+        own: ImageCollection = read_collection(settings.layout, folder, name)
+        return own
     refuse_foreign(folder)
     if not (folder / SIMULATED).exists():
         notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
         return None
     # What is there and will be replaced may be broken in any way.
     with suppress(RarelensError):
-        present = read_image_collection(settings.layout, folder, name)
+        present: ImageCollection = read_collection(settings.layout, folder, name)
         if _is_current(present, wanted):
             return present
     notes.append(f"{name}: not as wanted; `dvc repro` simulates it anew first")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rarelens.studies.cells import Cell, cells_of
-from rarelens.studies.data.segmentation.splits import share_of_pool
+from rarelens.studies.data.splits import share_of_pool
 from rarelens.studies.files import read_json
 from rarelens.studies.settings.study import Study
 

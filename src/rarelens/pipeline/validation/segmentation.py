@@ -16,13 +16,12 @@ from rarelens.pipeline.checks.segmentation import without_validation
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.pipeline.validation.needs import Look, fractions_too_small, trainings_of
 from rarelens.studies.cells import Cell
-from rarelens.studies.data.raw import SIMULATED
+from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.raw import SIMULATED, refuse_foreign
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.intensity import per_channel
-from rarelens.studies.data.segmentation.layouts import read_collection
 from rarelens.studies.data.segmentation.problems import find_problems
 from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes
-from rarelens.studies.data.simulation.ownership import refuse_foreign
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.training.segmentation.job import Job
 
