@@ -20,7 +20,7 @@ app = typer.Typer(
 @app.command()
 def validate() -> None:
     """Check params.yaml and the data of the study, and say what the study will need."""
-    from rarelens.pipeline.validation import validate_study
+    from rarelens.pipeline.checks.validate import validate_study
 
     typer.echo(validate_study())
 
