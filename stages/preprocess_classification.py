@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
-from rarelens.studies.data.classification.preparation import prepare_images
+from rarelens.studies.data.classification.preprocessing import prepare_images
 from rarelens.studies.files import whole_folder
 from rarelens.studies.settings.classification.datasets import (
-    ImageLayout,
+    ImageLayoutName,
     ImagePreprocess,
     ImageSplit,
 )
@@ -21,7 +21,7 @@ def main(dataset: str) -> None:
     with whole_folder(Path("data/prepared") / dataset) as target:
         prepare_images(
             dataset,
-            scope.get(f"{at}.layout", ImageLayout),
+            scope.get(f"{at}.layout", ImageLayoutName),
             Path("data/raw") / dataset,
             target,
             scope.get(f"{at}.preprocess", ImagePreprocess),

@@ -7,7 +7,7 @@ from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
 from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
 from rarelens.studies.files import whole_folder
-from rarelens.studies.settings.segmentation.datasets import Layout, Preprocess, Split
+from rarelens.studies.settings.segmentation.datasets import LayoutName, Preprocess, Split
 
 
 @stage("datasets/{dataset}")
@@ -17,7 +17,7 @@ def main(dataset: str) -> None:
     with whole_folder(Path("data/prepared") / dataset) as target:
         prepare_dataset(
             dataset,
-            scope.get(f"{at}.layout", Layout),
+            scope.get(f"{at}.layout", LayoutName),
             Path("data/raw") / dataset,
             target,
             scope.get(f"{at}.preprocess", Preprocess),

@@ -11,6 +11,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.study import StudyChecks
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.data.classification.splits import image_subset
+from rarelens.studies.extraction.classification.saliency import METHODS
 from rarelens.studies.extraction.layers import check_layers, of_classifier
 from rarelens.studies.models.classification.classifier import build_classifier
 from rarelens.studies.settings.classification.datasets import ImageDataset
@@ -32,6 +33,15 @@ class ClassificationChecks(StudyChecks[ImageDataset]):
     def check_adjustment(self, name: str) -> None:
         """Classifiers are adjusted by retraining them."""
         check_retraining(name, self.adjustments[name])
+
+    def check_settings(self) -> list[str]:
+        """Saliency methods."""
+        return [
+            f"params.yaml: extract.classification.saliency.{number}: there is no {name!r}; choose "
+            f"one of {', '.join(METHODS)}"
+            for number, name in enumerate(self.parameters.extract.classification.saliency)
+            if name not in METHODS
+        ]
 
     def check_network(self, network: str, dataset: str) -> None:
         """Look at the network's layers, over one empty image of the dataset."""

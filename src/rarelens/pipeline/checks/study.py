@@ -15,8 +15,9 @@ from torch import nn
 from rarelens.errors import RarelensError
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.building import check_options, find
+from rarelens.studies.data.classification.simulation.shapes import check_shapes
 from rarelens.studies.models.storage import GIVEN_TO_NETWORKS
-from rarelens.studies.settings.classification.datasets import ImageDataset
+from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
 from rarelens.studies.settings.methods import Network
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.settings.study import Study
@@ -60,6 +61,7 @@ class StudyChecks(ABC, Generic[D]):
             problems += problems_of(partial(self.check_method, name))
         for name in study.adjustments:
             problems += problems_of(partial(self.check_adjustment, name))
+        problems += self.check_settings()
         for network, dataset in product(study.networks, study.datasets):
             problems += problems_of(partial(self.check_network, network, dataset))
         if self.train.precision == "fp16" and not torch.cuda.is_available():
@@ -107,6 +109,10 @@ class StudyChecks(ABC, Generic[D]):
     @abstractmethod
     def check_adjustment(self, name: str) -> object:
         """Raise if an adjustment refuses its options."""
+
+    def check_settings(self) -> list[str]:
+        """Names in settings of stages that stand nowhere."""
+        return []
 
     @abstractmethod
     def check_network(self, network: str, dataset: str) -> None:
@@ -179,6 +185,10 @@ def check_simulated(parameters: Parameters) -> Iterator[str]:
         yield f"params.yaml: study.simulated: datasets.{name} has no section simulate; add it"
     for name in sorted((defined - named) & used):
         yield f"params.yaml: study.simulated: {name!r} is simulated; name it here"
+    for name in sorted(named & defined):
+        settings = parameters.datasets[name].simulate
+        if isinstance(settings, SimulateFindings):
+            yield from problems_of(partial(check_shapes, name, settings))
 
 
 def problems_of(action: Callable[[], object]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import source_of
 from rarelens.pipeline.parameters.whole import Adjustments, AnyDataset, Methods
+from rarelens.studies.data.layout import layout_module
 from rarelens.studies.settings.base import Name
 from rarelens.studies.settings.classification.datasets import ImageDataset
 from rarelens.studies.settings.methods import Network
@@ -62,8 +63,7 @@ def components(entries: Entries) -> dict[str, set[str]]:
 
 def _components(entries: Entries) -> Iterator[tuple[str, set[str]]]:
     for name, dataset in entries.datasets.items():
-        task = "classification" if isinstance(dataset, ImageDataset) else "segmentation"
-        yield f"datasets/{name}", {f"rarelens.studies.data.{task}.layouts.{dataset.layout}"}
+        yield f"datasets/{name}", {layout_module(dataset.layout)}
     for name, network in entries.networks.items():
         yield f"networks/{name}", {_module("networks", network.network)}
     for name, method in entries.methods.segmentation.items():

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.parameters.reading import FILE, read_yaml
+from rarelens.studies.data.layout import task_of
 from rarelens.studies.settings.base import Name, Section
 from rarelens.studies.settings.checking import check
 from rarelens.studies.settings.classification.datasets import ImageDataset
@@ -74,7 +75,17 @@ class Methods(Section):
     classification: dict[Name, ClassificationMethod]
 
 
-AnyDataset = Annotated[Dataset | ImageDataset, Field(discriminator="layout")]
+def _task(dataset: Any) -> str:
+    """A dataset's task by its layout; without a layout that there is, by a key of volumes alone."""
+    keys = dataset if isinstance(dataset, dict) else {"layout": getattr(dataset, "layout", None)}
+    guess = "segmentation" if "patch_size" in keys else "classification"
+    return task_of(keys.get("layout")) or guess
+
+
+AnyDataset = Annotated[
+    Annotated[Dataset, Tag("segmentation")] | Annotated[ImageDataset, Tag("classification")],
+    Discriminator(_task),
+]
 
 
 class Parameters(Section):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rarelens.measures.dissection.dissection import dissect
 from rarelens.measures.dissection.mask_permutation import Masks
-from rarelens.studies.settings.dissection import Dissection
+from rarelens.studies.settings.stages import Dissection
 
 DISSECTION = [
     *("layer", "unit", "class", "iou", "ceiling", "iou_over_ceiling", "null", "p"),

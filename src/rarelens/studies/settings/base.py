@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def modules_of(package: str) -> list[str]:
+    """The modules of a package of rarelens, by their files: sorted, without private ones."""
+    folder = Path(__file__).parents[2].joinpath(*package.split(".")[1:])
+    return sorted(file.stem for file in folder.glob("[!_]*.py"))
+
+
+def module_in(package: str) -> AfterValidator:
+    """Refuse what is not the name of a module in ``package``: its files are the list."""
+
+    def check(name: str) -> str:
+        known = modules_of(package)
+        if name not in known:
+            raise ValueError(f"there is no {name!r}; choose {', '.join(map(repr, known))}")
+        return name
+
+    return AfterValidator(check)
 
 
 def _with_bracket(expression: str) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
-from rarelens.studies.settings.training import Training
+from rarelens.studies.settings.stages import Training
 from rarelens.studies.training.bar import Bar
 from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.optimisation import build_optimiser, build_schedule

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from rarelens.studies.settings.training import Training
+from rarelens.studies.settings.stages import Training
 
 
 def build_optimiser(network: nn.Module, objective: nn.Module, settings: Training) -> Optimizer:

@@ -14,8 +14,8 @@ from rarelens.studies.data.classification.collection import (
     ImageEntry,
     Region,
     Source,
+    choose_labels,
     prepared_bytes,
-    settled,
 )
 from rarelens.studies.settings.classification.datasets import ImagePreprocess
 
@@ -32,25 +32,29 @@ def collection() -> ImageCollection:
 def test_classes_are_kept_in_the_order_wanted(
     collection: ImageCollection, settings: Settings
 ) -> None:
-    found = settled(collection, settings(classes=("c", "a")))
+    found = choose_labels(collection, settings(classes=("c", "a")))
     assert found.classes == ("c", "a")
     assert found.images[0].labels == (0, 1)
     assert [(region.label, region.where) for region in found.images[0].regions] == [
         (1, "r0"),
         (0, "r2"),
     ]
-    assert len(settled(collection, settings(classes=("b",))).images[0].regions) == 0
+    assert len(choose_labels(collection, settings(classes=("b",))).images[0].regions) == 0
 
 
 @pytest.mark.parametrize(("uncertain", "value"), [("zeros", 0.0), ("ones", 1.0)])
 def test_uncertain_labels_become_what_is_asked(
     collection: ImageCollection, settings: Settings, uncertain: str, value: float
 ) -> None:
-    assert settled(collection, settings(uncertain=uncertain)).images[0].labels == (1, value, 0)
+    assert choose_labels(collection, settings(uncertain=uncertain)).images[0].labels == (
+        1,
+        value,
+        0,
+    )
 
 
 def test_uncertain_labels_may_be_ignored(collection: ImageCollection, settings: Settings) -> None:
-    assert math.isnan(settled(collection, settings(uncertain="ignore")).images[0].labels[1])
+    assert math.isnan(choose_labels(collection, settings(uncertain="ignore")).images[0].labels[1])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_impossible_choice_of_classes_is_refused(
     collection: ImageCollection, settings: Settings, classes: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(RarelensError, match=said):
-        settled(collection, settings(classes=classes))
+        choose_labels(collection, settings(classes=classes))
 
 
 def test_bytes_count_images_and_concepts(collection: ImageCollection, settings: Settings) -> None:

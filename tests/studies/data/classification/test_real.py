@@ -11,9 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rarelens.studies.data.classification.preparation import prepare_images
+from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.data.classification.prepared import PreparedImages
-from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
+from rarelens.studies.data.classification.preprocessing import prepare_images
+from rarelens.studies.settings.classification.datasets import (
+    ImageDataset,
+    ImagePreprocess,
+    ImageSplit,
+)
 
 Settings = Callable[..., ImagePreprocess]
 Split = Callable[..., ImageSplit]
@@ -119,3 +124,35 @@ def test_chest_pixels_are_those_of_the_file(chest: PreparedImages, real_data: Pa
         expected = np.asarray(stored.resize((32, 32), Image.Resampling.BILINEAR)).astype(int)
         row = int(chest.table.loc[image, "row"])
         assert np.abs(chest.raw(row)[0].astype(int) - expected).max() <= 1
+
+
+# Images, patients or series, and images of each class.
+FINDINGS = {
+    "emidec_findings": ("emidec_findings_128px", 365, 51, (202, 66)),
+    "ich_ct": ("ich_ct_256px", 178, 25, (74, 17, 9, 7, 30)),
+}
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_findings_are_prepared_by_the_repository_s_parameters(
+    name: str, real_data: Path, tmp_path: Path
+) -> None:
+    folder, images, groups, counts = FINDINGS[name]
+    own = read_parameters(Path(__file__).parents[4] / "params.yaml").datasets[name]
+    assert isinstance(own, ImageDataset)
+    raw = real_data / folder
+    prepare_images(name, own.layout, raw, tmp_path, own.preprocess, own.split)
+    data = PreparedImages(tmp_path)
+    assert (len(data.table), len(set(data.groups.values()))) == (images, groups)
+    assert tuple(data.labels(range(images)).sum(axis=0)) == counts
+    content = json.loads((raw / "annotations.json").read_text())
+    named = {image["file_name"].removesuffix(".png"): image["group"] for image in content["images"]}
+    assert data.groups == named
+    sides = data.table[["group", "split"]].drop_duplicates()
+    assert sides["group"].is_unique
+    shares = data.table["split"].value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(own.split.test, abs=0.15)
+    assert shares["validation"] == pytest.approx(own.split.validation, abs=0.02)
+    assert data.labels(data.rows("pool")).sum(axis=0).min() > 0
+    kinds = {"emidec_findings": {"mask"}, "ich_ct": {"box"}}
+    assert set(data.concepts["source"]) == kinds[name]

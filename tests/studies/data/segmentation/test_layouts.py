@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.segmentation.layouts import read_collection
+from rarelens.studies.data.layout import read_collection
 
 
 def refused(layout, folder) -> str:

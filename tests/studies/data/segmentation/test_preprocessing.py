@@ -9,8 +9,8 @@ import pytest
 
 from folders import digests
 from rarelens.errors import RarelensError
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.segmentation.geometry import restore_labels
-from rarelens.studies.data.segmentation.layouts import read_collection
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import (
     foreground_index,
@@ -119,7 +119,7 @@ def test_prepared_dataset_holds_all_that_training_needs(prepare, layout):
     assert (data.name, data.spacing) == ("tiny", None)
     assert data.channels == ("channel0", "channel1")
     assert data.classes == ("background", "class1", "class2", "class3")
-    assert [len(data.subjects(side)) for side in ("test", "validation", "pool")] == [2, 1, 3]
+    assert [len(data.cases(side)) for side in ("test", "validation", "pool")] == [2, 1, 3]
     for number in range(6):
         case = f"s{number}"
         row = data.table.loc[case]
@@ -243,8 +243,8 @@ def test_real_hippocampus_goes_there_and_back(real_data, settings, split, tmp_pa
     chosen = split(test=60, validation=20, pool=50)
     prepare_dataset("hippocampus", "msd", raw, tmp_path, settings(), chosen)
     data = PreparedDataset(tmp_path)
-    assert [len(data.subjects(side)) for side in ("test", "validation", "pool")] == [60, 20, 50]
-    for case in data.subjects("validation"):
+    assert [len(data.cases(side)) for side in ("test", "validation", "pool")] == [60, 20, 50]
+    for case in data.cases("validation"):
         row = data.table.loc[case]
         logits = np.stack([data.label(case) == k for k in range(3)]).astype(np.float32)
         affine, own = (np.reshape(row[key], (4, 4)) for key in ("affine", "source_affine"))

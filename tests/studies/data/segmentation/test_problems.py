@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.segmentation.collection import AFFINE_TOLERANCE
-from rarelens.studies.data.segmentation.layouts import read_collection
 from rarelens.studies.data.segmentation.problems import find_problems
 
 

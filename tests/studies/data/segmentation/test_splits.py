@@ -7,13 +7,9 @@ import pandas as pd
 import pytest
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.segmentation.layouts import read_collection
-from rarelens.studies.data.segmentation.splits import (
-    assign_splits,
-    rare_classes,
-    share_of_pool,
-    training_subset,
-)
+from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes, training_subset
+from rarelens.studies.data.splits import share_of_pool
 
 GROUPED = [f"p{patient:02d}_{visit}" for patient in range(12) for visit in range(1 + patient % 3)]
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from rarelens.studies.data.classification.preparation import prepare_images
 from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.data.classification.preprocessing import prepare_images
 from rarelens.studies.extraction.classification.extract import extract_cell
 from rarelens.studies.models.classification.classifier import (
     ClassifierCard,

@@ -34,7 +34,7 @@ def test_every_case_of_every_side(extracted: Path, model: Path, tiny: PreparedDa
     sides = {
         "train": card.training_cases,
         "validation": card.validation_cases,
-        "test": tiny.subjects("test"),
+        "test": tiny.cases("test"),
     }
     assert list(table.itertuples(index=False, name=None)) == [
         (case, side) for side, cases in sides.items() for case in sorted(cases)
@@ -51,7 +51,7 @@ def test_every_case_of_every_side(extracted: Path, model: Path, tiny: PreparedDa
 
 
 def test_label_maps_are_the_largest_logit(extracted: Path, tiny: PreparedDataset) -> None:
-    for case in tiny.subjects("test"):
+    for case in tiny.cases("test"):
         made = nib.load(extracted / f"predictions/{case}.nii.gz")
         logits = full_logits(extracted, case)
         turned = np.asarray(nib.as_closest_canonical(made).dataobj)
@@ -64,7 +64,7 @@ def test_label_maps_are_the_largest_logit(extracted: Path, tiny: PreparedDataset
 def test_moments_are_those_of_the_full_logits(extracted: Path, tiny: PreparedDataset) -> None:
     moments = pd.read_parquet(extracted / "moments.parquet")
     assert (moments["count"] > 0).all()
-    for case in tiny.subjects("test"):
+    for case in tiny.cases("test"):
         logits, labels = full_logits(extracted, case), tiny.label(case)
         found = moments[moments["case"] == case].set_index("class")
         expected = voxels.moments(logits.reshape(3, -1), np.ravel(labels)).set_index("class")
@@ -125,7 +125,7 @@ def test_panels_description_and_history(
 ) -> None:
     assert sorted(file.name for file in (extracted / "panels").iterdir()) == ["1.npz", "2.npz"]
     with np.load(extracted / "panels/1.npz") as panel:
-        assert panel["image"].shape == tuple(tiny.table["shape"][tiny.subjects("test")[0]])[:2]
+        assert panel["image"].shape == tuple(tiny.table["shape"][tiny.cases("test")[0]])[:2]
     assert json.loads((extracted / "extract.json").read_text()) == {
         "bin_width": 0.0625,
         "joint_bin_width": 0.5,
@@ -162,7 +162,7 @@ def test_units_are_those_of_patches_of_the_test_subjects(
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     units = tmp_path / "a" / "units"
     assert json.loads((units / "units.json").read_text())["classes"] == [1, 2]
-    sampler = PatchSampler(tiny, tiny.subjects("test"), (16, 16, 16), 1, 0.5, seed=5)
+    sampler = PatchSampler(tiny, tiny.cases("test"), (16, 16, 16), 1, 0.5, seed=5)
     labels = np.concatenate([sampler.batch(tile).labels for tile in range(4)])
     masks = np.load(units / "masks.npy")
     np.testing.assert_array_equal(masks, np.stack([labels == 1, labels == 2], axis=1))

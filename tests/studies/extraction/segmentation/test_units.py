@@ -42,7 +42,7 @@ def extract(tiny, network, tmp_path) -> Callable[..., Path]:
         target = tmp_path / name
         target.mkdir()
         arguments = {
-            "cases": tiny.subjects("test"),
+            "cases": tiny.cases("test"),
             "rare_classes": [2],
             "layers": ["full", "coarse"],
             "patch_size": SIZE,
@@ -66,7 +66,7 @@ def test_activations_and_masks_are_of_the_same_tiles(extract, tiny, network) -> 
     assert activations["full"].shape == (6, 3, *SIZE)
     assert activations["coarse"].shape == (6, 4, 8, 8, 8)
     assert activations["coarse"].dtype == np.float16
-    sampler = PatchSampler(tiny, tiny.subjects("test"), SIZE, 1, 0.5, 0)
+    sampler = PatchSampler(tiny, tiny.cases("test"), SIZE, 1, 0.5, 0)
     for tile in range(6):
         batch = sampler.batch(tile)
         np.testing.assert_array_equal(masks[tile, 0], batch.labels[0] == 2)
@@ -79,7 +79,7 @@ def test_activations_and_masks_are_of_the_same_tiles(extract, tiny, network) -> 
 def test_tiles_are_of_the_named_cases_and_some_lie_on_a_structure(extract, tiny) -> None:
     target = extract("a", patches=12, rare_classes=[1, 2])
     tiles = pd.read_parquet(target / "tiles.parquet")
-    assert set(tiles["case"]) == set(tiny.subjects("test"))
+    assert set(tiles["case"]) == set(tiny.cases("test"))
     assert tiles["tile"].tolist() == list(range(12))
     centred = tiles["centre"] > 0
     assert 2 <= centred.sum() <= 10

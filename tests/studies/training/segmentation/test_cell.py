@@ -33,7 +33,7 @@ def test_model_and_record_are_written(tiny: PreparedDataset, make_job: MakeJob, 
     assert set(digests(folder)) == {"weights.safetensors", "model.json", "history.csv"}
     card = load_card(folder)
     assert card.training_cases == tuple(job.training_cases(tiny))
-    assert card.validation_cases == tuple(tiny.subjects("validation"))
+    assert card.validation_cases == tuple(tiny.cases("validation"))
     assert (card.steps, card.gradient_evaluations, card.selected_step) == (6, 6, 6)
     assert (card.channels, card.classes) == (("T1", "T2"), ("background", "left", "right"))
     assert card.rare_classes == (1, 2)

@@ -69,7 +69,7 @@ def test_a_method_may_have_its_own_foreground_share(make_job: MakeJob) -> None:
 def test_training_cases_are_a_share_of_the_pool(tiny: PreparedDataset, make_job: MakeJob) -> None:
     half = make_job(fraction="0.5").training_cases(tiny)
     assert len(half) == 2
-    assert set(half) < set(make_job().training_cases(tiny)) == set(tiny.subjects("pool"))
+    assert set(half) < set(make_job().training_cases(tiny)) == set(tiny.cases("pool"))
 
 
 @pytest.mark.parametrize("rare", ["auto", (1, 2)])

@@ -20,7 +20,7 @@ class Always(torch.nn.Module):
 
 
 def test_mean_dice_by_hand(tiny: PreparedDataset) -> None:
-    cases = tiny.subjects("test")
+    cases = tiny.cases("test")
     voxels = np.array(tiny.table.loc[cases, "voxels"].tolist())
     expected = 2 * voxels[:, 1] / (voxels.sum(1) + voxels[:, 1])
     # Class 2 is there and never predicted: 0.
@@ -33,5 +33,5 @@ def test_a_class_neither_there_nor_predicted_counts_as_1(
 ) -> None:
     data = PreparedDataset(tiny.folder)
     monkeypatch.setattr(data, "label", lambda case: np.zeros_like(tiny.label(case)))
-    assert validation_dice(Always(0), data, data.subjects("test"), (8, 8, 8)) == 1
-    assert validation_dice(Always(1), data, data.subjects("test"), (8, 8, 8)) == 0.5
+    assert validation_dice(Always(0), data, data.cases("test"), (8, 8, 8)) == 1
+    assert validation_dice(Always(1), data, data.cases("test"), (8, 8, 8)) == 0.5

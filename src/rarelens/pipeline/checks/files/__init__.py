@@ -13,9 +13,9 @@ import pandas as pd
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.study import D, StudyChecks
 from rarelens.studies.cells import Cell, cells_of
-from rarelens.studies.data.raw import SIMULATED
-from rarelens.studies.data.segmentation.splits import share_of_pool
-from rarelens.studies.data.simulation.ownership import refuse_foreign
+from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.raw import SIMULATED, refuse_foreign
+from rarelens.studies.data.splits import share_of_pool
 
 RAW = Path("data/raw")
 C = TypeVar("C")
@@ -50,10 +50,6 @@ class StudyFiles(ABC, Generic[D, C]):
         """The cells to be trained, with their parameters; adjusted ones train no network."""
         cells = cells_of(self.checks.task, self.checks.study)
         return [(cell, self.parameters_of(cell)) for cell in cells if cell == cell.base]
-
-    @abstractmethod
-    def read(self, layout: str, folder: Path, name: str) -> C:
-        """The collection in a folder."""
 
     @abstractmethod
     def outdated(self, present: C, settings: D) -> str:
@@ -96,7 +92,8 @@ class StudyFiles(ABC, Generic[D, C]):
         """The dataset on disk; for one that is still to be simulated there is a note instead."""
         folder = RAW / name
         if settings.simulate is None:
-            return self.read(settings.layout, folder, name)
+            own: C = read_collection(settings.layout, folder, name)
+            return own
         refuse_foreign(folder)
         if not (folder / SIMULATED).exists():
             self.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
@@ -104,7 +101,7 @@ class StudyFiles(ABC, Generic[D, C]):
         reason = "not as wanted; `dvc repro` simulates it anew first"
         # What is there and will be replaced may be broken in any way.
         with suppress(RarelensError):
-            present = self.read(settings.layout, folder, name)
+            present: C = read_collection(settings.layout, folder, name)
             reason = self.outdated(present, settings)
             if not reason:
                 return present

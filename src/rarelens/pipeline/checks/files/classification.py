@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rarelens.pipeline.checks.classification import ClassificationChecks, without_regions
@@ -12,11 +11,10 @@ from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.collection import (
     ImageCollection,
+    choose_labels,
     count_concepts,
     prepared_bytes,
-    settled,
 )
-from rarelens.studies.data.classification.layouts import read_image_collection
 from rarelens.studies.data.classification.problems import find_image_problems
 from rarelens.studies.data.classification.splits import assign_image_splits
 from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
@@ -30,10 +28,6 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(ClassificationChecks(parameters))
-
-    def read(self, layout: str, folder: Path, name: str) -> ImageCollection:
-        """From the layout's lists."""
-        return read_image_collection(layout, folder, name)
 
     def outdated(self, present: ImageCollection, settings: ImageDataset) -> str:
         """By its number of subjects and its findings."""
@@ -49,7 +43,7 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
         """Of its files, then of its parameters that its images show."""
         if present is None:
             return
-        collection = settled(present, settings.preprocess)
+        collection = choose_labels(present, settings.preprocess)
         self.prepared += prepared_bytes(collection, settings.preprocess)
         yield from find_image_problems(collection)
         if not count_concepts(collection):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -17,7 +16,6 @@ from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.intensity import per_channel
-from rarelens.studies.data.segmentation.layouts import read_collection
 from rarelens.studies.data.segmentation.problems import find_problems
 from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes
 from rarelens.studies.settings.segmentation.datasets import Dataset
@@ -31,10 +29,6 @@ class SegmentationFiles(StudyFiles[Dataset, Collection]):
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(SegmentationChecks(parameters))
-
-    def read(self, layout: str, folder: Path, name: str) -> Collection:
-        """From the layout's lists and the files' headers."""
-        return read_collection(layout, folder, name)
 
     def outdated(self, present: Collection, settings: Dataset) -> str:
         """By its number of subjects."""

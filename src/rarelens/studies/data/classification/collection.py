@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +13,6 @@ from rarelens.studies.settings.classification.datasets import ImagePreprocess
 
 Box = tuple[float, float, float, float]
 Official = Literal["train", "validation", "test"]
-
-MOST_SENTENCES = 20
-"""Of one kind of problem; how many more there are is said in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,8 @@ class ImageCollection:
     lists: Mapping[Official, str]
 
 
-def settled(collection: ImageCollection, settings: ImagePreprocess) -> ImageCollection:
-    """Settle what the parameters leave to the user: uncertain labels, and which classes to keep.
+def choose_labels(collection: ImageCollection, settings: ImagePreprocess) -> ImageCollection:
+    """Choose, as the parameters say, which classes to keep and what uncertain labels count as.
 
     Raises:
         RarelensError: for each class to keep that the layout does not know, or that is named
@@ -107,16 +104,8 @@ def settled(collection: ImageCollection, settings: ImagePreprocess) -> ImageColl
         raise RarelensError(*problems)
     kept = [collection.classes.index(name) for name in wanted]
     certain = {"zeros": 0.0, "ones": 1.0, "ignore": math.nan}[settings.uncertain]
-    images = tuple(_settled(entry, kept, certain) for entry in collection.images)
+    images = tuple(_with_choices(entry, kept, certain) for entry in collection.images)
     return replace(collection, classes=tuple(wanted), images=images)
-
-
-def shortened(problems: Sequence[str]) -> list[str]:
-    """The first problems of a kind, and how many more there are."""
-    more = len(problems) - MOST_SENTENCES
-    if more <= 0:
-        return list(problems)
-    return [*problems[:MOST_SENTENCES], f"… and {more} more of this kind; correct them likewise"]
 
 
 def prepared_bytes(collection: ImageCollection, settings: ImagePreprocess) -> float:
@@ -132,7 +121,7 @@ def count_concepts(collection: ImageCollection) -> int:
     return sum(len({region.label for region in entry.regions}) for entry in collection.images)
 
 
-def _settled(entry: ImageEntry, kept: list[int], certain: float) -> ImageEntry:
+def _with_choices(entry: ImageEntry, kept: list[int], certain: float) -> ImageEntry:
     labels = tuple(
         certain if math.isnan(entry.labels[label]) else entry.labels[label] for label in kept
     )

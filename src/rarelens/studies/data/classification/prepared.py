@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.errors import RarelensError
-from rarelens.studies.files import read_json
+from rarelens.studies.data.prepared import Prepared
 
 Rows = Sequence[int] | NDArray[np.integer[Any]]
 
 
-class PreparedImages:
-    """The folder that `rarelens.studies.data.classification.preparation.prepare_images` writes.
+class PreparedImages(Prepared):
+    """The folder that `rarelens.studies.data.classification.preprocessing.prepare_images` writes.
 
     Attributes:
-        name: of the dataset.
-        classes: names, by index.
         channels: 1 (grey) or 3 (red, green, blue).
         size: (height, width) in pixels.
         mean: per channel, of the pool's values scaled to [0, 1].
@@ -32,28 +28,19 @@ class PreparedImages:
         concepts: row, class, area, source, digest; the index is the position in
             ``concepts.npy``.
         boxes: row, class, x, y, width, height, in prepared pixels.
-
-    Raises:
-        RarelensError: if the folder holds no prepared dataset.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        if not (folder / "dataset.json").is_file():
-            raise RarelensError(f"{folder}: no prepared dataset; run `dvc repro` first")
-        description = read_json(folder / "dataset.json")
-        self.name: str = description["name"]
-        self.classes: tuple[str, ...] = tuple(description["classes"])
-        self.channels: int = description["channels"]
-        height, width = description["size"]
+        super().__init__(folder, "image", ("boxes.parquet", "concepts.parquet"))
+        self.channels: int = self.description["channels"]
+        height, width = self.description["size"]
         self.size: tuple[int, int] = (height, width)
-        self.mean: tuple[float, ...] = tuple(description["mean"])
-        self.std: tuple[float, ...] = tuple(description["std"])
-        table = pd.read_parquet(folder / "images.parquet")
-        self.table: pd.DataFrame = table.assign(row=np.arange(len(table))).set_index("image")
+        self.mean: tuple[float, ...] = tuple(self.description["mean"])
+        self.std: tuple[float, ...] = tuple(self.description["std"])
+        self.table["row"] = np.arange(len(self.table))
         self.concepts: pd.DataFrame = pd.read_parquet(folder / "concepts.parquet")
         self.boxes: pd.DataFrame = pd.read_parquet(folder / "boxes.parquet")
-        self._labels = np.stack(table["labels"].tolist()).astype(np.float32)
+        self._labels = np.stack(self.table["labels"].tolist()).astype(np.float32)
         self._images: NDArray[Any] = np.load(folder / "images.npy", mmap_mode="r")
         self._masks: NDArray[np.bool_] = np.load(folder / "concepts.npy", mmap_mode="r")
 
@@ -81,9 +68,3 @@ class PreparedImages:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Rows of a split, ascending."""
         return np.flatnonzero(self.table["split"].to_numpy() == split).astype(np.int64)
-
-    def digest(self) -> str:
-        """Digest of the description and the tables, which hold one of each image and mask."""
-        names = ("dataset.json", "images.parquet", "boxes.parquet", "concepts.parquet")
-        content = b"".join((self.folder / name).read_bytes() for name in names)
-        return hashlib.sha256(content).hexdigest()[:16]

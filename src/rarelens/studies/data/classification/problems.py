@@ -8,9 +8,10 @@ from itertools import chain
 from typing import TypeVar
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.classification.collection import ImageCollection, ImageEntry, shortened
+from rarelens.studies.data.classification.collection import ImageCollection, ImageEntry
 from rarelens.studies.data.classification.reading import Pictures
 from rarelens.studies.data.classification.regions import region_problem
+from rarelens.studies.data.files import shortened
 
 AHEAD = 64
 """Images that may wait to be taken up."""
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 def find_image_problems(collection: ImageCollection) -> list[str]:
-    """Check all images and regions of a settled collection, a few in memory at a time.
+    """Check all images and regions of a collection, a few in memory at a time.
 
     Returns:
         A sentence naming image and file for each picture that is unreadable or not of the
@@ -29,12 +30,12 @@ def find_image_problems(collection: ImageCollection) -> list[str]:
     if not collection.images:
         return [f"{collection.folder}: {collection.name}: no image; add some"]
     with Pictures() as pictures:
-        found = in_order(lambda entry: _problems(entry, pictures), collection)
+        found = map_images(lambda entry: _problems(entry, pictures), collection)
         problems = list(chain.from_iterable(found))
     return shortened(problems) + _absent(collection)
 
 
-def in_order(work: Callable[[ImageEntry], T], collection: ImageCollection) -> Iterator[T]:
+def map_images(work: Callable[[ImageEntry], T], collection: ImageCollection) -> Iterator[T]:
     """Do work on all images, several at once; results come in the order of the images.
 
     Rows of an npz file are read one after the other, which is all that its compression allows.

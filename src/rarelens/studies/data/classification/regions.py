@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from rarelens.studies.data.classification.collection import Box, Region
-from rarelens.studies.data.classification.placement import Placement
+from rarelens.studies.data.classification.resizing import Resizing
 
 OVERHANG = 1.0
 """A box or polygon may reach so far out of its image, in pixels; it is clipped."""
@@ -41,7 +41,7 @@ def region_problem(region: Region, size: tuple[int, int]) -> str | None:
     return None
 
 
-def place_region(region: Region, size: tuple[int, int], placement: Placement) -> tuple[Box, Mask]:
+def resize_region(region: Region, size: tuple[int, int], resizing: Resizing) -> tuple[Box, Mask]:
     """The bounding box and the mask of a faultless region, among the prepared pixels.
 
     A pixel belongs to the mask if at least half of it lies in the region; where no pixel does,
@@ -50,14 +50,14 @@ def place_region(region: Region, size: tuple[int, int], placement: Placement) ->
     Args:
         region: of an image.
         size: (rows, columns) of prepared pixels.
-        placement: of the image.
+        resizing: of the image.
 
     Returns:
         Box (x, y, width, height) and mask (rows, columns).
     """
-    frame = region.frame or (placement.width, placement.height)
+    frame = region.frame or (resizing.width, resizing.height)
     box, inside = _within(region, frame)
-    x, y, width, height = placement.box(box, frame)
+    x, y, width, height = resizing.box(box, frame)
     if inside is None:
         across = _coverage(size[1], np.array([x, x + width]))
         down = _coverage(size[0], np.array([y, y + height]))

@@ -14,9 +14,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.classification.collection import ImageCollection, Official, shortened
-from rarelens.studies.data.segmentation.splits import find_groups, share_of_pool, spread
-from rarelens.studies.data.split_file import read_split_file
+from rarelens.studies.data.classification.collection import ImageCollection, Official
+from rarelens.studies.data.files import refuse
+from rarelens.studies.data.splits import (
+    find_groups,
+    nested_subset,
+    pool_of,
+    read_split_file,
+    spread,
+)
 from rarelens.studies.settings.classification.datasets import ImageSplit
 
 
@@ -29,7 +35,7 @@ def assign_image_splits(collection: ImageCollection, split: ImageSplit, raw: Pat
     others form the pool.
 
     Args:
-        collection: settled, for its labels tell which groups are rare.
+        collection: as `choose_labels` makes it, for its labels tell which groups are rare.
         split: the settings.
         raw: the dataset's folder, in which a split file is looked up.
 
@@ -41,21 +47,18 @@ def assign_image_splits(collection: ImageCollection, split: ImageSplit, raw: Pat
             fit, each problem in the split file, or too few images.
     """
     images = [entry.image for entry in collection.images]
-    table = pd.DataFrame({"image": images, "group": _groups(collection, split)})
+    groups = _groups(collection, split)
     if split.file is not None:
-        named = table.rename(columns={"image": "case"})
-        table["split"] = read_split_file(named, raw, split.file)
+        sides = read_split_file(images, groups, raw, split.file)
     else:
-        table["split"] = _drawn(collection, table["group"].tolist(), split)
-    return table
+        sides = _drawn(collection, groups, split)
+    return pd.DataFrame({"image": images, "group": groups, "split": sides})
 
 
 def image_subset(table: pd.DataFrame, fraction: str | float, seed: int) -> list[str]:
     """Draw ``fraction`` of the pool's images, so that they cover common and rare classes alike.
 
-    The pool's groups are ranked by their rarest positive class and ordered by a scrambled van
-    der Corput sequence over the ranks. A subset is the shortest beginning of that order with
-    enough images, so subsets of one seed are nested and groups stay whole.
+    The pool's groups are ranked by their rarest positive class (`nested_subset`).
 
     Args:
         table: ``images.parquet``, as it lies on disk or indexed by image.
@@ -68,22 +71,9 @@ def image_subset(table: pd.DataFrame, fraction: str | float, seed: int) -> list[
     Raises:
         RarelensError: if not a single image is left.
     """
-    pool = table[table["split"] == "pool"].reset_index()
-    wanted = share_of_pool(fraction, len(pool))
-    if wanted < 1:
-        raise RarelensError(
-            f"fraction {fraction} of a pool of {len(pool)} images leaves no training image; "
-            "raise the fraction or enlarge the pool"
-        )
-    groups = pool["group"].tolist()
-    ranked = ranked_groups(groups, np.stack(pool["labels"].tolist()))
-    members = {group: rows["image"].tolist() for group, rows in pool.groupby("group")}
-    chosen: list[str] = []
-    for group in spread(ranked, np.random.default_rng([seed])):
-        if len(chosen) >= wanted:
-            break
-        chosen += members[group]
-    return sorted(chosen)
+    pool = pool_of(table)
+    ranked = ranked_groups(pool["group"].tolist(), np.stack(pool["labels"].tolist()))
+    return nested_subset(pool, "image", ranked, fraction, seed)
 
 
 def ranked_groups(groups: list[str], labels: NDArray[np.floating]) -> list[str]:
@@ -146,13 +136,11 @@ def _listed(collection: ImageCollection, groups: list[str]) -> dict[str, Officia
     for entry, group in zip(collection.images, groups, strict=True):
         if entry.official is not None:
             found[group].add(entry.official)
-    problems = [
+    refuse(
         f"{collection.folder}: group {group} is in "
         f"{' and '.join(sorted(collection.lists[side] for side in sides))}; keep it in one, or "
         "set split.official to false"
         for group, sides in sorted(found.items())
         if len(sides) > 1
-    ]
-    if problems:
-        raise RarelensError(*shortened(problems))
+    )
     return {group: sides.pop() for group, sides in found.items()}

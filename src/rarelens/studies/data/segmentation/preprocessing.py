@@ -16,6 +16,7 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.segmentation.collection import (
     Affine,
     CaseFiles,
@@ -37,7 +38,6 @@ from rarelens.studies.data.segmentation.geometry import (
     to_spacing,
 )
 from rarelens.studies.data.segmentation.intensity import normalise, per_channel
-from rarelens.studies.data.segmentation.layouts import read_collection
 from rarelens.studies.data.segmentation.problems import find_problems
 from rarelens.studies.data.segmentation.splits import assign_splits
 from rarelens.studies.files import write_json

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from fractions import Fraction
-from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.split_file import read_split_file
+from rarelens.studies.data.splits import find_groups, nested_subset, pool_of, read_split_file
 from rarelens.studies.settings.segmentation.datasets import Split
 
 
@@ -35,13 +32,13 @@ def assign_splits(cases: Sequence[str], split: Split, raw: Path) -> pd.DataFrame
         RarelensError: if a case does not match the group expression, if there are too few
             cases, or for each problem in the split file.
     """
-    table = pd.DataFrame({"case": sorted(cases)})
-    table["group"] = find_groups(table["case"].tolist(), split.group)
+    ordered = sorted(cases)
+    groups = find_groups(ordered, split.group)
     if split.file is not None:
-        table["split"] = read_split_file(table, raw, split.file)
+        sides = read_split_file(ordered, groups, raw, split.file)
     else:
-        table["split"] = _drawn(table, split)
-    return table
+        sides = _drawn(groups, split)
+    return pd.DataFrame({"case": ordered, "group": groups, "split": sides})
 
 
 def training_subset(
@@ -49,11 +46,7 @@ def training_subset(
 ) -> list[str]:
     """Draw ``fraction`` of the pool's cases, so that they cover the range of rare volumes.
 
-    The pool's groups are ranked by their mean rare-class volume and ordered by a scrambled
-    van der Corput sequence over the ranks (nested scrambling: Owen 1995): each half, quarter,
-    … of the ranking is visited in turn, in an order drawn per seed. A subset is the shortest
-    beginning of that order with enough cases, so subsets of one seed are nested, each covers
-    the ranking evenly, and groups stay whole.
+    The pool's groups are ranked by their mean rare-class volume in mm³ (`nested_subset`).
 
     Args:
         table: ``cases.parquet``, as it lies on disk or indexed by case.
@@ -67,31 +60,14 @@ def training_subset(
     Raises:
         RarelensError: if not a single case is left.
     """
-    pool = _pool(table)
-    wanted = share_of_pool(fraction, len(pool))
-    if wanted < 1:
-        raise RarelensError(
-            f"fraction {fraction} of a pool of {len(pool)} cases leaves no training case; "
-            "raise the fraction or enlarge the pool"
-        )
+    pool = pool_of(table)
     volumes = [
         float(np.sum(np.asarray(voxels)[list(rare)]) * np.prod(spacing))
         for voxels, spacing in zip(pool["voxels"], pool["spacing"], strict=True)
     ]
     ranked = pool.assign(volume=volumes).groupby("group")["volume"].mean().sort_index()
     ranked = ranked.sort_values(kind="stable")
-    members = {group: rows["case"].tolist() for group, rows in pool.groupby("group")}
-    chosen: list[str] = []
-    for group in spread(ranked.index.tolist(), np.random.default_rng([seed])):
-        if len(chosen) >= wanted:
-            break
-        chosen += members[group]
-    return sorted(chosen)
-
-
-def share_of_pool(fraction: str | float, size: int) -> int:
-    """How many of a pool of that size a fraction is, exactly: 0.1 is a tenth, not the float."""
-    return round(Fraction(str(fraction)) * size)
+    return nested_subset(pool, "case", ranked.index.tolist(), fraction, seed)
 
 
 def rare_classes(
@@ -108,7 +84,7 @@ def rare_classes(
     Raises:
         RarelensError: if there is none, or a given class does not exist.
     """
-    voxels = np.stack(_pool(table)["voxels"].tolist()).sum(axis=0)
+    voxels = np.stack(pool_of(table)["voxels"].tolist()).sum(axis=0)
     if setting == "auto":
         shares = voxels / voxels.sum()
         rare = tuple(label for label in range(1, len(shares)) if shares[label] < threshold)
@@ -134,51 +110,11 @@ def rare_classes(
     return rare
 
 
-def spread(ranked: list[str], rng: np.random.Generator) -> list[str]:
-    """Order a ranking so that every beginning has its halves equally often, and so on within.
-
-    A scrambled van der Corput sequence over the ranks (nested scrambling: Owen 1995).
-    """
-    if len(ranked) < 2:
-        return ranked
-    middle = (len(ranked) + int(rng.integers(2))) // 2
-    halves = [spread(ranked[:middle], rng), spread(ranked[middle:], rng)]
-    if rng.integers(2):
-        halves.reverse()
-    return [item for pair in zip_longest(*halves) for item in pair if item is not None]
-
-
-def find_groups(cases: list[str], expression: str | None) -> list[str]:
-    """The group of each case: what the first bracket of ``expression`` finds in its id.
-
-    Raises:
-        RarelensError: for each case in which it finds nothing.
-    """
-    if expression is None:
-        return cases
-    found = {case: re.search(expression, case) for case in cases}
-    names = {case: match and match.group(1) for case, match in found.items()}
-    unnamed = [case for case, name in names.items() if not name]
-    if unnamed:
-        raise RarelensError(
-            *(
-                f"{case}: split.group {expression!r} finds no group in this case id; correct it"
-                for case in unnamed
-            )
-        )
-    return [str(names[case]) for case in cases]
-
-
-def _pool(table: pd.DataFrame) -> pd.DataFrame:
-    """The pool's rows, with the case as a column (in a `PreparedDataset` it is the index)."""
-    return table[table["split"] == "pool"].reset_index()
-
-
-def _drawn(table: pd.DataFrame, split: Split) -> list[str]:
-    sizes = table.groupby("group").size().sort_index()
+def _drawn(groups: list[str], split: Split) -> list[str]:
+    sizes = pd.Series(groups).value_counts().sort_index()
     order = np.random.default_rng([split.seed]).permutation(sizes.index.to_numpy(dtype=object))
     least = {"test": split.test, "validation": split.validation, "pool": split.pool or 1}
-    upto = {**least, "pool": split.pool or len(table)}
+    upto = {**least, "pool": split.pool or len(groups)}
     chosen: dict[str, str] = {}
     counts = dict.fromkeys(least, 0)
     for group in order:
@@ -187,10 +123,10 @@ def _drawn(table: pd.DataFrame, split: Split) -> list[str]:
         if side in counts:
             counts[side] += int(sizes[group])
     if any(counts[side] < least[side] for side in least):
-        wholly = "" if len(sizes) == len(table) else f" in {len(sizes)} whole groups"
+        wholly = "" if len(sizes) == len(groups) else f" in {len(sizes)} whole groups"
         raise RarelensError(
-            f"split: there are {len(table)} cases{wholly}, but {least['test']} test + "
+            f"split: there are {len(groups)} cases{wholly}, but {least['test']} test + "
             f"{least['validation']} validation + {least['pool']} pool = {sum(least.values())} "
             "are needed; lower split.test, split.validation or split.pool, or add cases"
         )
-    return [chosen[group] for group in table["group"]]
+    return [chosen[group] for group in groups]

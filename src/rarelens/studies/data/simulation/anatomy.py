@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
-from rarelens.studies.settings.segmentation.datasets import VirtualSubjects
+from rarelens.studies.settings.datasets import VirtualSubjects
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]

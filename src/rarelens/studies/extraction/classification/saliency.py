@@ -20,10 +20,12 @@ from torch import Tensor, nn
 
 from rarelens.errors import RarelensError
 from rarelens.studies.extraction.arrays import ArrayWriter, batches
-from rarelens.studies.settings.classification.stages import ExtractClassification, Saliency
+from rarelens.studies.settings.classification.stages import ExtractClassification
 
 if TYPE_CHECKING:
     from rarelens.studies.data.classification.prepared import PreparedImages
+
+METHODS = ("grad_cam", "integrated_gradients", "occlusion")
 
 Explain = Callable[[Tensor, list[int]], Tensor]
 """Images (B, channels, H, W) and a class of each to maps (B, h, w), none negative."""
@@ -89,7 +91,7 @@ def occlusion(network: nn.Module, window: int) -> Explain:
 
 
 def explainer(
-    name: Saliency,
+    name: str,
     network: nn.Module,
     layer: str,
     data: PreparedImages,

@@ -109,7 +109,7 @@ def _write_units(source: LogitSource, target: Path, layers: Sequence[str]) -> No
     extract_units(
         source.network,
         source.data,
-        source.data.subjects("test"),
+        source.data.cases("test"),
         card.rare_classes,
         layers,
         target,
@@ -123,7 +123,7 @@ def _sides(card: ModelCard, data: PreparedDataset) -> list[tuple[str, str]]:
     return [
         *((case, "train") for case in sorted(card.training_cases)),
         *((case, "validation") for case in sorted(card.validation_cases)),
-        *((case, "test") for case in data.subjects("test")),
+        *((case, "test") for case in data.cases("test")),
     ]
 
 

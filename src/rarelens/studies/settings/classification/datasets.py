@@ -6,30 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rarelens.studies.settings.base import (
-    Count,
-    GroupExpression,
-    Name,
-    Positive,
-    Section,
-    Seed,
-    Share,
-)
-from rarelens.studies.settings.segmentation.datasets import VirtualSubjects
+from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
+from rarelens.studies.settings.datasets import DatasetSplit, VirtualSubjects, check_ranges
 
-ImageLayout = Literal["coco", "nih", "chexpert", "medmnist"]
+ImageLayoutName = Annotated[Name, module_in("rarelens.studies.data.classification.layouts")]
 ImageSize = tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]]
-Shape = Literal["mass", "ring", "cavity", "speckles", "streak", "mottling", "shadow", "nodule"]
 
 
 class Finding(Section):
     """A kind of finding: ``prevalence`` is the share of images, ``radius`` in mm.
 
+    ``shape``: one of `rarelens.studies.data.classification.simulation.shapes.SHAPES`.
     ``number``: the fewest and most in an image that has any. ``contrast`` is a share of the
     template's maximum.
     """
 
-    shape: Shape
+    shape: Name
     prevalence: Annotated[float, Field(gt=0, lt=1)]
     radius: tuple[Positive, Positive]
     contrast: tuple[Positive, Positive]
@@ -37,10 +29,7 @@ class Finding(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Finding:
-        for key in ("radius", "contrast", "number"):
-            low, high = getattr(self, key)
-            if low > high:
-                raise ValueError(f"{key}: the lower bound {low} is above the upper bound {high}")
+        check_ranges(self, "radius", "contrast", "number")
         return self
 
 
@@ -57,8 +46,7 @@ class SimulateFindings(VirtualSubjects):
 
     @model_validator(mode="after")
     def _check(self) -> SimulateFindings:
-        if self.images[0] > self.images[1]:
-            raise ValueError(f"images: {self.images[0]} is above {self.images[1]}")
+        check_ranges(self, "images")
         return self
 
 
@@ -80,27 +68,22 @@ class ImagePreprocess(Section):
     classes: tuple[str, ...] | None
 
 
-class ImageSplit(Section):
+class ImageSplit(DatasetSplit):
     """Test and validation shares of the images, in whole groups; the rest is the training pool.
 
     ``official``: lists that come with the dataset decide what they cover, and only what they
-    leave open is drawn. ``file``: a CSV (columns case, split) within the dataset's folder, which
-    decides instead of both. ``group``: as in the segmentation study, for layouts that name no
-    patient.
+    leave open is drawn. ``group`` is for layouts that name no patient.
     """
 
-    seed: Seed
     test: Annotated[float, Field(gt=0, lt=1)]
     validation: Share
     official: bool
-    file: str | None
-    group: GroupExpression | None
 
 
 class ImageDataset(Section):
     """A named collection at ``data/raw/<name>``. ``simulate`` only for embedded data."""
 
-    layout: ImageLayout
+    layout: ImageLayoutName
     simulate: SimulateFindings | None = None
     preprocess: ImagePreprocess
     split: ImageSplit

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from rarelens.studies.settings.base import Count, Positive, Section, Seed, Share
-from rarelens.studies.settings.dissection import Dissection
-from rarelens.studies.settings.training import Training
-
-Saliency = Literal["grad_cam", "integrated_gradients", "occlusion"]
+from rarelens.studies.settings.base import Count, Name, Positive, Section, Seed, Share
+from rarelens.studies.settings.stages import Dissection, Training
 
 
 class TrainClassification(Training):
@@ -31,12 +28,13 @@ class ExtractClassification(Section):
     """Scores, unit activations and saliency maps.
 
     ``probe_images``: at most that many images with concepts are looked into (null: all), a
-    seeded draw that is the same for all cells. ``occlusion_window`` in pixels.
+    seeded draw that is the same for all cells. ``saliency``: methods by their names
+    (`rarelens.studies.extraction.classification.saliency.METHODS`). ``occlusion_window`` in pixels.
     """
 
     batch_size: Count
     probe_images: Count | None
-    saliency: tuple[Saliency, ...] = Field(min_length=1)
+    saliency: tuple[Name, ...] = Field(min_length=1)
     integrated_gradients_steps: Count
     occlusion_window: Count
     threads: Count

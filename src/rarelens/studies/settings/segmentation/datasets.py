@@ -6,35 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rarelens.studies.settings.base import Count, GroupExpression, Positive, Section, Seed, Share
+from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
+from rarelens.studies.settings.datasets import DatasetSplit, VirtualSubjects, check_ranges
 
 Radius = Annotated[float, Field(gt=0, le=50)]
 Contrast = Annotated[float, Field(gt=0, le=1)]
-Layout = Literal["msd", "nnunet"]
+LayoutName = Annotated[Name, module_in("rarelens.studies.data.segmentation.layouts")]
 PatchSize = tuple[Count, Count, Count]
 RareClasses = Literal["auto"] | tuple[Annotated[int, Field(ge=0)], ...]
-
-
-class VirtualSubjects(Section):
-    """Anatomy and appearance of virtual subjects: the template, warped per subject.
-
-    Lengths are in mm. ``spacing``: of the cubic voxels (the template has 1 mm). ``rotation``
-    (degrees) and ``scaling`` (share): the most that a subject's axes are turned and stretched.
-    ``warp``: standard deviation of the elastic displacement, smooth over ``warp_smoothness``.
-    ``bias_field``: its greatest deviation from 1. ``contrast_change``: greatest |log γ| of the
-    intensity curve t ↦ t^γ. ``noise``: standard deviation, a share of the template's maximum.
-    """
-
-    seed: Seed
-    subjects: Count
-    spacing: Annotated[float, Field(ge=1, le=10)]
-    rotation: Annotated[float, Field(ge=0, le=45)]
-    scaling: Annotated[float, Field(ge=0, lt=0.5)]
-    warp: Annotated[float, Field(ge=0)]
-    warp_smoothness: Positive
-    bias_field: Annotated[float, Field(ge=0, lt=1)]
-    noise: Share
-    contrast_change: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Simulate(VirtualSubjects):
@@ -55,10 +34,7 @@ class Simulate(VirtualSubjects):
 
     @model_validator(mode="after")
     def _check(self) -> Simulate:
-        for key in ("lesions", "lesion_radius", "lesion_contrast"):
-            low, high = getattr(self, key)
-            if low > high:
-                raise ValueError(f"{key}: the lower bound {low} is above the upper bound {high}")
+        check_ranges(self, "lesions", "lesion_radius", "lesion_contrast")
         return self
 
 
@@ -97,26 +73,21 @@ class Preprocess(Section):
     dtype: Literal["float16", "float32"]
 
 
-class Split(Section):
-    """Test and validation groups, and the pool that training subsets are drawn from.
+class Split(DatasetSplit):
+    """Test and validation cases, and the pool that training subsets are drawn from, by number.
 
-    Counts are cases. ``file``: a CSV (columns case, split) within the dataset's folder, which
-    then decides instead. ``group``: a regular expression whose first bracket, searched in the
-    case id, names the patient.
+    ``pool: null`` takes all that are left.
     """
 
-    seed: Seed
     test: Count
     validation: Annotated[int, Field(ge=0)]
     pool: Count | None
-    file: str | None
-    group: GroupExpression | None
 
 
 class Dataset(Section):
     """A named collection at ``data/raw/<name>``. ``simulate`` only for embedded data."""
 
-    layout: Layout
+    layout: LayoutName
     simulate: Simulate | None = None
     preprocess: Preprocess
     split: Split

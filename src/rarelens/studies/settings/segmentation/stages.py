@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rarelens.studies.settings.base import Count, Positive, Section, Seed, Share
-from rarelens.studies.settings.dissection import Dissection
-from rarelens.studies.settings.training import Training
+from rarelens.studies.settings.stages import Dissection, Training
 
 
 class TrainSegmentation(Training):

@@ -64,7 +64,7 @@ def _card(job: Job, data: PreparedDataset, trained: Trained) -> ModelCard:
         fraction=job.cell.fraction,
         seed=job.cell.seed,
         training_cases=tuple(job.training_cases(data)),
-        validation_cases=tuple(data.subjects("validation")),
+        validation_cases=tuple(data.cases("validation")),
         steps=trained.progress.step,
         gradient_evaluations=trained.progress.gradient_evaluations,
         selected_step=trained.selected_step,

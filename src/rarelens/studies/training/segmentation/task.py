@@ -45,7 +45,7 @@ class SegmentationTask:
 
     def __init__(self, job: Job, data: PreparedDataset) -> None:
         self.job, self.data = job, data
-        self.validation = data.subjects("validation")
+        self.validation = data.cases("validation")
         lacking = None if self.validation else "validation cases"
         check_selection(job.cell, job.settings, lacking)
         self.network = build_network(job.network, len(data.channels), len(data.classes))

@@ -14,8 +14,8 @@ from pycocotools import mask as coco_mask
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import ImageCollection
-from rarelens.studies.data.classification.layouts import read_image_collection
 from rarelens.studies.data.classification.layouts.chexpert import CLASSES
+from rarelens.studies.data.layout import read_collection
 
 HEADER = ",".join(["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *CLASSES])
 TRAIN = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
@@ -50,7 +50,7 @@ def chexpert(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> ImageCollection:
-    return read_image_collection("chexpert", folder, "x")
+    return read_collection("chexpert", folder, "x")
 
 
 def labels(found: ImageCollection, image: str) -> dict[str, float]:

@@ -10,11 +10,11 @@ import pytest
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import ImageCollection
-from rarelens.studies.data.classification.layouts import read_image_collection
+from rarelens.studies.data.layout import read_collection
 
 
 def read(coco: Any) -> ImageCollection:
-    return read_image_collection("coco", coco.folder, "x")
+    return read_collection("coco", coco.folder, "x")
 
 
 def test_labels_are_the_categories_present(coco: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import ImageCollection
-from rarelens.studies.data.classification.layouts import read_image_collection
+from rarelens.studies.data.layout import read_collection
 
 RNG = np.random.default_rng([6])
 SIZES = {"train": 6, "val": 3, "test": 4}
@@ -26,7 +26,7 @@ def arrays(**changes: Any) -> dict[str, Any]:
 
 def read(folder: Path, **content: Any) -> ImageCollection:
     np.savez_compressed(folder / "somemnist.npz", **content)
-    return read_image_collection("medmnist", folder, "x")
+    return read_collection("medmnist", folder, "x")
 
 
 def test_multi_label(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_wrong_arrays_are_told(tmp_path: Path, changes: Any, said: str) -> None:
 
 def test_missing_array_and_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(RarelensError, match="there is no npz file"):
-        read_image_collection("medmnist", tmp_path, "x")
+        read_collection("medmnist", tmp_path, "x")
     content = arrays()
     del content["test_labels"]
     with pytest.raises(RarelensError, match="there is no array test_labels"):

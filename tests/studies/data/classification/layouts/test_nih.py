@@ -10,7 +10,7 @@ from PIL import Image
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import ImageCollection
-from rarelens.studies.data.classification.layouts import read_image_collection
+from rarelens.studies.data.layout import read_collection
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -42,7 +42,7 @@ def nih(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> ImageCollection:
-    return read_image_collection("nih", folder, "x")
+    return read_collection("nih", folder, "x")
 
 
 def test_labels_groups_and_lists(nih: Path) -> None:

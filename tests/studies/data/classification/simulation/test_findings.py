@@ -11,12 +11,12 @@ from pycocotools.coco import COCO
 
 from folders import digests
 from rarelens.errors import RarelensError
-from rarelens.studies.data.classification.layouts import read_image_collection
 from rarelens.studies.data.classification.simulation import findings as module
 from rarelens.studies.data.classification.simulation.findings import (
     draw_pictures,
     simulate_findings,
 )
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.simulation.anatomy import Template, load_template
 from rarelens.studies.settings.classification.datasets import SimulateFindings
 
@@ -232,6 +232,6 @@ def test_a_dataset_of_another_layout_is_replaced_whole(
 
 
 def test_readers_take_the_simulated_folder(dataset: Path, findings: SimulateFindings) -> None:
-    collection = read_image_collection("coco", dataset.parent, "virtual")
+    collection = read_collection("coco", dataset.parent, "virtual")
     assert collection.classes == tuple(findings.findings)
     assert {entry.source.file.parent for entry in collection.images} == {dataset / "images"}

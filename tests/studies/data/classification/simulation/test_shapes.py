@@ -6,19 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from rarelens.studies.data.classification.simulation.shapes import Place, draw_shape
-from rarelens.studies.settings.classification.datasets import Shape
+from rarelens.studies.data.classification.simulation.shapes import SHAPES, Place
 
-SHAPES: tuple[Shape, ...] = (
-    "mass",
-    "nodule",
-    "ring",
-    "cavity",
-    "speckles",
-    "streak",
-    "mottling",
-    "shadow",
-)
 PIXEL = 2.0
 
 
@@ -34,9 +23,9 @@ def rng(seed: int) -> np.random.Generator:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("radius", [0.5, 6.0, 20.0])
-def test_there_is_always_a_mask_and_no_change_outside_it(shape: Shape, radius: float) -> None:
+def test_there_is_always_a_mask_and_no_change_outside_it(shape: str, radius: float) -> None:
     for seed in range(10):
-        pattern, mask = draw_shape(shape, place(radius), rng(seed))
+        pattern, mask = SHAPES[shape](place(radius), rng(seed))
         assert mask.any()
         assert np.isfinite(pattern).all()
         assert (pattern[~mask] == 0).all()
@@ -44,19 +33,19 @@ def test_there_is_always_a_mask_and_no_change_outside_it(shape: Shape, radius: f
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_nothing_is_drawn_outside_the_brain(shape: Shape) -> None:
+def test_nothing_is_drawn_outside_the_brain(shape: str) -> None:
     brain = np.zeros((61, 61), bool)
     brain[:, :32] = True
-    pattern, mask = draw_shape(shape, place(20.0, inside=brain), rng(0))
+    pattern, mask = SHAPES[shape](place(20.0, inside=brain), rng(0))
     assert mask.any()
     assert not (mask & ~brain).any()
     assert (pattern[~brain] == 0).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_larger_radius_makes_a_larger_finding(shape: Shape) -> None:
+def test_a_larger_radius_makes_a_larger_finding(shape: str) -> None:
     areas = [
-        np.mean([draw_shape(shape, place(radius), rng(seed))[1].sum() for seed in range(20)])
+        np.mean([SHAPES[shape](place(radius), rng(seed))[1].sum() for seed in range(20)])
         for radius in (6.0, 12.0, 24.0)
     ]
     assert areas == sorted(areas)
@@ -64,47 +53,47 @@ def test_a_larger_radius_makes_a_larger_finding(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("shape", ["mass", "nodule", "ring", "speckles", "streak"])
-def test_bright_findings_only_brighten(shape: Shape) -> None:
-    pattern, mask = draw_shape(shape, place(12.0), rng(1))
+def test_bright_findings_only_brighten(shape: str) -> None:
+    pattern, mask = SHAPES[shape](place(12.0), rng(1))
     assert (pattern[mask] > 0).all()
     assert pattern.max() > 0.6
     assert pattern.max() <= 1
 
 
 def test_a_shadow_only_darkens() -> None:
-    pattern, mask = draw_shape("shadow", place(20.0), rng(1))
+    pattern, mask = SHAPES["shadow"](place(20.0), rng(1))
     assert (pattern[mask] < 0).all()
     assert pattern.min() >= -1
 
 
 def test_a_nodule_is_a_disc_and_a_mass_is_not() -> None:
     circle = np.pi * 12.0**2
-    _, disc = draw_shape("nodule", place(12.0), rng(0))
+    _, disc = SHAPES["nodule"](place(12.0), rng(0))
     assert disc.sum() * PIXEL**2 == pytest.approx(circle, rel=0.15)
     np.testing.assert_array_equal(disc, disc.T)
-    masks = [draw_shape("mass", place(12.0), rng(seed))[1] for seed in range(20)]
+    masks = [SHAPES["mass"](place(12.0), rng(seed))[1] for seed in range(20)]
     assert np.mean([(mask != disc).sum() for mask in masks]) > 0.15 * disc.sum()
 
 
 def test_a_ring_leaves_its_centre_and_a_cavity_darkens_it() -> None:
-    ring, mask = draw_shape("ring", place(16.0), rng(0))
+    ring, mask = SHAPES["ring"](place(16.0), rng(0))
     assert ring[30, 30] == 0
     _, pieces = label(~mask)
     assert pieces == 2  # outside and centre
-    cavity, _ = draw_shape("cavity", place(16.0), rng(0))
+    cavity, _ = SHAPES["cavity"](place(16.0), rng(0))
     assert cavity[30, 30] == -1
     assert cavity.max() > 0.3
 
 
 def test_speckles_are_many_and_small() -> None:
-    _, mask = draw_shape("speckles", place(30.0), rng(0))
+    _, mask = SHAPES["speckles"](place(30.0), rng(0))
     _, pieces = label(mask)
     assert pieces >= 5
     assert mask.sum() / pieces < 8
 
 
 def test_a_streak_is_long_and_thin() -> None:
-    _, mask = draw_shape("streak", place(24.0), rng(0))
+    _, mask = SHAPES["streak"](place(24.0), rng(0))
     where = np.argwhere(mask) * PIXEL
     long, thin = np.sqrt(np.linalg.eigvalsh(np.cov(where.T)))[::-1]
     assert long == pytest.approx(2 * 24.0 / np.sqrt(12), rel=0.2)  # a uniform bar of twice r
@@ -115,7 +104,7 @@ def test_mottling_is_noise_that_keeps_the_mean() -> None:
     half = np.zeros((61, 61), bool)
     half[:, :31] = True
     for inside in (None, half):
-        pattern, mask = draw_shape("mottling", place(16.0, inside=inside), rng(0))
+        pattern, mask = SHAPES["mottling"](place(16.0, inside=inside), rng(0))
         assert pattern[mask].mean() == pytest.approx(0, abs=1e-12)
         assert pattern[mask].std() == pytest.approx(1)
         assert (pattern[mask] != 0).all()
@@ -123,7 +112,7 @@ def test_mottling_is_noise_that_keeps_the_mean() -> None:
 
 def test_a_shadow_opens_like_a_wedge() -> None:
     for seed in range(10):
-        _, mask = draw_shape("shadow", place(20.0), rng(seed))
+        _, mask = SHAPES["shadow"](place(20.0), rng(seed))
         where = np.argwhere(mask) * PIXEL
         centred = where - where.mean(0)
         axis = centred[np.hypot(*centred.T).argmax()]

@@ -11,7 +11,7 @@ import pytest
 
 from folders import digests
 from rarelens.errors import RarelensError
-from rarelens.studies.data.segmentation.layouts import read_collection
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.segmentation.simulation.cohort import draw_subject, simulate
 from rarelens.studies.data.simulation.anatomy import Template, load_template
 from rarelens.studies.settings.segmentation.datasets import Simulate

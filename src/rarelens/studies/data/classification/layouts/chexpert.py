@@ -19,15 +19,15 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import (
-    CsvFile,
+from rarelens.studies.data.classification.regions import outline_area, run_length_problem
+from rarelens.studies.data.files import (
     one_of,
+    read_csv,
     read_json,
     refuse,
     repeated,
     visible,
 )
-from rarelens.studies.data.classification.regions import outline_area, run_length_problem
 
 CLASSES = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
@@ -74,13 +74,9 @@ def read(folder: Path, name: str) -> ImageCollection:
 
 
 def _entries(folder: Path, file: Path, side: Official) -> list[ImageEntry]:
-    table = CsvFile(file)
-    at, columns = table.column("Path"), [table.column(label) for label in CLASSES]
-    table.check_length(max(at, *columns) + 1)
     problems, entries = [], []
-    for line, row in table.rows:
-        path = PurePosixPath(row[at].strip())
-        cells = [row[column].strip() for column in columns]
+    for line, (name, *cells) in read_csv(file, ("Path", *CLASSES)):
+        path = PurePosixPath(name)
         steps = _patient_on(path)
         problems += [
             f"{file} line {line}: {path}: {label} is {cell!r}; choose from 1, 0, -1 and blank"

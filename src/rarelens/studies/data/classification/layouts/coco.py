@@ -1,7 +1,8 @@
 """COCO JSON: images with boxes, polygons or run lengths (crowds too); labels = categories present.
 
-Two keys of an image are ours: ``group`` (its patient or source) and ``split`` (train, validation
-or test). An annotation without box and segmentation is a label for the whole image.
+Two keys of an image are additions to COCO: ``group`` (its patient or source) and ``split``
+(train, validation or test). An annotation without box and segmentation is a label for the whole
+image.
 
 Source: Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014.
 """
@@ -12,8 +13,9 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
@@ -22,13 +24,7 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import (
-    one_of,
-    read_json,
-    refuse,
-    repeated,
-    visible,
-)
+from rarelens.studies.data.files import one_of, read_description, refuse, repeated, visible
 
 FILE = "annotations.json"
 
@@ -78,7 +74,7 @@ def read(folder: Path, name: str) -> ImageCollection:
             images only, and each listed image that is not there.
     """
     file = _file(folder)
-    description = _description(file)
+    description = read_description(file, Description)
     _check(file, description)
     labels = {category.id: index for index, category in enumerate(description.categories)}
     found: dict[int | str, list[Annotation]] = defaultdict(list)
@@ -112,23 +108,6 @@ def _file(folder: Path) -> Path:
     return one_of(folder, visible(found), f"{FILE} or other JSON file")
 
 
-def _description(file: Path) -> Description:
-    content = read_json(file)
-    try:
-        return Description.model_validate(content)
-    except ValidationError as error:
-        problems = error.errors()
-        refuse(dict.fromkeys(_sentence(file, problem) for problem in problems))
-        raise
-
-
-def _sentence(file: Path, problem: Any) -> str:
-    where = ".".join(str(step) for step in problem["loc"][:3]) or "(top level)"
-    if problem["type"] == "missing":
-        return f"{file}: {where}: missing; add it"
-    return f"{file}: {where}: {problem['msg']}; correct it"
-
-
 def _check(file: Path, description: Description) -> None:
     """Ids that occur twice, and annotations that refer to nothing."""
     images = {picture.id for picture in description.images}
@@ -152,12 +131,11 @@ def _check(file: Path, description: Description) -> None:
             problems.append(
                 f"{at}: category {annotation.category_id} is not declared; declare or correct it"
             )
-    grouped = [picture.group is not None for picture in description.images]
-    if any(grouped):
+    alone = [picture for picture in description.images if picture.group is None]
+    if len(alone) < len(description.images):
         problems += [
             f"{file}: image {picture.id}: no group, though others have one; add it"
-            for picture, has in zip(description.images, grouped, strict=True)
-            if not has
+            for picture in alone
         ]
     refuse(problems)
 
@@ -171,11 +149,9 @@ def _entry(
 ) -> ImageEntry:
     path = PurePosixPath(picture.file_name)
     if path.is_absolute() or ".." in path.parts or not path.name:
-        refuse(
-            [
-                f"{file}: image {picture.id}: file_name {picture.file_name!r} is outside the "
-                "dataset's folder; correct it"
-            ]
+        raise RarelensError(
+            f"{file}: image {picture.id}: file_name {picture.file_name!r} is outside the "
+            "dataset's folder; correct it"
         )
     inside, beside = folder / "images" / path, folder / path
     present = {labels[annotation.category_id] for annotation in annotations}

@@ -9,20 +9,22 @@ Source: Yang et al., MedMNIST v2, Scientific Data 2023.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.collection import (
     ImageCollection,
     ImageEntry,
     Official,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import one_of, refuse, visible
 from rarelens.studies.data.classification.reading import NpzMember
+from rarelens.studies.data.files import one_of, refuse, visible
 
 SIDES: dict[str, Official] = {"train": "train", "val": "validation", "test": "test"}
 MOST_CLASSES = 1000
@@ -36,8 +38,6 @@ def read(folder: Path, name: str) -> ImageCollection:
             lengths, or labels that are neither 0 and 1 nor a class.
     """
     file = one_of(folder, visible(folder.glob("*.npz")), "npz file")
-    for part in SIDES:
-        _check_images(file, part)
     labels = {part: _labels(file, part) for part in SIDES}
     refuse(_label_problems(file, labels))
     if next(iter(labels.values())).shape[1] == 1:
@@ -63,38 +63,29 @@ def read(folder: Path, name: str) -> ImageCollection:
     )
 
 
-def _check_images(file: Path, part: str) -> None:
-    member = NpzMember(file, f"{part}_images")
-    shape, dtype = member.shape, member.dtype
-    member.close()
-    colour = len(shape) == 4 and shape[3] == 3
-    if (len(shape) != 3 and not colour) or dtype != np.uint8:
-        refuse(
-            [
-                f"{file}: {part}_images is {dtype} of shape {shape}; it must be uint8 of "
-                "(N, H, W) or (N, H, W, 3)"
-            ]
-        )
-
-
 def _labels(file: Path, part: str) -> NDArray[Any]:
     """Labels (N, C or 1) as whole numbers; they are small enough to be read at once."""
-    images, member = NpzMember(file, f"{part}_images"), NpzMember(file, f"{part}_labels")
-    try:
-        if len(member.shape) != 2 or member.shape[0] != images.shape[0]:
-            refuse(
-                [
-                    f"{file}: {part}_labels is of shape {member.shape}, {part}_images of "
-                    f"{images.shape}; it must be (N, C), one row an image"
-                ]
+    with (
+        closing(NpzMember(file, f"{part}_images")) as images,
+        closing(NpzMember(file, f"{part}_labels")) as labels,
+    ):
+        colour = len(images.shape) == 4 and images.shape[3] == 3
+        if (len(images.shape) != 3 and not colour) or images.dtype != np.uint8:
+            raise RarelensError(
+                f"{file}: {part}_images is {images.dtype} of shape {images.shape}; it must be "
+                "uint8 of (N, H, W) or (N, H, W, 3)"
             )
-        if member.dtype.kind not in "bui":
-            refuse([f"{file}: {part}_labels is {member.dtype}; it must be of whole numbers"])
-        rows = [member.row(number) for number in range(member.shape[0])]
-    finally:
-        images.close()
-        member.close()
-    return np.array(rows, dtype=np.int64).reshape(member.shape)
+        if len(labels.shape) != 2 or labels.shape[0] != images.shape[0]:
+            raise RarelensError(
+                f"{file}: {part}_labels is of shape {labels.shape}, {part}_images of "
+                f"{images.shape}; it must be (N, C), one row an image"
+            )
+        if labels.dtype.kind not in "bui":
+            raise RarelensError(
+                f"{file}: {part}_labels is {labels.dtype}; it must be of whole numbers"
+            )
+        rows = [labels.row(number) for number in range(labels.shape[0])]
+        return np.array(rows, dtype=np.int64).reshape(labels.shape)
 
 
 def _label_problems(file: Path, labels: dict[str, NDArray[Any]]) -> list[str]:

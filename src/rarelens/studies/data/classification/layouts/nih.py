@@ -19,10 +19,10 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.classification.layouts._files import (
-    CsvFile,
+from rarelens.studies.data.files import (
     files_below,
     one_of,
+    read_csv,
     read_list,
     refuse,
     repeated,
@@ -49,20 +49,14 @@ def read(folder: Path, name: str) -> ImageCollection:
             listed twice, in two lists, or not there, and boxes of images that are not listed.
     """
     pattern = "Data_Entry_2017*.csv"
-    table = CsvFile(one_of(folder, visible(folder.glob(pattern)), pattern))
-    first, second, third = (
-        table.column(key) for key in ("Image Index", "Finding Labels", "Patient ID")
-    )
-    table.check_length(max(first, second, third) + 1)
-    rows = [
-        (line, row[first].strip(), row[second].strip(), row[third].strip())
-        for line, row in table.rows
-    ]
-    _check_rows(table.file, rows)
+    table = one_of(folder, visible(folder.glob(pattern)), pattern)
+    found = read_csv(table, ("Image Index", "Finding Labels", "Patient ID"))
+    rows = [(line, image, findings, patient) for line, (image, findings, patient) in found]
+    _check_rows(table, rows)
     names = {image for _, image, _, _ in rows}
-    files = _files(folder, table.file, names)
+    files = _files(folder, table, names)
     official = _official(folder)
-    regions = _regions(folder / BOXES, table.file, names)
+    regions = _regions(folder / BOXES, table, names)
     images = [
         ImageEntry(
             image=Path(image).stem,
@@ -131,19 +125,16 @@ def _regions(file: Path, table: Path, names: set[str]) -> dict[str, list[Region]
     regions: dict[str, list[Region]] = defaultdict(list)
     if not file.is_file():
         return regions
-    boxes = CsvFile(file)
-    boxes.check_length(6)
     problems = []
-    for line, row in boxes.rows:
-        image, given = row[0].strip(), row[1].strip()
+    for line, (image, given, *cells) in read_csv(file, range(6)):
         label, at = OTHER_NAMES.get(given, given), f"{file} line {line}"
-        box = _box(row[2:6])
+        box = _box(cells)
         if image not in names:
             problems.append(f"{at}: image {image} is not listed in {table.name}; remove it")
         elif label not in CLASSES:
             problems.append(f"{at}: {image}: label {given!r} is not declared; correct it")
         elif box is None:
-            problems.append(f"{at}: {image}: box {row[2:6]} holds no numbers; correct it")
+            problems.append(f"{at}: {image}: box {cells} holds no numbers; correct it")
         else:
             regions[image].append(Region(CLASSES.index(label), at, box, frame=BOX_FRAME))
     refuse(problems)

@@ -14,8 +14,14 @@ from scipy.ndimage import distance_transform_edt
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.classification.simulation.presence import draw_presence
-from rarelens.studies.data.classification.simulation.shapes import Pattern, Place, draw_shape
+from rarelens.studies.data.classification.simulation.shapes import (
+    SHAPES,
+    Pattern,
+    Place,
+    check_shapes,
+)
 from rarelens.studies.data.classification.simulation.slices import draw_slices
+from rarelens.studies.data.raw import GENERATOR, simulated_folder
 from rarelens.studies.data.simulation.anatomy import (
     Anatomy,
     Mask,
@@ -23,7 +29,6 @@ from rarelens.studies.data.simulation.anatomy import (
     draw_appearance,
     load_template,
 )
-from rarelens.studies.data.simulation.ownership import GENERATOR, simulated_folder
 from rarelens.studies.files import write_json
 from rarelens.studies.settings.classification.datasets import Finding, SimulateFindings
 
@@ -52,9 +57,10 @@ def simulate_findings(raw: Path, name: str, settings: SimulateFindings) -> None:
     What was simulated there earlier is replaced whole.
 
     Raises:
-        RarelensError: if a finding would be in no image, or if ``raw`` is a link or holds
-            anything else; it is left untouched.
+        RarelensError: if a finding has no shape that there is, or would be in no image, or if
+            ``raw`` is a link or holds anything else; it is left untouched.
     """
+    check_shapes(name, settings)
     _refuse_absent(name, settings)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -162,7 +168,7 @@ def _draw_finding(
         centre = places[rng.integers(len(places))]
         offsets = (np.indices(plane.brain.shape) - centre.reshape(2, 1, 1)) * pixel
         place = Place(plane.brain, offsets, pixel, radius)
-        pattern, mask = draw_shape(finding.shape, place, rng)
+        pattern, mask = SHAPES[finding.shape](place, rng)
         drawn.append((contrast * pattern, mask))
     return drawn
 

@@ -1,4 +1,4 @@
-"""Eight kinds of finding, each a pattern about a centre: how it changes pixels, and which.
+"""Kinds of finding (`SHAPES`), each a pattern about a centre: how it changes pixels, and which.
 
 A pattern is a share of the finding's contrast per pixel: positive is brighter. Each shape takes
 the pixels' offsets from its centre and its radius in mm; edges are one pixel wide, as partial
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.simulation.anatomy import Mask, smooth_noise
-from rarelens.studies.settings.classification.datasets import Shape
+from rarelens.studies.settings.classification.datasets import SimulateFindings
 
 Pattern = NDArray[np.float64]
 
@@ -63,32 +64,58 @@ class Place:
         return along, np.cos(angle) * y - np.sin(angle) * x
 
 
-def draw_shape(shape: Shape, place: Place, rng: np.random.Generator) -> tuple[Pattern, Mask]:
-    """Draw one finding: its pattern and its mask, both (rows, columns)."""
-    if shape == "mottling":
-        return _mottling(place, rng)
-    pattern = SHAPES[shape](place, rng)
-    mask = (np.abs(pattern) >= VISIBLE) & place.inside
-    return np.where(mask, pattern, 0), mask
+Shape = Callable[[Place, np.random.Generator], tuple[Pattern, Mask]]
 
 
+def check_shapes(name: str, settings: SimulateFindings) -> None:
+    """Refuse findings of a dataset whose shapes there are not.
+
+    Raises:
+        RarelensError: for each.
+    """
+    unknown = {key: f.shape for key, f in settings.findings.items() if f.shape not in SHAPES}
+    if unknown:
+        raise RarelensError(
+            *(
+                f"params.yaml: datasets.{name}.simulate.findings.{key}.shape: there is no "
+                f"{shape!r}; choose one of {', '.join(sorted(SHAPES))}"
+                for key, shape in unknown.items()
+            )
+        )
+
+
+def _with_mask(draw: Callable[[Place, np.random.Generator], Pattern]) -> Shape:
+    """A shape whose mask is where its pattern can be seen."""
+
+    def shape(place: Place, rng: np.random.Generator) -> tuple[Pattern, Mask]:
+        pattern = draw(place, rng)
+        mask = (np.abs(pattern) >= VISIBLE) & place.inside
+        return np.where(mask, pattern, 0), mask
+
+    return shape
+
+
+@_with_mask
 def _mass(place: Place, rng: np.random.Generator) -> Pattern:
     """A bright solid blob with an irregular edge."""
     return place.fill(place.radius - _rough(place, rng))
 
 
+@_with_mask
 def _nodule(place: Place, _: np.random.Generator) -> Pattern:
     """A bright ball: brightest in its middle, as deep as it is wide."""
     height = np.sqrt(np.clip(1 - (place.distance / place.radius) ** 2, 0, 1))
     return np.maximum(height, 0.5) * place.fill(place.radius - place.distance)
 
 
+@_with_mask
 def _ring(place: Place, _: np.random.Generator) -> Pattern:
     """A bright rim around unchanged tissue."""
     half = max(RIM * place.radius, place.pixel) / 2
     return place.fill(half - np.abs(place.distance - (place.radius - half)))
 
 
+@_with_mask
 def _cavity(place: Place, rng: np.random.Generator) -> Pattern:
     """A dark centre within a thin, fainter bright wall."""
     rough = _rough(place, rng)
@@ -97,6 +124,7 @@ def _cavity(place: Place, rng: np.random.Generator) -> Pattern:
     return WALL * (place.fill(place.radius - rough) - hole) - hole
 
 
+@_with_mask
 def _speckles(place: Place, rng: np.random.Generator) -> Pattern:
     """A cluster of tiny bright dots, one of them in the centre."""
     count = int(rng.integers(*DOTS, endpoint=True))
@@ -111,6 +139,7 @@ def _speckles(place: Place, rng: np.random.Generator) -> Pattern:
     return pattern
 
 
+@_with_mask
 def _streak(place: Place, rng: np.random.Generator) -> Pattern:
     """A thin, bright, slightly bent band, twice the radius long."""
     along, across = place.turned(rng)
@@ -120,6 +149,7 @@ def _streak(place: Place, rng: np.random.Generator) -> Pattern:
     return ends * place.fill(half - np.abs(across - bend * along**2))
 
 
+@_with_mask
 def _shadow(place: Place, rng: np.random.Generator) -> Pattern:
     """A broad dark wedge that fades towards its far end."""
     along, across = place.turned(rng)
@@ -146,7 +176,7 @@ def _rough(place: Place, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(place.distance * np.exp(ROUGHNESS * np.clip(noise, -2, 2)))
 
 
-SHAPES: dict[Shape, Callable[[Place, np.random.Generator], Pattern]] = {
+SHAPES: dict[str, Shape] = {
     "mass": _mass,
     "nodule": _nodule,
     "ring": _ring,
@@ -154,4 +184,6 @@ SHAPES: dict[Shape, Callable[[Place, np.random.Generator], Pattern]] = {
     "speckles": _speckles,
     "streak": _streak,
     "shadow": _shadow,
+    "mottling": _mottling,
 }
+"""By what a finding's ``shape`` says: each draws a pattern and its mask, both (rows, columns)."""

@@ -19,7 +19,7 @@ from rarelens.studies.data.simulation.anatomy import (
     smooth_noise,
     warp,
 )
-from rarelens.studies.settings.segmentation.datasets import VirtualSubjects
+from rarelens.studies.settings.datasets import VirtualSubjects
 
 T = TypeVar("T", bound=np.generic)
 

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from rarelens.errors import RarelensError
-from rarelens.studies.data.description import (
+from rarelens.studies.data.files import read_description, refuse
+from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
+from rarelens.studies.data.segmentation.description import (
     FILE,
-    check_classes,
     check_once,
     numbered,
-    read_description,
+    numbered_classes,
 )
-from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 
 
 class Entry(BaseModel):
@@ -42,21 +41,18 @@ def read(folder: Path, name: str) -> Collection:
         RarelensError: for a description that is missing or wrong, a case listed twice, and
             each listed file that is not there.
     """
-    description = read_description(folder, Description)
     file = folder / FILE
+    description = read_description(file, Description)
     channels = numbered(file, "modality", description.modality.items())
-    classes = numbered(file, "labels", description.labels.items())
-    check_classes(file, classes)
+    classes = numbered_classes(file, description.labels.items())
     cases = [_case(folder, entry) for entry in description.training if not _by_macos(entry)]
     check_once(file, "training: case", (case.case for case in cases))
-    missing = [
+    refuse(
         f"{case.case}: {path}: no such file, though {file} lists it; add it"
         for case in cases
         for path in (*case.images, case.label)
         if path and not path.is_file()
-    ]
-    if missing:
-        raise RarelensError(*missing)
+    )
     return Collection(name, channels, classes, tuple(sorted(cases, key=lambda case: case.case)))
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.description import FILE, check_classes, numbered, read_description
+from rarelens.studies.data.files import read_description, refuse, visible
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
+from rarelens.studies.data.segmentation.description import FILE, numbered, numbered_classes
 
 ENDINGS = (".nii.gz", ".nii")
 
@@ -33,8 +34,8 @@ def read(folder: Path, name: str) -> Collection:
         RarelensError: for a description that is missing or wrong, region or ignore labels, a
             count of cases other than declared, and each missing or surplus file.
     """
-    description = read_description(folder, Description)
     file = folder / FILE
+    description = read_description(file, Description)
     classes = _classes(file, description.labels)
     channels = numbered(file, "channel_names", description.channel_names.items())
     if description.file_ending not in ENDINGS:
@@ -59,10 +60,9 @@ def _classes(file: Path, labels: dict[str, int | list[int]]) -> tuple[str, ...]:
         )
     if "ignore" in labels:
         raise RarelensError(f"{file}: labels: an ignore label is not supported; remove its voxels")
-    values = [(value, name) for name, value in labels.items() if isinstance(value, int)]
-    classes = numbered(file, "labels", values)
-    check_classes(file, classes)
-    return classes
+    return numbered_classes(
+        file, [(value, name) for name, value in labels.items() if isinstance(value, int)]
+    )
 
 
 def _cases(folder: Path, ending: str, channels: int) -> tuple[CaseFiles, ...]:
@@ -89,8 +89,7 @@ def _cases(folder: Path, ending: str, channels: int) -> tuple[CaseFiles, ...]:
         f"{FILE}, which declares {channels}; remove or declare it"
         for image in sorted(images)
     ]
-    if problems:
-        raise RarelensError(*problems)
+    refuse(problems)
     return tuple(cases)
 
 
@@ -100,8 +99,4 @@ def _case_of(image: str) -> str:
 
 def _names(folder: Path, ending: str) -> set[str]:
     """File names without ending; without the ``._`` files that macOS leaves in archives."""
-    return {
-        path.name.removesuffix(ending)
-        for path in folder.glob(f"*{ending}")
-        if not path.name.startswith("._")
-    }
+    return {path.name.removesuffix(ending) for path in visible(folder.glob(f"*{ending}"))}

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.studies.data.raw import GENERATOR, simulated_folder
 from rarelens.studies.data.segmentation.simulation.lesions import draw_lesions
 from rarelens.studies.data.simulation.anatomy import (
     Mask,
@@ -19,7 +20,6 @@ from rarelens.studies.data.simulation.anatomy import (
     draw_appearance,
     load_template,
 )
-from rarelens.studies.data.simulation.ownership import GENERATOR, simulated_folder
 from rarelens.studies.files import write_json
 from rarelens.studies.settings.segmentation.datasets import Simulate
 

@@ -1,4 +1,4 @@
-"""How units are compared with regions, in both studies."""
+"""What the stages of both studies share: the training loop, and the dissection of units."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rarelens.studies.settings.base import Count, Section
+from rarelens.studies.settings.base import Count, Positive, Section
 
 Inside = Annotated[float, Field(gt=0, lt=1)]
+"""A share, but neither nothing nor all."""
+
+
+class Training(Section):
+    """Length, optimiser and selection; an epoch is ``epoch_steps`` optimiser steps."""
+
+    steps: Count
+    epoch_steps: Count
+    batch_size: Count
+    optimiser: Literal["adamw", "sgd"]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "polynomial", "cosine"]
+    gradient_clip: Positive | None
+    precision: Literal["no", "bf16", "fp16"]
+    threads: Count
+    patience: Count | None
+    select: Literal["last", "best"]
+    checkpoint_epochs: Count
 
 
 class Dissection(Section):

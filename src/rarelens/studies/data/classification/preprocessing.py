@@ -17,15 +17,15 @@ from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
     ImageEntry,
+    choose_labels,
     count_concepts,
-    settled,
 )
-from rarelens.studies.data.classification.layouts import read_image_collection
-from rarelens.studies.data.classification.placement import Placement, place, prepare_pixels
-from rarelens.studies.data.classification.problems import find_image_problems, in_order
+from rarelens.studies.data.classification.problems import find_image_problems, map_images
 from rarelens.studies.data.classification.reading import Pictures
-from rarelens.studies.data.classification.regions import Mask, place_region
+from rarelens.studies.data.classification.regions import Mask, resize_region
+from rarelens.studies.data.classification.resizing import Resizing, plan_resizing, prepare_pixels
 from rarelens.studies.data.classification.splits import assign_image_splits
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.files import write_json
 from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
 
@@ -44,7 +44,7 @@ class PreparedEntry:
     """An image as it is written: pixels (channels, H, W), boxes by class, concepts."""
 
     pixels: NDArray[np.unsignedinteger[Any]]
-    placement: Placement
+    resizing: Resizing
     boxes: tuple[tuple[int, Box], ...]
     concepts: tuple[Concept, ...]
 
@@ -60,23 +60,22 @@ def prepare_images(
     Raises:
         RarelensError: for each problem in the dataset, its files, its split or its settings.
     """
-    collection = settled(read_image_collection(layout, raw, name), settings)
+    collection = choose_labels(read_collection(layout, raw, name), settings)
     problems = find_image_problems(collection)
-    splits: dict[str, str] = {}
-    groups: dict[str, str] = {}
     try:
         table = assign_image_splits(collection, split, raw)
-        splits = dict(zip(table["image"], table["split"], strict=True))
-        groups = dict(zip(table["image"], table["group"], strict=True))
     except RarelensError as error:
         problems += error.problems
     if problems:
         raise RarelensError(*problems)
     images = tuple(
-        replace(entry, group=groups[entry.image])
-        for entry in collection.images
-        if splits[entry.image] != "unused"
+        replace(entry, group=group)
+        for entry, group, side in zip(
+            collection.images, table["group"], table["split"], strict=True
+        )
+        if side != "unused"
     )
+    splits = dict(zip(table["image"], table["split"], strict=True))
     _write(replace(collection, images=images), splits, target, settings)
 
 
@@ -85,9 +84,9 @@ def prepare_entry(
 ) -> PreparedEntry:
     """Prepare one faultless image and its regions."""
     picture = pictures.read(entry.source)
-    placement = place(picture.shape[1], picture.shape[0], settings)
+    resizing = plan_resizing(picture.shape[1], picture.shape[0], settings)
     size = settings.image_size
-    placed = [(region, *place_region(region, size, placement)) for region in entry.regions]
+    placed = [(region, *resize_region(region, size, resizing)) for region in entry.regions]
     concepts = []
     for label in sorted({region.label for region in entry.regions}):
         own = [(region, mask) for region, _, mask in placed if region.label == label]
@@ -95,35 +94,33 @@ def prepare_entry(
         union: Mask = np.logical_or.reduce([mask for _, mask in own])
         concepts.append(Concept(label, union, "mask" if drawn else "box"))
     return PreparedEntry(
-        prepare_pixels(picture, placement, settings),
-        placement,
+        prepare_pixels(picture, resizing, settings),
+        resizing,
         tuple((region.label, box) for region, box, _ in placed),
         tuple(concepts),
     )
 
 
 class _Moments:
-    """Exact sums over the pool's pixels, whatever the order."""
+    """Exact sums over the pool's pixels by channel, whatever the order."""
 
     def __init__(self, channels: int) -> None:
-        self.values, self.squares, self.pixels = [0] * channels, [0] * channels, 0
+        # Python's whole numbers, of any size.
+        self.values, self.squares = np.zeros((2, channels), dtype=object)
+        self.pixels = 0
 
     def add(self, pixels: NDArray[np.unsignedinteger[Any]]) -> None:
         flat = pixels.reshape(len(pixels), -1).astype(np.uint64)
         self.pixels += flat.shape[1]
-        for channel, row in enumerate(flat):
-            self.values[channel] += int(row.sum())
-            self.squares[channel] += int((row * row).sum())
+        self.values += flat.sum(axis=1).astype(object)
+        self.squares += (flat * flat).sum(axis=1).astype(object)
 
     def mean_and_std(self, top: int) -> tuple[list[float], list[float]]:
         """Per channel, of values scaled to [0, 1]."""
-        means = [value / self.pixels for value in self.values]
         # In whole numbers up to the last step, for the difference of the two is small.
-        variances = [
-            (square * self.pixels - value * value) / self.pixels**2
-            for value, square in zip(self.values, self.squares, strict=True)
-        ]
-        return [mean / top for mean in means], [variance**0.5 / top for variance in variances]
+        variances = (self.squares * self.pixels - self.values**2) / self.pixels**2
+        means = self.values / self.pixels
+        return [mean / top for mean in means], [value**0.5 / top for value in variances]
 
 
 def _write(
@@ -184,24 +181,24 @@ def _prepared(
     collection: ImageCollection, settings: ImagePreprocess
 ) -> Iterator[tuple[ImageEntry, PreparedEntry]]:
     with Pictures() as pictures:
-        done = in_order(lambda entry: prepare_entry(entry, pictures, settings), collection)
+        done = map_images(lambda entry: prepare_entry(entry, pictures, settings), collection)
         yield from zip(collection.images, done, strict=True)
 
 
 def _row(entry: ImageEntry, split: str, prepared: PreparedEntry) -> dict[str, Any]:
-    placement = prepared.placement
+    resizing = prepared.resizing
     return {
         "image": entry.image,
         "group": entry.group,
         "split": split,
         "labels": list(entry.labels),
-        "width": placement.width,
-        "height": placement.height,
+        "width": resizing.width,
+        "height": resizing.height,
         "digest": _digest(prepared.pixels),
-        "left": placement.left,
-        "top": placement.top,
-        "scale_x": placement.scale_x,
-        "scale_y": placement.scale_y,
+        "left": resizing.left,
+        "top": resizing.top,
+        "scale_x": resizing.scale_x,
+        "scale_y": resizing.scale_y,
     }
 
 

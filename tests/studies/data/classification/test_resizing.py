@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rarelens.studies.data.classification.placement import place, prepare_pixels
+from rarelens.studies.data.classification.resizing import plan_resizing, prepare_pixels
 from rarelens.studies.settings.classification.datasets import ImagePreprocess
 
 Settings = Callable[..., ImagePreprocess]
@@ -20,8 +20,8 @@ def grey() -> np.ndarray:
 
 
 def prepared(picture: np.ndarray, settings: ImagePreprocess) -> np.ndarray:
-    placement = place(picture.shape[1], picture.shape[0], settings)
-    return prepare_pixels(picture, placement, settings)
+    resizing = plan_resizing(picture.shape[1], picture.shape[0], settings)
+    return prepare_pixels(picture, resizing, settings)
 
 
 def test_same_size_and_type_change_nothing(settings: Settings, grey: np.ndarray) -> None:
@@ -86,9 +86,9 @@ def test_grey_is_repeated_for_colour(settings: Settings, grey: np.ndarray) -> No
 
 def test_padding_keeps_the_aspect_ratio_and_is_0(settings: Settings) -> None:
     picture = np.full((20, 40), 255, np.uint8)
-    placement = place(40, 20, settings(image_size=(16, 16), resize="pad"))
-    assert (placement.left, placement.top) == (0, 4)
-    assert (placement.scale_x, placement.scale_y) == (0.4, 0.4)
+    resizing = plan_resizing(40, 20, settings(image_size=(16, 16), resize="pad"))
+    assert (resizing.left, resizing.top) == (0, 4)
+    assert (resizing.scale_x, resizing.scale_y) == (0.4, 0.4)
     found = prepared(picture, settings(image_size=(16, 16), resize="pad"))[0]
     assert found[4:12].min() == 255
     assert not found[:4].any()
@@ -96,5 +96,5 @@ def test_padding_keeps_the_aspect_ratio_and_is_0(settings: Settings) -> None:
 
 
 def test_thin_picture_keeps_a_pixel(settings: Settings) -> None:
-    placement = place(1000, 3, settings(image_size=(16, 16), resize="pad"))
-    assert (placement.columns, placement.rows) == (16, 1)
+    resizing = plan_resizing(1000, 3, settings(image_size=(16, 16), resize="pad"))
+    assert (resizing.columns, resizing.rows) == (16, 1)

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.classification.layouts import read_image_collection
-from rarelens.studies.data.classification.preparation import prepare_images
 from rarelens.studies.data.classification.prepared import PreparedImages
+from rarelens.studies.data.classification.preprocessing import prepare_images
 from rarelens.studies.data.classification.problems import find_image_problems
+from rarelens.studies.data.layout import read_collection
 from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
 
 Settings = Callable[..., ImagePreprocess]
@@ -232,7 +232,7 @@ def test_each_problem_is_told_and_nothing_is_written(
     spoil(coco)
     coco.save()
     said = said.format(file=coco.file, folder=coco.folder)
-    problems = find_image_problems(read_image_collection("coco", coco.folder, "x"))
+    problems = find_image_problems(read_collection("coco", coco.folder, "x"))
     assert len(problems) == 1
     assert problems[0].startswith(said)
     with pytest.raises(RarelensError) as error:
@@ -262,7 +262,7 @@ def test_class_that_is_never_present_may_be_left_out(coco: Any, prepare: Prepare
 
 
 def test_sound_folder_has_no_problem(coco: Any) -> None:
-    assert find_image_problems(read_image_collection("coco", coco.folder, "x")) == []
+    assert find_image_problems(read_collection("coco", coco.folder, "x")) == []
 
 
 def test_pool_without_contrast_is_refused(coco: Any, prepare: Prepare) -> None:

@@ -17,7 +17,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Resizing:
     """Where a picture lies among the prepared pixels: prepared = source · scale + offset.
 
     Attributes:
@@ -53,20 +53,20 @@ class Placement:
         return x * scale_x + self.left, y * scale_y + self.top, width * scale_x, height * scale_y
 
 
-def place(width: int, height: int, settings: ImagePreprocess) -> Placement:
+def plan_resizing(width: int, height: int, settings: ImagePreprocess) -> Resizing:
     """Place a picture: stretched to the prepared size, or centred within it and padded."""
     rows, columns = settings.image_size
     if settings.resize == "stretch":
-        return Placement(width, height, columns, rows, 0, 0)
+        return Resizing(width, height, columns, rows, 0, 0)
     scale = min(rows / height, columns / width)
     fit_rows = min(rows, max(1, round(height * scale)))
     fit_columns = min(columns, max(1, round(width * scale)))
     left, top = (columns - fit_columns) // 2, (rows - fit_rows) // 2
-    return Placement(width, height, fit_columns, fit_rows, left, top)
+    return Resizing(width, height, fit_columns, fit_rows, left, top)
 
 
 def prepare_pixels(
-    picture: NDArray[Any], placement: Placement, settings: ImagePreprocess
+    picture: NDArray[Any], resizing: Resizing, settings: ImagePreprocess
 ) -> NDArray[np.unsignedinteger[Any]]:
     """Bring a picture to the prepared size, channels and type; bilinear, antialiased.
 
@@ -75,7 +75,7 @@ def prepare_pixels(
 
     Args:
         picture: (H, W) or (H, W, 3); uint8, uint16 or float32.
-        placement: of the picture.
+        resizing: of the picture.
         settings: size, channels, intensity and type.
 
     Returns:
@@ -90,12 +90,12 @@ def prepare_pixels(
         high = float(max(plane.max() for plane in planes))
     prepared = np.zeros((len(planes), *settings.image_size), settings.dtype)
     top = np.iinfo(prepared.dtype).max
-    across = slice(placement.left, placement.left + placement.columns)
-    down = slice(placement.top, placement.top + placement.rows)
+    across = slice(resizing.left, resizing.left + resizing.columns)
+    down = slice(resizing.top, resizing.top + resizing.rows)
     for channel, plane in zip(prepared, planes, strict=True):
         share = (plane - np.float32(low)) / np.float32(high - low if high > low else 1)
         image = Image.fromarray(share.astype(np.float32))
-        resized = image.resize((placement.columns, placement.rows), Image.Resampling.BILINEAR)
+        resized = image.resize((resizing.columns, resizing.rows), Image.Resampling.BILINEAR)
         channel[down, across] = np.rint(np.clip(np.asarray(resized), 0, 1) * top)
     return prepared
 

@@ -1,0 +1,52 @@
+"""What datasets of volumes and of images share: how they are split, and virtual subjects."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rarelens.studies.settings.base import Count, GroupExpression, Positive, Section, Seed, Share
+
+
+class DatasetSplit(Section):
+    """How a dataset is split into test, validation and pool, in whole groups.
+
+    ``group``: a regular expression whose first bracket, searched in the case id, names the
+    patient. ``file``: a CSV (columns case, split) within the dataset's folder, which decides
+    instead of the seed and the sizes.
+    """
+
+    seed: Seed
+    file: str | None
+    group: GroupExpression | None
+
+
+class VirtualSubjects(Section):
+    """Anatomy and appearance of virtual subjects: the template, warped per subject.
+
+    Lengths are in mm. ``spacing``: of the cubic voxels (the template has 1 mm). ``rotation``
+    (degrees) and ``scaling`` (share): the most that a subject's axes are turned and stretched.
+    ``warp``: standard deviation of the elastic displacement, smooth over ``warp_smoothness``.
+    ``bias_field``: its greatest deviation from 1. ``contrast_change``: greatest |log γ| of the
+    intensity curve t ↦ t^γ. ``noise``: standard deviation, a share of the template's maximum.
+    """
+
+    seed: Seed
+    subjects: Count
+    spacing: Annotated[float, Field(ge=1, le=10)]
+    rotation: Annotated[float, Field(ge=0, le=45)]
+    scaling: Annotated[float, Field(ge=0, lt=0.5)]
+    warp: Annotated[float, Field(ge=0)]
+    warp_smoothness: Positive
+    bias_field: Annotated[float, Field(ge=0, lt=1)]
+    noise: Share
+    contrast_change: Annotated[float, Field(ge=0, lt=1)]
+
+
+def check_ranges(section: Section, *keys: str) -> None:
+    """Refuse a pair of bounds whose lower is above its upper."""
+    for key in keys:
+        low, high = getattr(section, key)
+        if low > high:
+            raise ValueError(f"{key}: the lower bound {low} is above the upper bound {high}")
