@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from pipeline.tracking.picture import picture_of
+from pipeline.tracking.shown import all_shown
 from rarelens.pipeline.tracking import names
 from working_copy import Project
 
@@ -21,7 +21,7 @@ def synced(project: Project) -> dict[str, Any]:
     client = MlflowClient(project.environment["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name("rarelens")
     assert experiment is not None
-    return picture_of(client, experiment.experiment_id)
+    return all_shown(client, experiment.experiment_id)
 
 
 def origins(shown: dict[str, Any]) -> list[str]:

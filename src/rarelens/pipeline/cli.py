@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rarelens.errors import RarelensError, guarded
+from rarelens.errors import guarded
 
 app = typer.Typer(
     help="See what class imbalance does to a network.",
@@ -20,7 +20,7 @@ app = typer.Typer(
 @app.command()
 def validate() -> None:
     """Check params.yaml and the data of the study, and say what the study will need."""
-    from rarelens.pipeline.validation import validate_study
+    from rarelens.pipeline.checks.validate import validate_study
 
     typer.echo(validate_study())
 
@@ -40,6 +40,18 @@ def plan(
 
 
 @app.command()
+def sync() -> None:
+    """Bring MLflow up to date: one run for each cell that is in the study and in DVC's lock."""
+    from rarelens.pipeline.parameters.whole import read_parameters
+    from rarelens.pipeline.tracking.mirror import sync_and_report
+    from rarelens.studies.cells import cells_of
+
+    study = read_parameters().study
+    cells = cells_of("segmentation", study.segmentation)
+    typer.echo(sync_and_report(cells + cells_of("classification", study.classification)))
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A folder models/segmentation/…")],
     images: Annotated[list[Path], typer.Argument(help="NIfTI files, or folders of them")],
@@ -53,35 +65,6 @@ def predict(
     settings = Scope(["extract.segmentation"]).get("extract.segmentation", ExtractSegmentation)
     for file in predict_images(model, images, output, settings):
         typer.echo(file)
-
-
-@app.command()
-def sync() -> None:
-    """Bring MLflow up to date: one run for each cell that stands in the study and the lock."""
-    from rarelens.pipeline.parameters.whole import read_parameters
-    from rarelens.pipeline.tracking.mirror import sync as sync_cells
-    from rarelens.studies.cells import cells_of
-
-    study = read_parameters().study
-    cells = [
-        *cells_of("segmentation", study.segmentation),
-        *cells_of("classification", study.classification),
-    ]
-    try:
-        done = sync_cells(cells)
-    except RarelensError:
-        raise
-    # A server, a database and a network fail in as many ways.
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise RarelensError(
-            f"MLflow is not up to date ({reason}); see that its server runs and that "
-            "MLFLOW_TRACKING_URI is right, then run `rarelens sync` again"
-        ) from error
-    typer.echo(f"MLflow: {done.current} runs of this study, {done.stale} others marked as stale")
-    if done.absent:
-        are = "cell is" if done.absent == 1 else "cells are"
-        typer.echo(f"{done.absent} {are} not on disk: run `dvc repro`, then `rarelens sync`")
 
 
 @guarded

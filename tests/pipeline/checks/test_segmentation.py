@@ -174,7 +174,7 @@ def test_a_simulated_dataset_of_the_study_must_be_named():
 
 @pytest.mark.parametrize("gpu", [True, False])
 def test_fp16_is_refused_without_a_gpu(monkeypatch, gpu):
-    monkeypatch.setattr("rarelens.pipeline.checks.common.torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr("rarelens.pipeline.checks.study.torch.cuda.is_available", lambda: gpu)
     told = check_study(parameters(train__segmentation__precision="fp16"))
     sentence = (
         "params.yaml: train.segmentation.precision: fp16 needs a GPU, and there is none; use bf16 "

@@ -74,7 +74,7 @@ def runs() -> Runs:
 @pytest.fixture
 def history() -> Callable[[str], dict[str, list[tuple[int, float]]]]:
     """Every point of every metric of a run: (step, value), by name."""
-    from pipeline.tracking.picture import points_of
+    from pipeline.tracking.shown import points_of
     from rarelens.pipeline.tracking.client import connect
 
     return lambda run: points_of(connect()[0], run)
@@ -83,10 +83,10 @@ def history() -> Callable[[str], dict[str, list[tuple[int, float]]]]:
 @pytest.fixture
 def picture() -> Callable[[], dict[str, Any]]:
     """All that MLflow shows of the project, but run ids and times."""
-    from pipeline.tracking.picture import picture_of
+    from pipeline.tracking.shown import all_shown
     from rarelens.pipeline.tracking.client import connect
 
-    return lambda: picture_of(*connect())
+    return lambda: all_shown(*connect())
 
 
 @pytest.fixture

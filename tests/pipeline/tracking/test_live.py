@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from rarelens.errors import RarelensError
 from rarelens.pipeline.tracking import names
-from rarelens.pipeline.tracking.executed import was_executed
-from rarelens.pipeline.tracking.live import LiveRun
+from rarelens.pipeline.tracking.live import LiveRun, warn_not_logged, was_executed
 from rarelens.pipeline.tracking.mirror import sync
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.files import read_json
@@ -164,3 +164,18 @@ def test_a_sync_meanwhile_does_not_leave_the_run_stale(
 class _Away:
     def __getattr__(self, name: str) -> Any:
         raise ConnectionError("away")
+
+
+def test_a_server_that_is_away_is_told_with_the_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_not_logged(ConnectionError("refused\nby host"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: MLflow does not answer")
+    assert line.endswith("(`rarelens sync` adds it later): refused by host")
+
+
+def test_a_broken_file_of_ours_is_no_failure_of_mlflow(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_not_logged(RarelensError("dvc.lock: broken; restore it", "records/a.json: broken"))
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: MLflow is not up to date: dvc.lock: broken; restore it",
+        "warning: MLflow is not up to date: records/a.json: broken",
+    ]

@@ -19,11 +19,10 @@ from pipeline.tracking.project import (
     lock,
 )
 from rarelens.pipeline.tracking import names
-from rarelens.pipeline.tracking.adopt import open_run
 from rarelens.pipeline.tracking.client import connect
-from rarelens.pipeline.tracking.executed import mark_executed
+from rarelens.pipeline.tracking.live import mark_executed
 from rarelens.pipeline.tracking.mirror import Synced, sync
-from rarelens.pipeline.tracking.runs import log_epochs
+from rarelens.pipeline.tracking.runs import find_cell_run, log_epochs
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import read_json
 
@@ -168,7 +167,7 @@ def test_a_live_run_that_broke_off_is_completed(
     record = read_json(BCE.folder("records").with_suffix(".json"))
     client, experiment = connect()
     tags = {key: record[key] for key in ("git_commit", "dataset_digest")}
-    run, _ = open_run(client, experiment, BCE, record["identity"], tags, record["parameters"])
+    run, _ = find_cell_run(client, experiment, BCE, record["identity"], tags, record["parameters"])
     log_epochs(client, run, [{"step": 2, "loss": 0.7}], {})  # Its learning rate is missing.
     sync([BCE])
     (found,) = runs()

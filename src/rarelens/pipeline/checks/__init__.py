@@ -1,22 +1,30 @@
-"""Check the studies before anything runs: names, options, sizes, cases."""
+"""Check the studies before anything runs.
+
+What parameters alone show and what prepared data show is checked by stage ``cells``; what files on
+disk show, and what the studies will need, only by ``rarelens validate`` (`validate`).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from rarelens.pipeline.checks.common import simulated
+from rarelens.pipeline.checks.classification import ClassificationChecks
+from rarelens.pipeline.checks.segmentation import SegmentationChecks
+from rarelens.pipeline.checks.study import StudyChecks, check_simulated
 from rarelens.pipeline.parameters.whole import Parameters
+
+_TASKS: dict[str, type[StudyChecks[Any]]] = {
+    "segmentation": SegmentationChecks,
+    "classification": ClassificationChecks,
+}
 
 
 def check_study(parameters: Parameters) -> list[str]:
     """Problems of both studies that their parameters alone show."""
-    from rarelens.pipeline.checks import classification, segmentation
-
-    problems = [
-        *simulated(parameters),
-        *segmentation.check_parameters(parameters),
-        *classification.check_parameters(parameters),
-    ]
+    problems = [*check_simulated(parameters)]
+    for checks in _TASKS.values():
+        problems += checks(parameters).check_parameters()
     return list(dict.fromkeys(problems))
 
 
@@ -28,7 +36,4 @@ def check_prepared(parameters: Parameters, prepared: Path, task: str) -> list[st
         prepared: the folder of prepared datasets.
         task: segmentation or classification.
     """
-    from rarelens.pipeline.checks import classification, segmentation
-
-    module = {"segmentation": segmentation, "classification": classification}[task]
-    return list(dict.fromkeys(module.check_prepared(parameters, prepared)))
+    return list(dict.fromkeys(_TASKS[task](parameters).check_prepared(prepared)))

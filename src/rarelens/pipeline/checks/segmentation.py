@@ -1,24 +1,16 @@
-"""Check the segmentation study before anything runs."""
+"""Checks of the segmentation study."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.checks.common import (
-    built,
-    precision,
-    selection,
-    told,
-    unknown_names,
-    without_layers,
-)
-from rarelens.pipeline.parameters.whole import Parameters
+from rarelens.pipeline.checks.study import StudyChecks, problems_of
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
 from rarelens.studies.extraction.layers import check_covering, check_layers
@@ -28,107 +20,72 @@ from rarelens.studies.extraction.segmentation.source import (
     build_adjustment,
 )
 from rarelens.studies.models.segmentation.model import build_network, training_patch
-from rarelens.studies.settings.methods import Layers, Network
+from rarelens.studies.settings.methods import Network
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.training.segmentation.builders import check_method
 
 
-def check_parameters(parameters: Parameters) -> list[str]:
-    """Problems of the segmentation study that its parameters alone show."""
-    study = parameters.study.segmentation
-    problems = unknown_names("segmentation", study, parameters, Dataset)
-    problems += without_layers(study, parameters)
-    if problems or not study.datasets:
-        return problems
-    for method in study.methods:
-        problems += told(partial(check_method, method, parameters.methods.segmentation[method]))
-    for name in study.adjustments:
-        problems += told(partial(_check_adjustment, parameters, name))
-    for network, dataset in product(study.networks, study.datasets):
-        problems += told(partial(_check_fit, parameters, network, dataset))
-    problems += precision("segmentation", parameters.train.segmentation.precision)
-    for dataset in study.datasets:
-        split = _dataset(parameters, dataset).split
-        if split.file is None and split.validation == 0:
-            problems += without_validation(parameters, dataset)
-    return problems
+class SegmentationChecks(StudyChecks[Dataset]):
+    """Of the segmentation study."""
 
+    task = "segmentation"
+    kind = Dataset
 
-def check_prepared(parameters: Parameters, prepared: Path) -> list[str]:
-    """Problems of the segmentation study that its prepared cases show."""
-    study = parameters.study.segmentation
-    problems: list[str] = []
-    for name in study.datasets:
-        settings = _dataset(parameters, name)
-        data = PreparedDataset(prepared / name)
-        for fraction, seed in product(study.fractions, study.seeds):
-            problems += told(partial(_check_subset, data, settings, str(fraction), seed))
-        if not data.cases("validation"):
-            problems += without_validation(parameters, name)
-    return problems
+    def check_method(self, name: str) -> None:
+        """As `StudyChecks.check_method`."""
+        check_method(name, self.methods[name])
 
+    def check_adjustment(self, name: str) -> Fit:
+        """Build a post-hoc control as if for two classes, the second of them rare."""
+        path = f"adjustments.segmentation.{name}"
+        return build_adjustment(self.adjustments[name], [0.5, 0.5], [1], path)
 
-def without_validation(parameters: Parameters, dataset: str) -> list[str]:
-    """Problems of the segmentation study if this dataset of it has no validation cases."""
-    train = parameters.train.segmentation
-    problems = list(selection("segmentation", train.select, train.patience, dataset))
-    for name in parameters.study.segmentation.adjustments:
-        if name in parameters.adjustments.segmentation:
-            problems += told(partial(_check_without_cases, parameters, name, dataset))
-    return problems
+    def check_network(self, network: str, dataset: str) -> None:
+        """Run the network's shapes, without its numbers, over one patch; look at its layers."""
+        patch = self.datasets[dataset].patch_size
+        with torch.device("meta"):
+            module = self.build(network, _two_classes)
+            try:
+                patch, window = training_patch(module, patch)
+                shape = tuple(module(torch.empty(1, 1, *window)).shape)
+            except (RuntimeError, ValueError):
+                shape = ()
+        if shape != (1, 2, *patch):
+            raise RarelensError(
+                f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take "
+                f"patches of {list(patch)} voxels; choose multiples of its total stride"
+            )
+        units, path = self.parameters.layers[network].units, f"params.yaml: layers.{network}"
+        if units:
+            check_covering(module, f"{path}.units")
+            check_layers(module, units, 1, patch, path)
 
+    def has_validation(self, dataset: Dataset) -> bool:
+        """A split file may name some."""
+        return dataset.split.file is not None or dataset.split.validation > 0
 
-def _check_adjustment(parameters: Parameters, name: str) -> Fit:
-    """Build a post-hoc control as if for two classes, the second of them rare."""
-    settings = parameters.adjustments.segmentation[name]
-    return build_adjustment(settings, [0.5, 0.5], [1], f"adjustments.segmentation.{name}")
+    def fitted_on_validation(self, dataset: str) -> Iterator[str]:
+        """Adjustments."""
+        for name in self.study.adjustments:
+            if name in self.adjustments:
+                yield from problems_of(partial(self._without_cases, name, dataset))
 
+    def open(self, folder: Path) -> PreparedDataset:
+        """Prepared volumes."""
+        return PreparedDataset(folder)
 
-def _check_without_cases(parameters: Parameters, name: str, dataset: str) -> None:
-    fit = _check_adjustment(parameters, name)
-    bias_without_cases(fit, f"adjustments.segmentation.{name}", dataset)
-
-
-def _check_subset(data: PreparedDataset, settings: Dataset, fraction: str, seed: int) -> None:
-    try:
-        rare = rare_classes(data.table, settings.rare_classes, settings.rare_threshold)
-    except RarelensError as error:
-        raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
-    training_subset(data.table, fraction, seed, rare)
-
-
-def _check_fit(parameters: Parameters, network: str, dataset: str) -> None:
-    """Run the network's shapes, without its numbers, over one patch; look at its layers."""
-    patch = _dataset(parameters, dataset).patch_size
-    with torch.device("meta"):
-        module = built(parameters.networks[network], f"networks.{network}", _two_classes)
+    def check_subset(self, data: PreparedDataset, fraction: str, seed: int) -> list[str]:
+        """A subset covers the rare classes."""
+        settings = self.datasets[data.name]
         try:
-            patch, window = training_patch(module, patch)
-            shape = tuple(module(torch.empty(1, 1, *window)).shape)
-        except (RuntimeError, ValueError):
-            shape = ()
-    if shape != (1, 2, *patch):
-        raise RarelensError(
-            f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take patches "
-            f"of {list(patch)} voxels; choose multiples of its total stride"
-        )
-    _check_layers(module, parameters.layers[network], patch, f"params.yaml: layers.{network}")
+            rare = rare_classes(data.table, settings.rare_classes, settings.rare_threshold)
+        except RarelensError as error:
+            raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
+        return training_subset(data.table, fraction, seed, rare)
 
-
-def _check_layers(
-    module: nn.Module, layers: Layers, patch: tuple[int, int, int], path: str
-) -> None:
-    if layers.units:
-        check_covering(module, f"{path}.units")
-        check_layers(module, layers.units, 1, patch, path)
+    def _without_cases(self, name: str, dataset: str) -> None:
+        bias_without_cases(self.check_adjustment(name), f"adjustments.segmentation.{name}", dataset)
 
 
 def _two_classes(settings: Network) -> nn.Module:
     return build_network(settings, channels=1, classes=2)
-
-
-def _dataset(parameters: Parameters, name: str) -> Dataset:
-    """A dataset of volumes, as `unknown_names` has made sure."""
-    found = parameters.datasets[name]
-    assert isinstance(found, Dataset)
-    return found

@@ -12,23 +12,24 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rarelens.pipeline.tracking import names
-from rarelens.pipeline.tracking.executed import was_executed
 from rarelens.pipeline.tracking.figure import draw_margins
+from rarelens.pipeline.tracking.live import was_executed
+from rarelens.pipeline.tracking.recorded import RecordedCell
 from rarelens.pipeline.tracking.runs import (
+    finish,
     log_datasets,
     log_epochs,
     log_measures,
     log_parameters,
-    log_tags,
     logged_steps,
     milliseconds,
+    refresh,
 )
-from rarelens.pipeline.tracking.standing import Standing
 from rarelens.studies.files import read_json
 
 
 def mirror_cell(
-    client: MlflowClient, experiment: str, cell: Standing, parent: str, found: Sequence[Run]
+    client: MlflowClient, experiment: str, cell: RecordedCell, parent: str, found: Sequence[Run]
 ) -> str:
     """The id of the cell's run, brought up to date.
 
@@ -41,23 +42,17 @@ def mirror_cell(
     """
     tags = _tags(cell, parent, found)
     for run in found:
-        complete = run.data.tags.get(names.STATE) == cell.state
-        if complete and run.info.status == "FINISHED":
-            changed = {key: tags[key] for key in tags if run.data.tags.get(key) != tags[key]}
-            log_tags(client, run.info.run_id, changed)
+        if refresh(client, run, cell.state, tags):
             return str(run.info.run_id)
     parameters, measures = _parameters(cell), _measures(cell)
     fitting = (run for run in found if _fits(run, parameters, measures))
     run = next(fitting, None) or _create(client, experiment, cell, tags)
     _fill(client, run, cell, parameters, measures)
-    # Last of all, so that a run which says it is up to date is.
-    log_tags(client, run.info.run_id, tags | _weights(cell) | {names.STATE: cell.state})
-    if run.info.status != "FINISHED":
-        client.set_terminated(run.info.run_id, "FINISHED")
+    finish(client, run, cell.state, tags | _weights(cell))
     return str(run.info.run_id)
 
 
-def _create(client: MlflowClient, experiment: str, cell: Standing, tags: dict[str, str]) -> Run:
+def _create(client: MlflowClient, experiment: str, cell: RecordedCell, tags: dict[str, str]) -> Run:
     """A new run, which seems to have begun when its training would have."""
     begun = milliseconds() - round(1000 * cell.record["seconds"])
     return client.create_run(experiment, begun, tags, run_name=tags[names.NAME])
@@ -73,7 +68,7 @@ def _fits(run: Run, parameters: dict[str, str], measures: dict[str, float]) -> b
 def _fill(
     client: MlflowClient,
     run: Run,
-    cell: Standing,
+    cell: RecordedCell,
     parameters: dict[str, str],
     measures: dict[str, float],
 ) -> None:
@@ -95,7 +90,7 @@ def _fill(
             client.log_artifact(run_id, str(file), "figures")
 
 
-def _tags(cell: Standing, parent: str, found: Sequence[Run]) -> dict[str, str]:
+def _tags(cell: RecordedCell, parent: str, found: Sequence[Run]) -> dict[str, str]:
     """All tags but the weights' and the state's."""
     record = cell.record
     # Of a run that another machine logged, only MLflow knows that it was executed.
@@ -115,12 +110,12 @@ def _tags(cell: Standing, parent: str, found: Sequence[Run]) -> dict[str, str]:
     }
 
 
-def _parameters(cell: Standing) -> dict[str, str]:
+def _parameters(cell: RecordedCell) -> dict[str, str]:
     adjustment = {"adjustment": cell.adjustment} if cell.adjustment else {}
     return names.plain_parameters(cell.record["parameters"] | adjustment)
 
 
-def _measures(cell: Standing) -> dict[str, float]:
+def _measures(cell: RecordedCell) -> dict[str, float]:
     """What the training took, and the final measures where the cell is analysed."""
     if not cell.analysed:
         return names.costs(cell.record)
@@ -128,7 +123,7 @@ def _measures(cell: Standing) -> dict[str, float]:
     return names.measures(cell.cell.task, summary) | names.costs(cell.record)
 
 
-def _weights(cell: Standing) -> dict[str, str]:
+def _weights(cell: RecordedCell) -> dict[str, str]:
     """Where the weights lie, and their digest; they themselves stay in DVC's cache."""
     file = cell.model / "weights.safetensors"
     with file.open("rb") as stream:

@@ -29,7 +29,7 @@ _PATIENCE = 120  # seconds
 
 def connect() -> tuple[MlflowClient, str]:
     """The client and the experiment's id, which is made where it does not exist."""
-    with alone():
+    with exclusive():
         client = MlflowClient(tracking_uri())
         return client, _experiment(client)
 
@@ -40,7 +40,7 @@ def tracking_uri() -> str:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def exclusive() -> Iterator[None]:
     """Keep other processes out while something is looked up and made if it is missing.
 
     Only a database file needs it, on which every process makes tables and records itself; on a

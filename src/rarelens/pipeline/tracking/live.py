@@ -1,14 +1,22 @@
-"""A run that training logs as it goes. If MLflow fails, training goes on and says so once."""
+"""A run that training logs as it goes. If MLflow fails, training goes on and says so once.
+
+That a training ran on this machine is noted in a local marker, for DVC may restore it instead.
+Markers are no outputs: git and DVC ignore them, and they outlive MLflow's database.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
-from rarelens.pipeline.tracking.executed import mark_executed
-from rarelens.pipeline.tracking.warning import warn_unlogged
+from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
+from rarelens.studies.files import write_text
+
+EXECUTED = Path(".rarelens/executed")
 
 
 class LiveRun:
@@ -46,11 +54,11 @@ class LiveRun:
 
     def _open(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         # Imported here, for it takes seconds and only training needs it.
-        from rarelens.pipeline.tracking.adopt import open_run
         from rarelens.pipeline.tracking.client import connect
+        from rarelens.pipeline.tracking.runs import find_cell_run
 
         self._client, experiment = connect()
-        self._run, self._logged = open_run(
+        self._run, self._logged = find_cell_run(
             self._client, experiment, cell, identity, self.tags, parameters
         )
 
@@ -76,4 +84,28 @@ class LiveRun:
             action()
         except Exception as error:
             self._client = None
-            warn_unlogged(error)
+            warn_not_logged(error)
+
+
+def mark_executed(identity: str) -> None:
+    """Note that the training with this identity ran here to its end."""
+    write_text(EXECUTED / identity, "")
+
+
+def was_executed(identity: str) -> bool:
+    """Whether the training with this identity ran here to its end."""
+    return (EXECUTED / identity).is_file()
+
+
+def warn_not_logged(error: Exception) -> None:
+    """Say on standard error that something was not logged, why, and how to mend it."""
+    if isinstance(error, RarelensError):
+        for problem in error.problems:
+            print(f"warning: MLflow is not up to date: {problem}", file=sys.stderr)
+        return
+    reason = " ".join(str(error).split())[:200]
+    print(
+        f"warning: MLflow does not answer, so not everything is logged (`rarelens sync` adds it "
+        f"later): {reason}",
+        file=sys.stderr,
+    )

@@ -1,4 +1,4 @@
-"""Bring MLflow up to date with what stands: one run per cell, below one run per study.
+"""Bring MLflow up to date with DVC's locks: one run per cell, below one run per study.
 
 A cell that DVC restored from its cache ran nothing and so logged nothing; and the final measures
 come from later stages than training. Both are added here. What is up to date is left alone: the
@@ -14,16 +14,16 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rarelens.errors import RarelensError
 from rarelens.pipeline.tracking import names
-from rarelens.pipeline.tracking.adopt import study_run
 from rarelens.pipeline.tracking.cell import mirror_cell
 from rarelens.pipeline.tracking.client import connect
-from rarelens.pipeline.tracking.experiment import describe_experiment
+from rarelens.pipeline.tracking.live import warn_not_logged
 from rarelens.pipeline.tracking.lock import Lock
-from rarelens.pipeline.tracking.runs import list_runs, log_tags
-from rarelens.pipeline.tracking.standing import Standing, find_standing
+from rarelens.pipeline.tracking.page import describe_experiment
+from rarelens.pipeline.tracking.recorded import RecordedCell, find_recorded
+from rarelens.pipeline.tracking.runs import find_study_run, list_runs, log_tags
 from rarelens.pipeline.tracking.study import mirror_study
-from rarelens.pipeline.tracking.warning import warn_unlogged
 from rarelens.studies.cells import Cell
 
 
@@ -33,8 +33,8 @@ class Synced:
 
     Attributes:
         current: cells that have a run now.
-        stale: runs of cells that do not stand, of older identities, and doubles.
-        absent: cells that stand in the lock, but whose files are not on disk.
+        stale: runs of other cells, of older identities, and doubles.
+        absent: cells that are in the lock, but whose files are not on disk.
     """
 
     current: int
@@ -43,7 +43,7 @@ class Synced:
 
 
 def sync(cells: Sequence[Cell]) -> Synced:
-    """Create or update the run of each cell that stands; mark all other runs as stale.
+    """Create or update the run of each recorded cell; mark all other runs as stale.
 
     Args:
         cells: all cells of the studies, in the project that is the working directory.
@@ -51,18 +51,42 @@ def sync(cells: Sequence[Cell]) -> Synced:
     Raises:
         RarelensError: if a lock or a record is not as DVC and training write it.
     """
-    standing, absent = find_standing(cells, Lock(Path()))
+    recorded, absent = find_recorded(cells, Lock(Path()))
     client, experiment = connect()
-    describe_experiment(client, experiment, standing)
+    describe_experiment(client, experiment, recorded)
     runs = list_runs(client, experiment)
     current: set[str] = set()
-    for task in dict.fromkeys(each.cell.task for each in standing):
-        own = [each for each in standing if each.cell.task == task]
+    for task in dict.fromkeys(each.cell.task for each in recorded):
+        own = [each for each in recorded if each.cell.task == task]
         current |= _mirror_task(client, experiment, task, own, runs)
     if current - {run.info.run_id for run in runs}:
         runs = list_runs(client, experiment)
-    stale = _mark(client, runs, current)
-    return Synced(len(standing), stale, absent)
+    stale = _mark_stale(client, runs, current)
+    return Synced(len(recorded), stale, absent)
+
+
+def sync_and_report(cells: Sequence[Cell]) -> str:
+    """As `sync`; what it came to, in sentences.
+
+    Raises:
+        RarelensError: also if MLflow fails.
+    """
+    try:
+        done = sync(cells)
+    except RarelensError:
+        raise
+    # A server, a database and a network fail in as many ways.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise RarelensError(
+            f"MLflow is not up to date ({reason}); see that its server runs and that "
+            "MLFLOW_TRACKING_URI is right, then run `rarelens sync` again"
+        ) from error
+    said = f"MLflow: {done.current} runs of this study, {done.stale} others marked as stale"
+    if done.absent:
+        are = "cell is" if done.absent == 1 else "cells are"
+        said += f"\n{done.absent} {are} not on disk: run `dvc repro`, then `rarelens sync`"
+    return said
 
 
 def sync_if_possible(cells: Sequence[Cell]) -> None:
@@ -70,15 +94,15 @@ def sync_if_possible(cells: Sequence[Cell]) -> None:
     try:
         sync(cells)
     except Exception as error:
-        warn_unlogged(error)
+        warn_not_logged(error)
 
 
 def _mirror_task(
-    client: MlflowClient, experiment: str, task: str, cells: list[Standing], runs: list[Run]
+    client: MlflowClient, experiment: str, task: str, cells: list[RecordedCell], runs: list[Run]
 ) -> set[str]:
     """The ids of the runs of a study and of its cells, all up to date."""
     parents = _tagged(runs, names.STUDY, task)
-    parent = parents[0].info.run_id if parents else study_run(client, experiment, task)
+    parent = parents[0].info.run_id if parents else find_study_run(client, experiment, task)
     current = {parent}
     for each in cells:
         cell_name = f"{task}/{each.cell.name}"
@@ -92,7 +116,7 @@ def _tagged(runs: Iterable[Run], tag: str, value: str) -> list[Run]:
     return [run for run in runs if run.data.tags.get(tag) == value]
 
 
-def _mark(client: MlflowClient, runs: list[Run], current: set[str]) -> int:
+def _mark_stale(client: MlflowClient, runs: list[Run], current: set[str]) -> int:
     """Mark our runs that are not current as stale; others' runs are none of our business."""
     ours = [run for run in runs if {names.CELL, names.STUDY} & run.data.tags.keys()]
     stale = [run for run in ours if run.info.run_id not in current]

@@ -12,7 +12,20 @@ from typing import Any, TypeVar
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-from rarelens.pipeline.tracking.names import EPOCHS
+from rarelens.pipeline.tracking.client import exclusive
+from rarelens.pipeline.tracking.names import (
+    CELL,
+    EPOCHS,
+    IDENTITY,
+    NAME,
+    PARENT,
+    STALE,
+    STATE,
+    STUDY,
+    cell_tags,
+    plain_parameters,
+)
+from rarelens.studies.cells import Cell
 
 T = TypeVar("T")
 Row = Mapping[str, float]
@@ -30,9 +43,67 @@ def list_runs(client: MlflowClient, experiment: str, query: str = "") -> list[Ru
             return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
-def select(**tags: str) -> str:
-    """A query for runs with these tags; a dot in a tag's name is written ``__``."""
-    return " and ".join(f"tags.`{key.replace('__', '.')}` = '{tags[key]}'" for key in tags)
+def tagged(tags: Mapping[str, str]) -> str:
+    """A query for runs with these tags."""
+    return " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+
+
+def find_study_run(client: MlflowClient, experiment: str, task: str) -> str:
+    """The id of the run that holds all cells of a task; made where there is none."""
+    with exclusive():
+        # The oldest, so that all who look agree.
+        for run in list_runs(client, experiment, tagged({STUDY: task})):
+            return str(run.info.run_id)
+        name, tags = f"{task.capitalize()} study", {STUDY: task, STALE: "false"}
+        return str(client.create_run(experiment, run_name=name, tags=tags).info.run_id)
+
+
+def find_cell_run(
+    client: MlflowClient,
+    experiment: str,
+    cell: Cell,
+    identity: str,
+    tags: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> tuple[str, dict[str, set[int]]]:
+    """The run of a training that begins or goes on, found or made: its id, and `logged_steps`.
+
+    Args:
+        client: the client.
+        experiment: its experiment's id.
+        cell: which is trained.
+        identity: of the training.
+        tags: further tags; ``dataset_digest`` must be among them.
+        parameters: of the training, nested plain values.
+    """
+    wanted = {**cell_tags(cell, identity), **tags, STALE: "false"}
+    wanted[PARENT] = find_study_run(client, experiment, cell.task)
+    query = tagged({IDENTITY: identity, CELL: wanted[CELL]})
+    for run in list_runs(client, experiment, query):
+        client.update_run(run.info.run_id, "RUNNING")
+        log_tags(client, run.info.run_id, wanted)
+        return str(run.info.run_id), logged_steps(client, run)
+    created = client.create_run(experiment, run_name=wanted[NAME], tags=wanted)
+    run_id = str(created.info.run_id)
+    log_parameters(client, run_id, plain_parameters(parameters))
+    log_datasets(client, run_id, {cell.dataset: tags["dataset_digest"]})
+    return run_id, {}
+
+
+def refresh(client: MlflowClient, run: Run, state: str, tags: Mapping[str, str]) -> bool:
+    """Whether a run was brought up to date with this state already; then only its tags are set."""
+    if run.data.tags.get(STATE) != state or run.info.status != "FINISHED":
+        return False
+    changed = {key: tags[key] for key in tags if run.data.tags.get(key) != tags[key]}
+    log_tags(client, run.info.run_id, changed)
+    return True
+
+
+def finish(client: MlflowClient, run: Run, state: str, tags: Mapping[str, str]) -> None:
+    """Last of all, so that a run which says it is up to date is: set tags and state, close it."""
+    log_tags(client, run.info.run_id, {**tags, STATE: state})
+    if run.info.status != "FINISHED":
+        client.set_terminated(run.info.run_id, "FINISHED")
 
 
 def log_parameters(client: MlflowClient, run: str, parameters: Mapping[str, str]) -> None:

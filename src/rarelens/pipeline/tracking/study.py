@@ -13,39 +13,35 @@ from mlflow.entities import Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from rarelens.pipeline.tracking import names
-from rarelens.pipeline.tracking.runs import log_datasets, log_measures, log_tags
-from rarelens.pipeline.tracking.standing import PICTURE, Standing
+from rarelens.pipeline.tracking.recorded import VERSION, RecordedCell
+from rarelens.pipeline.tracking.runs import finish, log_datasets, log_measures, refresh
 
 
-def mirror_study(client: MlflowClient, task: str, cells: Sequence[Standing], run: Run) -> None:
+def mirror_study(client: MlflowClient, task: str, cells: Sequence[RecordedCell], run: Run) -> None:
     """Show the report, the comparison's tables and the study's extent, where they have changed.
 
     Args:
         client: the client.
         task: the study's.
-        cells: those of its cells that stand.
+        cells: those of its cells that MLflow is to show.
         run: the study's run.
     """
     files = _files(task, cells)
     content = [hashlib.sha256(file.read_bytes()).hexdigest() for file, _ in files]
-    shown = [PICTURE, [str(file) for file, _ in files], content, sorted(e.state for e in cells)]
+    shown = [VERSION, [str(file) for file, _ in files], content, sorted(e.state for e in cells)]
     state = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
     tags = _tags(task, cells)
-    if run.data.tags.get(names.STATE) == state and run.info.status == "FINISHED":
-        changed = {key: tags[key] for key in tags if run.data.tags.get(key) != tags[key]}
-        log_tags(client, run.info.run_id, changed)
+    if refresh(client, run, state, tags):
         return
     run_id = run.info.run_id
     log_datasets(client, run_id, {e.cell.dataset: e.record["dataset_digest"] for e in cells})
     if run.data.metrics.get("study/cells") != len(cells):
         log_measures(client, run_id, {"study/cells": len(cells)})
     _replace_artifacts(client, run, files)
-    log_tags(client, run_id, tags | {names.STATE: state})
-    if run.info.status != "FINISHED":
-        client.set_terminated(run_id, "FINISHED")
+    finish(client, run, state, tags)
 
 
-def _files(task: str, cells: Sequence[Standing]) -> list[tuple[Path, str]]:
+def _files(task: str, cells: Sequence[RecordedCell]) -> list[tuple[Path, str]]:
     """What the run shows and in which folder, as far as it is on disk."""
     blocks = {f"{each.cell.dataset}-{each.cell.network}-" for each in cells}
     figures = sorted(Path("reports/figures").glob("*.png"))
@@ -67,7 +63,7 @@ def _replace_artifacts(client: MlflowClient, run: Run, files: Sequence[tuple[Pat
         client.log_artifact(run.info.run_id, os.fspath(file), folder)
 
 
-def _tags(task: str, cells: Sequence[Standing]) -> dict[str, str]:
+def _tags(task: str, cells: Sequence[RecordedCell]) -> dict[str, str]:
     extent = {
         key: ", ".join(dict.fromkeys(str(getattr(each.cell, key)) for each in cells))
         for key in ("dataset", "network", "method", "fraction", "seed")

@@ -5,32 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rarelens.pipeline.lineage.plan.durations import Durations
 from rarelens.pipeline.lineage.plan.evaluation import Fate, Predictor, Verdict
 from rarelens.pipeline.lineage.plan.predictors import predictors
 from rarelens.pipeline.lineage.plan.project import Project
-
-if TYPE_CHECKING:
-    from dvc.stage import PipelineStage
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage that may run.
-
-    Attributes:
-        stage: the stage.
-        reasons: why, in sentences.
-        seconds: that it may take, if that is known.
-        estimated: whether that is the mean of its kind, and not its own last run.
-    """
-
-    stage: PipelineStage
-    reasons: tuple[str, ...]
-    seconds: float | None
-    estimated: bool
+from rarelens.pipeline.lineage.plan.stages import Durations
 
 
 @dataclass(frozen=True)
@@ -38,14 +17,16 @@ class Plan:
     """What a ``dvc repro`` would do now.
 
     Attributes:
-        steps: the stages that may run, in their order.
-        restored: the stages whose outputs come out of DVC's caches instead.
-        stages: all of them.
+        verdicts: on all stages, in their order.
+        durations: of their last runs.
     """
 
-    steps: tuple[Step, ...]
-    restored: tuple[PipelineStage, ...]
-    stages: tuple[PipelineStage, ...]
+    verdicts: tuple[Verdict, ...]
+    durations: Durations
+
+    def having(self, fate: Fate) -> list[Verdict]:
+        """The verdicts on the stages of which this becomes."""
+        return [each for each in self.verdicts if each.fate is fate]
 
 
 def make_plan(root: Path, predict: Mapping[str, Predictor] | None = None) -> Plan:
@@ -60,15 +41,4 @@ def make_plan(root: Path, predict: Mapping[str, Predictor] | None = None) -> Pla
     """
     project = Project(root)
     verdicts = project.plan(predictors(root) if predict is None else predict)
-    durations = Durations(root, project.stages)
-    return Plan(
-        tuple(_step(each, durations) for each in verdicts if each.fate is Fate.RUNS),
-        tuple(each.stage for each in verdicts if each.fate is Fate.RESTORED),
-        tuple(project.stages),
-    )
-
-
-def _step(verdict: Verdict, durations: Durations) -> Step:
-    own = durations.last(verdict.stage)
-    seconds = durations.of_kind(verdict.stage) if own is None else own
-    return Step(verdict.stage, verdict.reasons, seconds, own is None)
+    return Plan(tuple(verdicts), Durations(root, project.stages))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import stat
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,9 @@ class Cache:
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
         self._odb = repo.cache.local
-        self._intact: dict[str, bool] = {}
-        self._trees: dict[HashInfo, Tree | None] = {}
+        # Looked at once each.
+        self._holds_one = cache(self._is_intact)
+        self._tree = cache(self._load_tree)
 
     def holds(self, hash_info: HashInfo) -> bool:
         """Whether a file, or a folder with all its files, is in the cache."""
@@ -82,20 +84,13 @@ class Cache:
         files = None if tree is None else {key: (meta, own) for key, meta, own in tree}
         return State(hash_info=hash_info, files=files)
 
-    def _tree(self, hash_info: HashInfo) -> Tree | None:
-        if hash_info not in self._trees:
-            try:
-                self._trees[hash_info] = Tree.load(self._odb, hash_info)
-            except (FileNotFoundError, ObjectFormatError):
-                self._trees[hash_info] = None
-        return self._trees[hash_info]
+    def _load_tree(self, hash_info: HashInfo) -> Tree | None:
+        try:
+            return Tree.load(self._odb, hash_info)
+        except (FileNotFoundError, ObjectFormatError):
+            return None
 
-    def _holds_one(self, oid: str) -> bool:
-        if oid not in self._intact:
-            self._intact[oid] = self._check(oid)
-        return self._intact[oid]
-
-    def _check(self, oid: str) -> bool:
+    def _is_intact(self, oid: str) -> bool:
         path = self._odb.oid_to_path(oid)
         try:
             mode = stat.S_IMODE(Path(path).stat().st_mode)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from dvc.dependency import ParamsDependency
 
 from rarelens.pipeline.lineage.plan.cache import Cache
-from rarelens.pipeline.lineage.plan.naming import cell_of, kind_of, label_of
 from rarelens.pipeline.lineage.plan.parameters import Values
 from rarelens.pipeline.lineage.plan.reasons import Reasons
+from rarelens.pipeline.lineage.plan.stages import cell_of, kind_of, label_of
 from rarelens.pipeline.lineage.plan.workspace import Disk, Key, State, Workspace
 from rarelens.pipeline.parameters.reading import FILE
 

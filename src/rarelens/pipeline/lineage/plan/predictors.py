@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rarelens.pipeline.lineage.entries import Entries, read_entries
+from rarelens.pipeline.lineage.entries import read_entries
 from rarelens.pipeline.lineage.fingerprints import write_fingerprints
 from rarelens.pipeline.lineage.plan.code import FOLDER
 from rarelens.pipeline.lineage.plan.evaluation import Prediction, Predictor
@@ -20,21 +21,12 @@ CHECKED = b"The study was checked before any training.\n"
 
 def predictors(root: Path) -> dict[str, Predictor]:
     """The predictors of the project in the folder ``root``, by kind of stage."""
-
-    def fingerprints(_: str, parameters: dict[str, Any]) -> Prediction:
-        def get(section: str, kind: Any) -> Any:
-            return check(parameters[section], kind, section)
-
-        return predict_fingerprints(root, read_entries(get))
-
-    def cells(task: str, parameters: dict[str, Any]) -> Prediction:
-        return predict_cells(root, task, parameters["study"])
-
-    return {"fingerprint": fingerprints, "cells": cells}
+    return {"fingerprint": partial(_fingerprints, root), "cells": partial(_cells, root)}
 
 
-def predict_fingerprints(root: Path, entries: Entries) -> Prediction:
+def _fingerprints(root: Path, _: str, parameters: dict[str, Any]) -> Prediction:
     """The folder of fingerprints of the code as it is now."""
+    entries = read_entries(lambda section, kind: check(parameters[section], kind, section))
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_fingerprints(folder, root / "stages", root / "requirements.lock", entries)
@@ -45,9 +37,9 @@ def predict_fingerprints(root: Path, entries: Entries) -> Prediction:
     return Prediction(files)
 
 
-def predict_cells(root: Path, task: str, study: dict[str, Any]) -> Prediction:
+def _cells(root: Path, task: str, parameters: dict[str, Any]) -> Prediction:
     """The list of a study's cells, and the analyses of other cells, which are dropped."""
-    cells = cells_of(task, getattr(check(study, Studies, "study"), task))
+    cells = cells_of(task, getattr(check(parameters["study"], Studies, "study"), task))
     with TemporaryDirectory() as temporary:
         file = Path(temporary) / "cells.csv"
         write_cells(file, cells)

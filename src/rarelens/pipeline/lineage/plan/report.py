@@ -6,73 +6,71 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
-from rarelens.pipeline.lineage.plan import Plan, Step
-from rarelens.pipeline.lineage.plan.naming import cell_of, kind_of, label_of
+from rarelens.pipeline.lineage.plan import Plan
+from rarelens.pipeline.lineage.plan.evaluation import Fate, Verdict
+from rarelens.pipeline.lineage.plan.stages import cell_of, kind_of, label_of
 from rarelens.pipeline.parameters.reading import read_yaml
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
-T = TypeVar("T")
 _MOST = 8  # reasons, or cells, that are listed one by one
 
 
 def as_json(plan: Plan) -> str:
     """The plan as JSON: ``stages`` that may run, the number ``unchanged``, those ``restored``."""
-    stages = [
-        {
-            "name": step.stage.addressing,
-            "reasons": list(step.reasons),
-            "seconds": None if step.seconds is None else round(step.seconds, 2),
-        }
-        for step in plan.steps
-    ]
+    stages = []
+    for verdict in plan.having(Fate.RUNS):
+        seconds = plan.durations.of(verdict.stage)
+        stages.append(
+            {
+                "name": verdict.stage.addressing,
+                "reasons": list(verdict.reasons),
+                "seconds": None if seconds is None else round(seconds, 2),
+            }
+        )
     value = {
         "stages": stages,
-        "unchanged": len(plan.stages) - len(plan.steps),
-        "restored": [stage.addressing for stage in plan.restored],
+        "unchanged": len(plan.verdicts) - len(stages),
+        "restored": [verdict.stage.addressing for verdict in plan.having(Fate.RESTORED)],
     }
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def as_text(plan: Plan) -> str:
     """The plan for people, grouped by the stages' kinds."""
-    kinds = _grouped(plan.stages, map(kind_of, plan.stages))
+    kinds = _by_kind(plan.verdicts)
+    runs = plan.having(Fate.RUNS)
     lines = []
-    for kind, steps in _grouped(plan.steps, [kind_of(step.stage) for step in plan.steps]).items():
-        stages = kinds[kind]
+    for kind, verdicts in _by_kind(runs).items():
+        stages = [each.stage for each in kinds[kind]]
         name = typer.style(label_of(stages[0]), bold=True)
-        number = f": {len(steps)} of {len(stages)} cells" if cell_of(stages[0]) else ""
-        lines.append(f"{name}{number}, {_time(steps)}")
-        lines += [f"  {reason}" for reason in _reasons(steps, stages)]
-    return "\n".join([*lines, *_summary(plan)])
-
-
-def _summary(plan: Plan) -> list[str]:
-    unchanged = len(plan.stages) - len(plan.steps)
-    lines = []
-    if plan.restored:
-        kinds = Counter(map(label_of, plan.restored))
-        listed = ", ".join(f"{number} × {label}" for label, number in kinds.items())
+        number = f": {len(verdicts)} of {len(stages)} cells" if cell_of(stages[0]) else ""
+        lines.append(f"{name}{number}, {_time(plan, verdicts)}")
+        lines += [f"  {reason}" for reason in _reasons(verdicts, stages)]
+    restored = Counter(label_of(each.stage) for each in plan.having(Fate.RESTORED))
+    if restored:
+        listed = ", ".join(f"{number} × {label}" for label, number in restored.items())
         lines.append(f"restored from the cache, without running: {listed}")
-    if plan.steps:
-        total = f"{len(plan.steps)} of {len(plan.stages)} stages may run, {_time(plan.steps)}"
+    unchanged = len(plan.verdicts) - len(runs)
+    if runs:
+        total = f"{len(runs)} of {len(plan.verdicts)} stages may run, {_time(plan, runs)}"
         lines.append(f"{typer.style(total, bold=True)}; {unchanged} will not")
     else:
         lines.append(f"nothing to run: {unchanged} stages are up to date")
-    return lines
+    return "\n".join(lines)
 
 
-def _reasons(steps: Sequence[Step], stages: Sequence[PipelineStage]) -> list[str]:
+def _reasons(verdicts: Sequence[Verdict], stages: Sequence[PipelineStage]) -> list[str]:
     """Each reason, with the cells that it holds for if that is not all of them."""
     found: dict[str, list[str]] = {}
-    for step in steps:
-        for reason in step.reasons:
-            found.setdefault(reason, []).append(cell_of(step.stage))
+    for verdict in verdicts:
+        for reason in verdict.reasons:
+            found.setdefault(reason, []).append(cell_of(verdict.stage))
     among = [cell_of(stage) for stage in stages]
     dimensions = _dimensions(stages[0])
     return _shortened(
@@ -115,12 +113,14 @@ def _dimensions(stage: PipelineStage) -> list[str]:
     return list(read_yaml(Path(stage.path))["stages"][name].get("matrix", {}))
 
 
-def _time(steps: Sequence[Step]) -> str:
-    known = [step.seconds for step in steps if step.seconds is not None]
+def _time(plan: Plan, verdicts: Sequence[Verdict]) -> str:
+    seconds = [plan.durations.of(each.stage) for each in verdicts]
+    known = [each for each in seconds if each is not None]
     if not known:
         return "duration unknown"
-    about = "about " if any(step.estimated for step in steps) else ""
-    unknown = len(steps) - len(known)
+    ran = all(each.stage.addressing in plan.durations.last for each in verdicts)
+    about = "" if ran else "about "
+    unknown = len(verdicts) - len(known)
     more = f" and {unknown} of unknown duration" if unknown else ""
     return f"{about}{_duration(sum(known))}{more}"
 
@@ -133,8 +133,8 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {rest} min" if hours else f"{minutes} min"
 
 
-def _grouped(items: Sequence[T], keys: Iterable[str]) -> dict[str, list[T]]:
-    groups: dict[str, list[T]] = {}
-    for item, key in zip(items, keys, strict=True):
-        groups.setdefault(key, []).append(item)
-    return groups
+def _by_kind(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+    kinds: dict[str, list[Verdict]] = {}
+    for each in verdicts:
+        kinds.setdefault(kind_of(each.stage), []).append(each)
+    return kinds

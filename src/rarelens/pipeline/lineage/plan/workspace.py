@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -70,15 +71,10 @@ class Disk:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._states: dict[str, State] = {}
-
-    def state(self, path: str) -> State:
-        """What an absolute path holds."""
-        if path not in self._states:
-            self._states[path] = self._hash(path)
-        return self._states[path]
+        self.state = cache(self._hash)
 
     def _hash(self, path: str) -> State:
+        """What an absolute path holds."""
         repo = self._repo
         try:
             _, meta, found = build(
@@ -89,7 +85,7 @@ class Disk:
         files = None
         if isinstance(found, Tree):
             files = {key: (own, hash_info) for key, own, hash_info in found}
-        return State(frozenset(), True, found.hash_info, meta, files)
+        return State(hash_info=found.hash_info, meta=meta, files=files)
 
 
 class Workspace:

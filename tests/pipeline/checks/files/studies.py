@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.validation import validate_study
+from rarelens.pipeline.checks.validate import validate_study
 from rarelens.studies.files import write_json
 from rarelens.studies.training.classification.job import ClassificationJob
 from rarelens.studies.training.segmentation.job import Job
@@ -21,7 +21,7 @@ Study = Callable[..., None]
 
 def repository_parameters() -> dict[str, Any]:
     """The repository's own, to be changed."""
-    file = Path(__file__).parents[3] / "params.yaml"
+    file = Path(__file__).parents[4] / "params.yaml"
     values: dict[str, Any] = YAML(typ="safe").load(file.read_text())
     return values
 

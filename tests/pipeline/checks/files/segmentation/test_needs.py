@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.validation.studies import Study, leave_behind
+from pipeline.checks.files.studies import Study, leave_behind
+from rarelens.pipeline.checks.validate import validate_study
 from rarelens.pipeline.parameters.whole import read_parameters
-from rarelens.pipeline.validation import validate_study
 from rarelens.studies.cells import Cell
 from rarelens.studies.training.segmentation.job import Job
 

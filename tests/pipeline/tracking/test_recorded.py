@@ -1,4 +1,4 @@
-"""Which cells stand."""
+"""Which cells MLflow is to show."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.validation.studies import Study, repository_parameters, written
+from pipeline.checks.files.studies import Study, repository_parameters, written
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks import check_study
+from rarelens.pipeline.checks.files.classification import ClassificationFiles
+from rarelens.pipeline.checks.files.segmentation import SegmentationFiles
+from rarelens.pipeline.checks.needs import needs
 from rarelens.pipeline.parameters.whole import read_parameters
-from rarelens.pipeline.validation import classification, segmentation
-from rarelens.pipeline.validation.needs import needs
 
 
 def validate_study() -> str:
@@ -19,10 +20,14 @@ def validate_study() -> str:
         RarelensError: with every problem found.
     """
     parameters = read_parameters()
-    looks = [segmentation.look(parameters), classification.look(parameters)]
-    problems = [*check_study(parameters), *(each for look in looks for each in look.problems)]
+    studies = SegmentationFiles(parameters), ClassificationFiles(parameters)
+    problems = [*check_study(parameters), *(each for own in studies for each in own.problems)]
     if problems:
         # One that a dataset and the study both have is told once.
         raise RarelensError(*dict.fromkeys(problems))
-    notes = [note for look in looks for note in look.notes]
-    return "\n".join(["params.yaml and data: no problem found", *notes, *needs(looks)])
+    notes = [note for own in studies for note in own.notes]
+    trainings = [training for own in studies for training in own.trainings()]
+    prepared = sum(own.prepared for own in studies)
+    return "\n".join(
+        ["params.yaml and data: no problem found", *notes, *needs(trainings, prepared)]
+    )

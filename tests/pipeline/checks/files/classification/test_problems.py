@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.validation.classification.smears import RAW, spoil
-from pipeline.validation.studies import Study, problems
-from rarelens.pipeline.validation import validate_study
+from pipeline.checks.files.classification.smears import RAW, spoil
+from pipeline.checks.files.studies import Study, problems
+from rarelens.pipeline.checks.validate import validate_study
 
 
 def test_problems_of_parameters_and_of_several_files_at_once(study: Study) -> None:

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from rarelens.pipeline.tracking import names
 
 
-def picture_of(client: MlflowClient, experiment: str) -> dict[str, Any]:
+def all_shown(client: MlflowClient, experiment: str) -> dict[str, Any]:
     """Everything but run ids and times; runs are called by what they are found by."""
     runs = list(client.search_runs([experiment]))
     titles = {run.info.run_id: _title(run) for run in runs}

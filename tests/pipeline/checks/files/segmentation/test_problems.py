@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.validation.studies import Study, problems, repository_parameters
-from rarelens.pipeline.validation import validate_study
+from pipeline.checks.files.studies import Study, problems, repository_parameters
+from rarelens.pipeline.checks.validate import validate_study
 
 
 def test_problems_of_parameters_and_of_several_files_at_once(study: Study) -> None:

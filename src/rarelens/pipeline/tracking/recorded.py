@@ -1,4 +1,4 @@
-"""The cells that stand: in the study, in DVC's lock, and on disk."""
+"""The cells that MLflow is to show: recorded in DVC's lock, and on disk as it says."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rarelens.studies.cells import Cell
 from rarelens.studies.files import read_json
 
 # Raise it when the mirror shows something else of the same files.
-PICTURE = 1
+VERSION = 1
 
 
 @dataclass(frozen=True)
-class Standing:
+class RecordedCell:
     """A cell of which all that the lock knows lies on disk.
 
     Attributes:
@@ -49,39 +49,32 @@ def weights_of(cell: Cell) -> Cell:
     return cell.base if cell.task == "segmentation" else cell
 
 
-def find_standing(cells: Sequence[Cell], lock: Lock) -> tuple[list[Standing], int]:
-    """The cells that stand, and how many others stand in the lock but not on disk.
+def find_recorded(cells: Sequence[Cell], lock: Lock) -> tuple[list[RecordedCell], int]:
+    """The cells that are in the lock and on disk, and how many others are in the lock alone.
 
     Raises:
         RarelensError: if a file of theirs is no JSON.
     """
-    standing, absent = [], 0
+    found, absent = [], 0
     for cell in cells:
-        files = _files(cell, lock)
-        if files is None:
+        trained = weights_of(cell)
+        model, extract = trained.folder("models"), cell.folder("extracts")
+        extracted = lock.follows(extract, model)
+        if lock.digest(model) is None or (cell != trained and not extracted):
             continue
+        # Of the extract and the weights that there are now, or of none.
+        analysed = extracted and lock.follows(cell.folder("analyses"), extract)
+        files = [_record(cell), model / "history.csv", model / "weights.safetensors"]
+        files += [extract / "extract.json"] if cell != trained else []
+        files += [cell.folder("analyses") / "summary.json"] if analysed else []
         if all(file.is_file() for file in files):
-            standing.append(_describe(cell, lock))
+            found.append(_describe(cell, lock, analysed))
         else:
             absent += 1
-    return standing, absent
+    return found, absent
 
 
-def _files(cell: Cell, lock: Lock) -> list[Path] | None:
-    """A file of each folder that the lock knows; None if the cell is not made yet."""
-    trained = weights_of(cell)
-    model, extract = trained.folder("models"), cell.folder("extracts")
-    if lock.digest(model) is None or (cell != trained and not lock.follows(extract, model)):
-        return None
-    files = [_record(cell), model / "history.csv", model / "weights.safetensors"]
-    if cell != trained:
-        files.append(extract / "extract.json")
-    if _analysed(cell, lock):
-        files.append(cell.folder("analyses") / "summary.json")
-    return files
-
-
-def _describe(cell: Cell, lock: Lock) -> Standing:
+def _describe(cell: Cell, lock: Lock, analysed: bool) -> RecordedCell:
     record = _read(_record(cell))
     identity = str(record["identity"])
     adjustment: dict[str, Any] = {}
@@ -91,11 +84,10 @@ def _describe(cell: Cell, lock: Lock) -> Standing:
         facts = _read(extract / "extract.json")
         adjustment = {**lock.parameters(extract).get(name, {}), "logit_bias": facts["logit_bias"]}
         identity += f"+{_digest(adjustment)[:8]}"
-    analysed = _analysed(cell, lock)
     shown = [lock.digest(weights_of(cell).folder("models"))]
     shown += [lock.digest(cell.folder("analyses"))] if analysed else []
-    state = _digest([PICTURE, record, adjustment, shown])[:16]
-    return Standing(cell, record, identity, adjustment, analysed, state)
+    state = _digest([VERSION, record, adjustment, shown])[:16]
+    return RecordedCell(cell, record, identity, adjustment, analysed, state)
 
 
 def _read(file: Path) -> Any:
@@ -107,13 +99,6 @@ def _read(file: Path) -> Any:
 
 def _record(cell: Cell) -> Path:
     return weights_of(cell).folder("records").with_suffix(".json")
-
-
-def _analysed(cell: Cell, lock: Lock) -> bool:
-    """Whether there is an analysis, and of the extract and weights that stand now."""
-    analysis, extract = cell.folder("analyses"), cell.folder("extracts")
-    model = weights_of(cell).folder("models")
-    return lock.follows(analysis, extract) and lock.follows(extract, model)
 
 
 def _digest(value: Any) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.validation.classification.smears import RAW, write_images
-from pipeline.validation.studies import Study, repository_parameters, written
+from pipeline.checks.files.classification.smears import RAW, write_images
+from pipeline.checks.files.studies import Study, repository_parameters, written
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from pipeline.validation.classification.smears import RAW, spoil
-from pipeline.validation.studies import Study, as_simulated, problems, repository_parameters
-from rarelens.pipeline.validation import validate_study
+from pipeline.checks.files.classification.smears import RAW, spoil
+from pipeline.checks.files.studies import Study, as_simulated, problems, repository_parameters
+from rarelens.pipeline.checks.validate import validate_study
 
 
 def test_a_simulated_dataset_may_not_be_there_yet(study: Study) -> None:

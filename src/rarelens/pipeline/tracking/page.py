@@ -1,6 +1,6 @@
-"""Saved views of the runs, in MLflow's menu "Views": a study's cells and the columns that matter.
+"""What the experiment's page says, and its saved views: a study's cells, the columns that matter.
 
-MLflow keeps a view in a tag of the experiment; one that does not know the format ignores it.
+MLflow keeps both in tags of the experiment; one that does not know a view's format ignores it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,26 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mlflow import MlflowClient
+
 from rarelens.pipeline.tracking import names
-from rarelens.pipeline.tracking.standing import Standing
+from rarelens.pipeline.tracking.recorded import RecordedCell
 from rarelens.studies.files import read_json
 
-PREFIX = "mlflow.sharedViewState."
+NOTE = """\
+**rarelens: what class imbalance does to a network.** One run per trained model ("cell"), below \
+one run per study, which holds the report and the tables of the comparison.
+
+- Filter out what is no longer in the study: ``tags.`rarelens.stale` = 'false'``; one dimension: \
+`tags.method = 'focal'`, also `dataset`, `network`, `fraction`, `seed`, `task`.
+- `test/…` are the final measures that matter, `test_details/…` the others, `usage/…` what the \
+training took. The names are equal for all cells of a task.
+- `rarelens.origin` says whether a training was `executed` here or its result `restored`.
+- Runs mirror DVC's lock files: `rarelens sync` brings them up to date, or back.
+"""
+# Without the kind, the page guesses it, and asks.
+TAGS = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
+_VIEW = "mlflow.sharedViewState."
 # MLflow shows when a view was made; a constant, so that an equal view is equal text.
 _MADE = 1767225600000  # 2026-01-01
 _DIMENSIONS = ("method", "seed", "fraction", "dataset", "network")
@@ -21,7 +36,20 @@ _COLUMNS = 12
 _NAME = "attributes.`Run Name`"
 
 
-def saved_views(task: str, cells: Sequence[Standing]) -> dict[str, str]:
+def describe_experiment(
+    client: MlflowClient, experiment: str, cells: Sequence[RecordedCell]
+) -> None:
+    """Set the page's text and the views of each study, where they are others."""
+    wanted = dict(TAGS)
+    for task in dict.fromkeys(each.cell.task for each in cells):
+        wanted |= _saved_views(task, [each for each in cells if each.cell.task == task])
+    known = client.get_experiment(experiment).tags
+    for key, value in wanted.items():
+        if known.get(key) != value:
+            client.set_experiment_tag(experiment, key, value)
+
+
+def _saved_views(task: str, cells: Sequence[RecordedCell]) -> dict[str, str]:
     """Tags for the experiment: the cells of a task one by one, and their means over seeds."""
     kept = [key for key in _DIMENSIONS if len({getattr(e.cell, key) for e in cells}) > 1]
     measures = [f"metrics.`{name}`" for name in _headline(cells)]
@@ -48,12 +76,12 @@ def saved_views(task: str, cells: Sequence[Standing]) -> dict[str, str]:
     }
     title = task.capitalize()
     return {
-        f"{PREFIX}{task}": _view(f"{title}: each cell", state),
-        f"{PREFIX}{task}-means": _view(f"{title}: means over seeds", state | grouped),
+        f"{_VIEW}{task}": _view(f"{title}: each cell", state),
+        f"{_VIEW}{task}-means": _view(f"{title}: means over seeds", state | grouped),
     }
 
 
-def _headline(cells: Iterable[Standing]) -> list[str]:
+def _headline(cells: Iterable[RecordedCell]) -> list[str]:
     """The final measures that matter, of the first analysed cell of each dataset."""
     found: dict[str, None] = {}
     seen: set[str] = set()

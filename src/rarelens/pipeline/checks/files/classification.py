@@ -1,0 +1,63 @@
+"""What the raw files of the classification study show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rarelens.pipeline.checks.classification import ClassificationChecks, without_regions
+from rarelens.pipeline.checks.files import RAW, StudyFiles
+from rarelens.pipeline.parameters.whole import Parameters
+from rarelens.studies.cells import Cell
+from rarelens.studies.data.classification.collection import (
+    ImageCollection,
+    choose_labels,
+    count_concepts,
+    prepared_bytes,
+)
+from rarelens.studies.data.classification.problems import find_image_problems
+from rarelens.studies.data.classification.splits import assign_image_splits
+from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
+from rarelens.studies.training.classification.job import ClassificationJob
+
+
+class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
+    """Images."""
+
+    case = "image"
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(ClassificationChecks(parameters))
+
+    def outdated(self, present: ImageCollection, settings: ImageDataset) -> str:
+        """By its number of subjects and its findings."""
+        wanted = settings.simulate
+        assert isinstance(wanted, SimulateFindings)
+        subjects = {entry.group for entry in present.images}
+        current = present.classes == tuple(wanted.findings) and len(subjects) == wanted.subjects
+        return "" if current else "not as wanted; `dvc repro` simulates it anew first"
+
+    def check(
+        self, name: str, settings: ImageDataset, present: ImageCollection | None
+    ) -> Iterator[str]:
+        """Of its files, then of its parameters that its images show."""
+        if present is None:
+            return
+        collection = choose_labels(present, settings.preprocess)
+        self.prepared += prepared_bytes(collection, settings.preprocess)
+        yield from find_image_problems(collection)
+        if not count_concepts(collection):
+            yield from without_regions(name)
+        splits = assign_image_splits(collection, settings.split, RAW / name)
+        yield from self.check_split(name, splits["split"])
+
+    def parameters_of(self, cell: Cell) -> dict[str, Any]:
+        """As `ClassificationJob` has them."""
+        job = ClassificationJob(
+            cell=cell,
+            network=self.checks.parameters.networks[cell.network],
+            method=self.checks.methods[cell.method],
+            settings=self.checks.train,
+            preprocess=self.checks.datasets[cell.dataset].preprocess,
+        )
+        return job.as_dict()
