@@ -4,7 +4,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: env repro test lint ui lock clean
+.PHONY: env repro test test-quick lint ui lock clean
 
 env: $(STAMP)
 
@@ -22,7 +22,10 @@ repro: env  ## Check, run what changed, bring MLflow up to date.
 	@echo "The report: reports/index.html. MLflow: make ui"
 
 test: env  ## All tests; those on real data need RARELENS_REAL_DATA.
-	python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	OMP_WAIT_POLICY=passive python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+
+test-quick: env  ## What neither trains at length nor starts DVC, MLflow or another Python.
+	OMP_WAIT_POLICY=passive python -m pytest -n auto -m "not slow"
 
 lint: env
 	ruff check

@@ -1,7 +1,8 @@
 """rarelens: see what class imbalance does to a network.
 
-Everything is imported when it is first asked for. Objectives, regularisers, networks, sampling and
-adjustments need torch and NumPy alone; other names say which extra they need, if it is missing.
+Everything is imported when it is first asked for. Objectives, regularisers, networks, sampling,
+adjustments and `LogitShift` need torch and NumPy alone; other names say which extra they need, if
+it is missing.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rarelens.components import adjustments, networks, objectives, regularisers, sampling
     from rarelens.measures import statistics
+    from rarelens.measures.dissection import UnitDissection, dissect
+    from rarelens.measures.linear_cka import LinearCKA
+    from rarelens.measures.logit_shift import LogitShift
+    from rarelens.measures.saliency_alignment import SaliencyAlignment
+    from rarelens.measures.subject_overlap import SubjectOverlap
     from rarelens.studies.models.segmentation.prediction import predict
 
 __version__ = "0.1.0"
 __all__ = [
+    "LinearCKA",
+    "LogitShift",
+    "SaliencyAlignment",
+    "SubjectOverlap",
+    "UnitDissection",
     "__version__",
     "adjustments",
+    "dissect",
     "networks",
     "objectives",
     "predict",
@@ -28,6 +40,12 @@ __all__ = [
 
 # Where a name is that is no package of components, and the extra that it needs.
 _OTHERS = {
+    "LinearCKA": ("measures.linear_cka", "measures"),
+    "LogitShift": ("measures.logit_shift", "measures"),
+    "SaliencyAlignment": ("measures.saliency_alignment", "measures"),
+    "SubjectOverlap": ("measures.subject_overlap", "measures"),
+    "UnitDissection": ("measures.dissection", "measures"),
+    "dissect": ("measures.dissection", "measures"),
     "predict": ("studies.models.segmentation.prediction", "pipeline"),
     "statistics": ("measures.statistics", "measures"),
 }
@@ -41,7 +59,7 @@ def __getattr__(name: str) -> Any:
         module = import_module(f"{__name__}.{path}")
     except ModuleNotFoundError as error:
         raise ImportError(f"{name}: {error}; pip install 'rarelens[{extra}]'") from error
-    return module if path.rpartition(".")[2] == name else getattr(module, name)
+    return module if path.endswith(f".{name}") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -39,3 +39,15 @@ def test_add_a_layout(clone: Project) -> None:
     description = json.loads(clone.read("data/prepared/mine/dataset.json"))
     assert description["classes"] == ["background", "anterior", "posterior"]
     assert len(list((clone.folder / "data/prepared/mine/images").iterdir())) == 12
+
+
+def test_add_a_measure_with_its_figure(clone: Project) -> None:
+    (ran,) = follow("how-to/add-a-measure.md", clone)
+    assert "analyse@" in ran
+    assert not [line for line in ran.splitlines() if "Running" in line and "extract@" in line]
+    metrics = json.loads(clone.read("metrics/segmentation.json"))
+    own = metrics["hippocampus"]["unet"]["1"]["focal"]["Anterior"]
+    assert 0 <= own["volumetric_similarity"] <= 1
+    figures = clone.folder / "reports/figures"
+    assert list(figures.glob("*volumetric_similarity.png"))
+    assert b"Volumetric similarity by class" in clone.read("reports/index.html")

@@ -66,7 +66,13 @@ moved = regularisers.adversarial_example(
     model, images, target, objectives.FocalLoss(), 10.0, 1e-5, [2], rng
 )
 mixed, _, counts = regularisers.mix_patches(images, target, 1.0, 0.2, [2], rng)
+shift = rarelens.LogitShift(3)
+for side in ("train", "test"):
+    for subject in range(2):
+        own = logits[subject] if side == "train" else logits[subject] / 2
+        shift.update(own, target[subject], f"{{side}}{{subject}}", side)
 print(json.dumps({{
+    "shift": [[row["train_mean"], row["difference"]] for row in shift.compute()],
     "file": rarelens.__file__,
     "distributions": {{each.name: each.version for each in distributions()}},
     "importable": [name for name in {absent} if find_spec(name)],
@@ -187,3 +193,8 @@ def test_regularisers_networks_adjustments_and_samplers_run(inside):
     assert inside["logits"] == [2, 3]
     assert inside["bias"] == pytest.approx([0.1053605, 2.3025851])
     assert inside["weights"] == pytest.approx([1 / 3] * 3)
+
+
+def test_logit_shift_runs(inside):
+    for train, difference in inside["shift"]:
+        assert difference == pytest.approx(-train / 2, rel=1e-6)
