@@ -6,6 +6,7 @@ patients (AUROC, say), it comes with its values in B resamples of them, (1 + B, 
 """
 
 from rarelens.measures.clusters import Clusters, completed, percentiles
+from rarelens.measures.statistics.crossed import Crossed, crossed_difference, crossed_statistic
 from rarelens.measures.statistics.estimates import (
     ENOUGH_SEEDS,
     UNDEFINED,
@@ -27,11 +28,14 @@ __all__ = [
     "ENOUGH_SEEDS",
     "UNDEFINED",
     "Clusters",
+    "Crossed",
     "Estimate",
     "Record",
     "bootstrap_means",
     "bootstrap_resampled",
     "completed",
+    "crossed_difference",
+    "crossed_statistic",
     "holm",
     "mean_alone",
     "mean_over_seeds",
