@@ -12,7 +12,7 @@ from working_copy import Project
 def test_add_a_loss(clone: Project) -> None:
     validated, planned, ran = follow("how-to/add-a-loss.md", clone)
     assert "no problem found" in validated
-    assert "train@hippocampus-unet-log_cosh_dice-1-0" in planned
+    assert "methods.segmentation.log_cosh_dice: new" in planned
     trained = [line for line in ran.splitlines() if "Running stage" in line and "train@" in line]
     assert len(trained) == 1
     assert "log_cosh_dice" in trained[0]

@@ -34,6 +34,16 @@ def dissect_layer(
         settings: quantile, rules of detection, permutations.
         seed: of the permutations.
     """
-    chosen = settings.model_dump(include=set(Dissection.model_fields))
-    result = dissect(activations, masks, **chosen, seed=seed)
+    result = dissect(
+        activations,
+        masks,
+        settings.quantile,
+        settings.iou_threshold,
+        maps=settings.maps,
+        permutations=settings.permutations,
+        null_level=settings.null_level,
+        ceiling_share=settings.ceiling_share,
+        exact_quantile_values=settings.exact_quantile_values,
+        seed=seed,
+    )
     return result.table().assign(layer=layer)[DISSECTION]
