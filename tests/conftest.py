@@ -25,6 +25,24 @@ if TYPE_CHECKING:
 # Axes permuted and flipped, voxels of 1.0 x 1.5 x 2.0 mm, far from the origin.
 OBLIQUE = np.array([[0, -1.5, 0, 30], [0, 0, 2.0, -7], [-1.0, 0, 0, 12], [0, 0, 0, 1]])
 REAL_CASES = 7
+# Folders whose tests train, or start DVC, MLflow or another Python; `make test-quick` is without.
+SLOW = (
+    "end_to_end",
+    "install",
+    "pipeline/lineage",
+    "pipeline/tracking",
+    "studies/extraction",
+    "studies/models",
+    "studies/reporting",
+    "studies/training",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(root) and str(item.path.relative_to(root)).startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
