@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,20 +9,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from pages import blocks
 from rarelens.components import objectives
 from rarelens.studies import building as components
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.training.segmentation.builders import build_terms
 
-PAGES = Path(__file__).parents[1] / "docs/how-to"
+
+def python_of(page: str) -> list[str]:
+    return [content for kind, _, content in blocks(f"how-to/{page}") if kind == "python"]
 
 
-def blocks(page: str) -> list[str]:
-    text = (PAGES / page).read_text(encoding="utf-8")
-    return re.findall(r"```python[^\n]*\n(.*?)```", text, flags=re.DOTALL)
-
-
-BLOCKS = blocks("losses-in-your-code.md")
+BLOCKS = python_of("losses-in-your-code.md")
 
 
 @pytest.fixture
@@ -39,7 +36,7 @@ def patch() -> dict[str, object]:
 def test_the_loss_that_is_added_has_its_value_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "log_cosh_dice.py").write_text(blocks("add-a-loss.md")[0])
+    (tmp_path / "log_cosh_dice.py").write_text(python_of("add-a-loss.md")[0])
     monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(tmp_path)])
     components.find.cache_clear()
     method = Method(objective="log_cosh_dice", smooth=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from end_to_end.pages import follow
+from pages import follow
 from working_copy import Project
 
 

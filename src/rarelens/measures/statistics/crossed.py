@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rarelens.measures.arrays import ratio
+from rarelens.measures.statistics.estimates import t_interval
+
 Array = NDArray[np.float64]
 
 
@@ -68,7 +71,7 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
         spread += ms_patients**2 / (patients - 1)
         spread += ms_residuals**2 / ((seeds - 1) * (patients - 1))
     whole = ms_seeds + beyond
-    return _t(mean, whole / (seeds * patients), _quotient(whole**2, spread), confidence)
+    return _t(mean, whole / (seeds * patients), float(ratio(whole**2, spread)), confidence)
 
 
 def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float = 0.95) -> Crossed:
@@ -105,7 +108,7 @@ def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float
     covariance = np.cov(draws, rowvar=False)
     shared = float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1))
     whole = ms_seeds + max(seeds * shared, 0.0)
-    freedom = _quotient(whole**2, ms_seeds**2 / (seeds - 1))
+    freedom = float(ratio(whole**2, ms_seeds**2 / (seeds - 1)))
     return _t(mean, whole / seeds, freedom, confidence)
 
 
@@ -113,16 +116,8 @@ def _t(mean: float, variance: float, freedom: float, confidence: float) -> Cross
     # What is left of equal numbers after rounding is no variance.
     if variance <= (1e-12 * mean) ** 2 or not math.isfinite(freedom):
         return _undefined(mean)._replace(p=1.0 if variance == 0 and mean == 0 else math.nan)
-    from scipy.stats import t
-
-    error = math.sqrt(variance)
-    reach = float(t.ppf((1 + confidence) / 2, freedom)) * error
-    p = 2 * float(t.sf(abs(mean) / error, freedom))
-    return Crossed(mean, mean - reach, mean + reach, p, freedom)
-
-
-def _quotient(above: float, below: float) -> float:
-    return above / below if below > 0 else math.nan
+    low, high, p = t_interval(mean, math.sqrt(variance), freedom, confidence)
+    return Crossed(mean, low, high, p, freedom)
 
 
 def _undefined(mean: float) -> Crossed:

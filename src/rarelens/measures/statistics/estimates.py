@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.measures.arrays import ratio
 from rarelens.measures.clusters import percentiles
 from rarelens.measures.statistics.means import mean_over_seeds, seed_means
 
@@ -78,12 +79,27 @@ def student(values: Array, confidence: float) -> Estimate:
     if known.size < ENOUGH_SEEDS or alike:
         certain = known.size >= ENOUGH_SEEDS and found.mean == 0
         return found._replace(p=1.0 if certain else math.nan)
+    error = found.spread / math.sqrt(known.size)
+    low, high, p = t_interval(found.mean, error, known.size - 1, confidence)
+    return found._replace(low=low, high=high, p=p)
+
+
+def t_interval(
+    mean: float, error: float, freedom: float, confidence: float
+) -> tuple[float, float, float]:
+    """Bounds of Student's t interval of a mean, and the two-sided p that it is 0.
+
+    Args:
+        mean: the mean.
+        error: its standard error, above 0.
+        freedom: degrees of freedom.
+        confidence: of the interval.
+    """
+    # scipy.stats takes a second to import, and only this function needs it.
     from scipy.stats import t
 
-    error, freedom = found.spread / math.sqrt(known.size), known.size - 1
     reach = float(t.ppf((1 + confidence) / 2, freedom)) * error
-    p = 2 * float(t.sf(abs(found.mean) / error, freedom))
-    return found._replace(low=found.mean - reach, high=found.mean + reach, p=p)
+    return mean - reach, mean + reach, 2 * float(t.sf(abs(mean) / error, freedom))
 
 
 def bootstrap_means(values: Array, draws: int, confidence: float, seed: int) -> Estimate:
@@ -148,7 +164,7 @@ def _crossed(values: Array, by_seed: Array) -> Array:
     weights = by_seed[:, :, None] * present
     total = weights.sum(axis=1)
     sums = (weights * np.where(present, values, 0.0)).sum(axis=1)
-    return np.asarray(np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0))
+    return ratio(sums, total)
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rarelens.measures.arrays import ratio
+
 Array = NDArray[np.float64]
 
 
@@ -26,8 +28,7 @@ def patient_means(values: Array, patients: ArrayLike) -> Array:
     sums, number = np.zeros((2, len(names), len(values)))
     np.add.at(sums, codes, np.where(present, values, 0.0).T)
     np.add.at(number, codes, present.T)
-    undefined = np.full(sums.shape, np.nan)
-    return np.asarray(np.divide(sums, number, out=undefined, where=number > 0)).T
+    return ratio(sums, number).T
 
 
 def seed_means(values: Array) -> Array:

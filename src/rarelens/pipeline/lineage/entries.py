@@ -10,7 +10,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import source_of
 from rarelens.pipeline.parameters.whole import Adjustments, AnyDataset, Methods
 from rarelens.studies.data.layout import layout_module
-from rarelens.studies.settings.base import Name
+from rarelens.studies.settings.base import Name, modules_of
 from rarelens.studies.settings.classification.datasets import ImageDataset
 from rarelens.studies.settings.methods import Network
 from rarelens.studies.settings.segmentation.datasets import Dataset
@@ -84,8 +84,6 @@ def _module(package: str, name: str) -> str:
 
 
 def _unknown(module: str) -> str:
-    known = sorted(
-        file.stem for file in source_of(module).parent.glob("*.py") if not file.name.startswith("_")
-    )
-    package, name = module.split(".")[-2:]
-    return f"{package}: there is no {name!r}; choose one of {', '.join(known)}"
+    package, _, name = module.rpartition(".")
+    kind, known = package.rpartition(".")[2], ", ".join(modules_of(package))
+    return f"{kind}: there is no {name!r}; choose one of {known}"

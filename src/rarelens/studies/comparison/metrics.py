@@ -59,7 +59,5 @@ def read_metrics(csv: Path) -> pd.DataFrame:
     """
     if not csv.is_file():
         raise RarelensError(f"{csv}: no such file; run stage compare first (dvc repro)")
-    header = pd.read_csv(csv, nrows=0).columns
-    text = {name: str for name in TEXT if name in header}
-    table = pd.read_csv(csv, dtype=text, keep_default_na=False, na_values=[""])
-    return table.fillna(dict.fromkeys(text, ""))
+    table = pd.read_csv(csv, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
+    return table.fillna({name: "" for name in TEXT if name in table})

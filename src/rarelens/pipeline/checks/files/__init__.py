@@ -18,6 +18,7 @@ from rarelens.studies.data.raw import SIMULATED, refuse_foreign
 from rarelens.studies.data.splits import share_of_pool
 
 RAW = Path("data/raw")
+NOT_AS_WANTED = "not as wanted; `dvc repro` simulates it anew first"
 C = TypeVar("C")
 
 
@@ -98,7 +99,7 @@ class StudyFiles(ABC, Generic[D, C]):
         if not (folder / SIMULATED).exists():
             self.notes.append(f"{name}: not simulated yet; `dvc repro` does so first")
             return None
-        reason = "not as wanted; `dvc repro` simulates it anew first"
+        reason = NOT_AS_WANTED
         # What is there and will be replaced may be broken in any way.
         with suppress(RarelensError):
             present: C = read_collection(settings.layout, folder, name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rarelens.pipeline.checks.classification import ClassificationChecks, without_regions
-from rarelens.pipeline.checks.files import RAW, StudyFiles
+from rarelens.pipeline.checks.files import NOT_AS_WANTED, RAW, StudyFiles
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.collection import (
@@ -35,7 +35,7 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
         assert isinstance(wanted, SimulateFindings)
         subjects = {entry.group for entry in present.images}
         current = present.classes == tuple(wanted.findings) and len(subjects) == wanted.subjects
-        return "" if current else "not as wanted; `dvc repro` simulates it anew first"
+        return "" if current else NOT_AS_WANTED
 
     def check(
         self, name: str, settings: ImageDataset, present: ImageCollection | None

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rarelens.measures.arrays import ratio
 from rarelens.measures.statistics import Estimate
 from rarelens.studies.comparison.classification.classifiers import (
     GROUPS,
@@ -85,8 +86,7 @@ class Maps:
         rows, clusters = self._rows[own], self.classifiers.clusters
         sums = clusters.sums(np.where(keep, values, 0.0).T, rows)
         number = clusters.sums(keep.T.astype(np.float64), rows)
-        undefined = np.full(sums.shape, np.nan)
-        return np.asarray(np.divide(sums, number, out=undefined, where=number > 0))
+        return ratio(sums, number)
 
     @cached_property
     def _members(self) -> list[Mask]:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
+from rarelens.measures.arrays import ratio
 from rarelens.measures.statistics import Clusters, completed
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.comparison import Comparison, comparisons, require_analyses
@@ -101,8 +102,7 @@ class Classifiers:
         defined = np.isfinite(whole)
         sums = np.einsum("bsc,skc->bsk", np.where(defined, whole, 0.0), members)
         number = np.einsum("bsc,skc->bsk", defined.astype(np.float64), members)
-        undefined = np.full(sums.shape, np.nan)
-        means = np.asarray(np.divide(sums, number, out=undefined, where=number > 0))
+        means = ratio(sums, number)
         means[:, :, len(GROUPS) :] = values
         return means
 

@@ -13,10 +13,15 @@ from working_copy import ROOT, Project
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 
 
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """Language, title (or nothing) and content of each block of code of a page in ``docs``."""
+    return BLOCK.findall((ROOT / "docs" / page).read_text("utf-8"))
+
+
 def follow(page: str, project: Project) -> list[str]:
     """Do what a page says, from its top to its end; returns what its commands have printed."""
     said = []
-    for kind, title, content in BLOCK.findall((ROOT / "docs" / page).read_text("utf-8")):
+    for kind, title, content in blocks(page):
         if title == "params.yaml":
             project.change(lambda parameters, own=content: _merge(parameters, YAML().load(own)))
         elif title:
