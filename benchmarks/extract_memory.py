@@ -105,11 +105,11 @@ def extract(folder: Path) -> tuple[int, int]:
 
     from rarelens.studies.data.classification.prepared import PreparedImages
     from rarelens.studies.extraction.classification.extract import extract_cell
-    from rarelens.studies.models.classification.classifier import (
+    from rarelens.studies.models.classification.model import (
         ClassifierCard,
         build_classifier,
-        save_classifier,
     )
+    from rarelens.studies.models.storage import write_model
     from rarelens.studies.settings.classification.stages import ExtractClassification
     from rarelens.studies.settings.methods import Layers
 
@@ -138,7 +138,7 @@ def extract(folder: Path) -> tuple[int, int]:
     network = build_classifier(card.network, data.channels, len(data.classes))
     for name in ("model", "extracts"):
         (folder / name).mkdir()
-    save_classifier(folder / "model", network.state_dict(), card)
+    write_model(folder / "model", network.state_dict(), card)
     (folder / "model" / "history.csv").write_text("step\n")
     settings = ExtractClassification(
         batch_size=32,

@@ -12,7 +12,7 @@ from rarelens.studies.settings.methods import Method, Network
 from rarelens.studies.settings.segmentation.datasets import PatchSize, Preprocess, RareClasses
 from rarelens.studies.settings.segmentation.stages import TrainSegmentation
 from rarelens.studies.training.segmentation.cell import train_cell
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
 @stage("networks/{network}", "methods/segmentation/{method}")
@@ -27,7 +27,7 @@ def main(dataset: str, network: str, method: str, fraction: str, seed: str, code
             "train.segmentation",
         ]
     )
-    job = Job(
+    job = SegmentationJob(
         cell=Cell("segmentation", dataset, network, method, fraction, int(seed)),
         network=scope.get(f"networks.{network}", Network),
         method=scope.get(f"methods.segmentation.{method}", Method),

@@ -20,7 +20,7 @@ from rarelens.studies.settings.segmentation.datasets import Preprocess, Split, Z
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation, TrainSegmentation
 
 if TYPE_CHECKING:
-    from rarelens.studies.training.segmentation.job import Job
+    from rarelens.studies.training.segmentation.job import SegmentationJob
 
 # Axes permuted and flipped, voxels of 1.0 x 1.5 x 2.0 mm, far from the origin.
 OBLIQUE = np.array([[0, -1.5, 0, 30], [0, 0, 2.0, -7], [-1.0, 0, 0, 12], [0, 0, 0, 1]])
@@ -106,16 +106,16 @@ def hippocampus(hippocampus_raw: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def make_job() -> Callable[..., Job]:
+def make_job() -> Callable[..., SegmentationJob]:
     """Makes a job on the tiny dataset of 6 steps in epochs of 2; change what a test is about.
 
     ``seed``, ``dataset``, ``method`` (a dict), ``network`` (a dict) and any other field of a
     job; all further keys are settings of the training.
     """
     # Imported here, for it imports torch and MONAI.
-    from rarelens.studies.training.segmentation.job import Job
+    from rarelens.studies.training.segmentation.job import SegmentationJob
 
-    def make(**changes: Any) -> Job:
+    def make(**changes: Any) -> SegmentationJob:
         fields = {
             "network": {"network": "unet", "channels": [4, 8]},
             "method": {"objective": "cross_entropy"},
@@ -131,7 +131,9 @@ def make_job() -> Callable[..., Job]:
         cell = Cell("segmentation", network="unet", method=fields["method"]["objective"], **names)
         fields["network"] = Network(**fields["network"])
         fields["method"] = Method(**fields["method"])
-        return Job(cell=cell, settings=TrainSegmentation(**(TRAINING | changes)), **fields)
+        return SegmentationJob(
+            cell=cell, settings=TrainSegmentation(**(TRAINING | changes)), **fields
+        )
 
     return make
 
@@ -212,7 +214,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def tiny_models(
     tiny: PreparedDataset,
-    make_job: Callable[..., Job],
+    make_job: Callable[..., SegmentationJob],
     mlflow_template: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:

@@ -13,7 +13,7 @@ from pages import blocks
 from rarelens.components import objectives
 from rarelens.studies import building as components
 from rarelens.studies.settings.methods import Method
-from rarelens.studies.training.segmentation.builders import build_terms
+from rarelens.studies.training.segmentation.builders import build_losses
 
 
 def python_of(page: str) -> list[str]:
@@ -40,7 +40,7 @@ def test_the_loss_that_is_added_has_its_value_by_hand(
     monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(tmp_path)])
     components.find.cache_clear()
     method = Method(objective="log_cosh_dice", smooth=1e-5)
-    loss = build_terms("log_cosh_dice", method, [9, 1], [1]).objective
+    loss = build_losses("log_cosh_dice", method, [9, 1], [1]).objective
     components.find.cache_clear()
     logits = torch.zeros(1, 2, 2, 2, 2)
     target = torch.zeros(1, 2, 2, 2, dtype=torch.long)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rarelens.measures.logit_shift import LogitShift
     from rarelens.measures.saliency_alignment import SaliencyAlignment
     from rarelens.measures.subject_overlap import SubjectOverlap
-    from rarelens.studies.models.segmentation.prediction import predict
+    from rarelens.studies.models.prediction import load_model, predict
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "adjustments",
     "dissect",
+    "load_model",
     "networks",
     "objectives",
     "predict",
@@ -46,7 +47,8 @@ _OTHERS = {
     "SubjectOverlap": ("measures.subject_overlap", "measures"),
     "UnitDissection": ("measures.dissection", "measures"),
     "dissect": ("measures.dissection", "measures"),
-    "predict": ("studies.models.segmentation.prediction", "pipeline"),
+    "load_model": ("studies.models.prediction", "pipeline"),
+    "predict": ("studies.models.prediction", "pipeline"),
     "statistics": ("measures.statistics", "measures"),
 }
 

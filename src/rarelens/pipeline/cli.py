@@ -53,18 +53,39 @@ def sync() -> None:
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A folder models/segmentation/…")],
-    images: Annotated[list[Path], typer.Argument(help="NIfTI files, or folders of them")],
-    output: Annotated[Path, typer.Option(help="Folder for the label maps")] = Path("predictions"),
+    model: Annotated[Path, typer.Argument(help="A model's folder; params.yaml is not needed")],
+    images: Annotated[list[Path], typer.Argument(help="Image files (NIfTI), or folders of them")],
+    output: Annotated[Path, typer.Option(help="Folder for what is written")] = Path("predictions"),
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write probabilities beside label maps")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over what is there")
+    ] = False,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=0.95, help="Share of a window that the next covers again")
+    ] = 0.25,
+    window_batch: Annotated[int, typer.Option(min=1, help="Windows computed at once")] = 4,
 ) -> None:
-    """Write label maps for new, unlabelled images."""
-    from rarelens.pipeline.parameters.reading import Scope
-    from rarelens.studies.models.segmentation.prediction import predict as predict_images
-    from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
+    """Write label maps, or a classifier's table of probabilities, for new, unlabelled images."""
+    from rarelens.studies.models.prediction import predict as predict_images
 
-    settings = Scope(["extract.segmentation"]).get("extract.segmentation", ExtractSegmentation)
-    for file in predict_images(model, images, output, settings):
-        typer.echo(file)
+    written: list[Path] = []
+    try:
+        predict_images(
+            model,
+            images,
+            output,
+            probabilities=probabilities,
+            overwrite=overwrite,
+            overlap=overlap,
+            window_batch=window_batch,
+            bar=True,
+            written=written.append,
+        )
+    finally:
+        for file in written:
+            typer.echo(file)
 
 
 @guarded

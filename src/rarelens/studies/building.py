@@ -21,8 +21,13 @@ from rarelens.studies.settings.checking import check
 
 
 @cache
-def find(package: str, name: str) -> Callable[..., Any]:
+def find(package: str, name: str, path: str = "") -> Callable[..., Any]:
     """The component of the file ``name`` in ``rarelens.components.<package>``.
+
+    Args:
+        package: of the component.
+        name: its file.
+        path: where ``params.yaml`` names it, for the message.
 
     Raises:
         RarelensError: if there is no such file; the sentence lists those that there are.
@@ -31,7 +36,8 @@ def find(package: str, name: str) -> Callable[..., Any]:
     names = (module.name for module in pkgutil.iter_modules(parent.__path__))
     known = sorted(found for found in names if not found.startswith("_"))
     if name not in known:
-        raise RarelensError(f"{package}: there is no {name!r}; choose one of {', '.join(known)}")
+        where = f"params.yaml: {path}: {package}" if path else package
+        raise RarelensError(f"{where}: there is no {name!r}; choose one of {', '.join(known)}")
     module = import_module(f"rarelens.components.{package}.{name}")
     component: Callable[..., Any] = getattr(module, module.__all__[0])
     return component
@@ -86,7 +92,7 @@ def build(
         RarelensError: if there is no such component, it does not take its options, or refuses
             them.
     """
-    component = find(package, name)
+    component = find(package, name, path)
     checked = check_options(component, options, (*given, *kept), path)
     needed = {key: given[key] for key in needs(component, given)}
     try:

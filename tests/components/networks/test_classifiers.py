@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rarelens.errors import RarelensError
-from rarelens.studies.models.classification.classifier import build_classifier
+from rarelens.studies.models.classification.model import build_classifier
 from rarelens.studies.settings.methods import Network
 
 NETWORKS = {

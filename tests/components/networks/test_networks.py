@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rarelens.pipeline.parameters.whole import read_parameters
-from rarelens.studies.models.segmentation.model import build_network
+from rarelens.studies.models.segmentation.model import build_segmenter
 from rarelens.studies.settings.methods import Network
 
 ROOT = Path(__file__).parents[3]
@@ -33,7 +33,7 @@ def small(name: str) -> Network:
 
 def built(name: str, seed: int = 0, channels: int = 2, classes: int = 4) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return build_network(small(name), channels, classes)
+    return build_segmenter(small(name), channels, classes)
 
 
 def image(module: torch.nn.Module, batch: int, channels: int, *size: int) -> torch.Tensor:
@@ -87,7 +87,7 @@ def test_weights_lie_as_is_fastest_on_a_cpu(name):
 )
 def test_dropout_acts_in_training_only(options):
     torch.manual_seed(0)
-    module = build_network(Network.model_validate(options), 1, 2)
+    module = build_segmenter(Network.model_validate(options), 1, 2)
     volume = torch.randn(1, 1, 8, 8, 8)
     assert not torch.equal(module(volume), module(volume))
     module.eval()
@@ -97,6 +97,6 @@ def test_dropout_acts_in_training_only(options):
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_unet_has_the_norm_that_is_asked_for(norm):
     settings = Network.model_validate({"network": "unet", "channels": [4, 4], "norm": norm})
-    kinds = {type(module).__name__ for module in build_network(settings, 1, 2).modules()}
+    kinds = {type(module).__name__ for module in build_segmenter(settings, 1, 2).modules()}
     assert ("BatchNorm3d" in kinds) == (norm == "batch")
     assert ("InstanceNorm3d" in kinds) == (norm == "instance")

@@ -14,9 +14,9 @@ from rarelens.pipeline.tracking.mirror import sync
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.files import read_json
 from rarelens.studies.training.segmentation.cell import train_cell
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., SegmentationJob]
 Runs = Callable[..., list[Any]]
 History = Callable[[str], dict[str, list[tuple[int, float]]]]
 

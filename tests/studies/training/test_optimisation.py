@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from rarelens.studies.training.optimisation import build_optimiser, build_schedule
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., SegmentationJob]
 
 
 @pytest.mark.parametrize(

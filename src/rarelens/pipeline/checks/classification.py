@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from torch import nn
-
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.study import StudyChecks
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.data.classification.splits import image_subset
+from rarelens.studies.extraction.classification.probe import layers_of
 from rarelens.studies.extraction.classification.saliency import METHODS
-from rarelens.studies.extraction.layers import check_layers, of_classifier
-from rarelens.studies.models.classification.classifier import build_classifier
+from rarelens.studies.extraction.layers import check_layers
+from rarelens.studies.models.classification.model import build_classifier
 from rarelens.studies.settings.classification.datasets import ImageDataset
-from rarelens.studies.settings.methods import Network
-from rarelens.studies.training.classification.builders import check_classification_method
-from rarelens.studies.training.classification.heads import check_retraining
+from rarelens.studies.training.classification.builders import (
+    build_retraining,
+    check_classification_method,
+)
 
 
 class ClassificationChecks(StudyChecks[ImageDataset]):
@@ -32,7 +32,7 @@ class ClassificationChecks(StudyChecks[ImageDataset]):
 
     def check_adjustment(self, name: str) -> None:
         """Classifiers are adjusted by retraining them."""
-        check_retraining(name, self.adjustments[name])
+        build_retraining(name, self.adjustments[name])
 
     def check_settings(self) -> list[str]:
         """Saliency methods."""
@@ -47,12 +47,9 @@ class ClassificationChecks(StudyChecks[ImageDataset]):
         """Look at the network's layers, over one empty image of the dataset."""
         preprocess = self.datasets[dataset].preprocess
         channels = 1 if preprocess.channels == "grey" else 3
-
-        def make(settings: Network) -> nn.Module:
-            return build_classifier(settings, channels, 2)
-
-        module, path = self.build(network, make), f"params.yaml: layers.{network}"
-        units, saliency = of_classifier(self.parameters.layers[network], path)
+        settings, path = self.parameters.networks[network], f"params.yaml: layers.{network}"
+        module = build_classifier(settings, channels, 2, f"networks.{network}").eval()
+        units, saliency = layers_of(self.parameters.layers[network], path)
         try:
             check_layers(module, (*units, saliency), channels, preprocess.image_size, path)
         except (RuntimeError, ValueError) as error:

@@ -7,20 +7,19 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.study import StudyChecks, problems_of
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
-from rarelens.studies.extraction.layers import check_covering, check_layers
-from rarelens.studies.extraction.segmentation.source import (
+from rarelens.studies.extraction.layers import check_layers
+from rarelens.studies.extraction.segmentation.logits import (
     Fit,
     bias_without_cases,
     build_adjustment,
 )
-from rarelens.studies.models.segmentation.model import build_network, training_patch
-from rarelens.studies.settings.methods import Network
+from rarelens.studies.extraction.segmentation.units import check_covering
+from rarelens.studies.models.segmentation.model import build_segmenter, training_patch
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.training.segmentation.builders import check_method
 
@@ -44,7 +43,8 @@ class SegmentationChecks(StudyChecks[Dataset]):
         """Run the network's shapes, without its numbers, over one patch; look at its layers."""
         patch = self.datasets[dataset].patch_size
         with torch.device("meta"):
-            module = self.build(network, _two_classes)
+            settings = self.parameters.networks[network]
+            module = build_segmenter(settings, 1, 2, f"networks.{network}").eval()
             try:
                 patch, window = training_patch(module, patch)
                 shape = tuple(module(torch.empty(1, 1, *window)).shape)
@@ -85,7 +85,3 @@ class SegmentationChecks(StudyChecks[Dataset]):
 
     def _without_cases(self, name: str, dataset: str) -> None:
         bias_without_cases(self.check_adjustment(name), f"adjustments.segmentation.{name}", dataset)
-
-
-def _two_classes(settings: Network) -> nn.Module:
-    return build_network(settings, channels=1, classes=2)

@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from torch import nn
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.parameters.whole import Parameters
-from rarelens.studies.building import check_options, find
 from rarelens.studies.data.classification.simulation.shapes import check_shapes
-from rarelens.studies.models.storage import GIVEN_TO_NETWORKS
 from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
-from rarelens.studies.settings.methods import Network
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.settings.study import Study
 
@@ -137,16 +133,6 @@ class StudyChecks(ABC, Generic[D]):
     def check_data(self, data: Any) -> list[str]:  # noqa: ARG002
         """Further problems of a prepared dataset."""
         return []
-
-    def build(self, network: str, make: Callable[[Network], nn.Module]) -> nn.Module:
-        """The network in evaluation mode; the sentence on what it refuses names its path."""
-        settings, path = self.parameters.networks[network], f"networks.{network}"
-        check_options(find("networks", settings.network), settings.options, GIVEN_TO_NETWORKS, path)
-        try:
-            return make(settings).eval()
-        except (RuntimeError, ValueError) as error:
-            message = " ".join(str(error).split())
-            raise RarelensError(f"params.yaml: {path}: not to be built: {message}") from error
 
     def _unknown_names(self) -> Iterator[str]:
         """Names in the study's lists that stand nowhere, and datasets of the other task."""

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from rarelens.components.contracts import UnpaddedNetwork
 from rarelens.errors import RarelensError
-from rarelens.studies.settings.methods import Layers
 
 T = TypeVar("T")
 LISTED = 30
@@ -83,39 +81,6 @@ def check_layers(
             )
         )
     return {name: shapes[name] for name in wanted}
-
-
-def of_classifier(layers: Layers, path: str = "layers") -> tuple[tuple[str, ...], str]:
-    """Where the units and the saliency of a classifier are, which must both be named.
-
-    Args:
-        layers: as a user gave them.
-        path: where they stand, for the message.
-
-    Raises:
-        RarelensError: a sentence for each that is not named.
-    """
-    problems = []
-    if not layers.units:
-        problems.append(f"{path}.units: a classifier needs some; name at least one of its modules")
-    if layers.saliency is None:
-        problems.append(f"{path}.saliency: a classifier needs one; name the module for Grad-CAM")
-    if layers.saliency is None or problems:
-        raise RarelensError(*problems)
-    return layers.units, layers.saliency
-
-
-def check_covering(network: nn.Module, path: str = "layers") -> None:
-    """Refuse to look into a network whose layers do not cover what it labels.
-
-    Raises:
-        RarelensError: if the network sees more than it labels, for it pads nothing.
-    """
-    if isinstance(network, UnpaddedNetwork):
-        raise RarelensError(
-            f"{path}: {type(network).__name__} pads nothing, so that its layers do not cover what "
-            "it labels; look into the units of another network"
-        )
 
 
 @torch.no_grad()

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
+from rarelens.studies.models.storage import fix_algorithms
 from rarelens.studies.settings.stages import Training
 from rarelens.studies.training.bar import Bar
 from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.training.job import Job
 from rarelens.studies.training.optimisation import build_optimiser, build_schedule
 from rarelens.studies.training.progress import Progress, Row
 from rarelens.studies.training.task import Task
@@ -34,8 +36,7 @@ class Trained:
 
 
 def train(
-    cell: Cell,
-    settings: Training,
+    job: Job,
     make_task: Callable[[], Task],
     checkpoints: Checkpoints,
     on_epoch: Callable[[Row], None],
@@ -43,8 +44,7 @@ def train(
     """Train one cell, from its last checkpoint where it has one.
 
     Args:
-        cell: which.
-        settings: of the training.
+        job: its parameters.
         make_task: makes the task's network and losses; called once the seeds are set.
         checkpoints: where to resume from and save to.
         on_epoch: called with each new row of the history.
@@ -53,6 +53,7 @@ def train(
         RarelensError: if the loss or its gradient stops being finite, or parameters do not fit
             together.
     """
+    cell, settings = job.cell, job.settings
     trainer = _Trainer(cell, settings, make_task)
     progress, steps = trainer.progress, trainer.task.steps
     checkpoints.resume(trainer.accelerator)
@@ -151,7 +152,7 @@ class _Trainer:
         step = self.progress.step
         return RarelensError(
             f"{self.cell.name}: the {what} is not finite at step {step + 1} "
-            f"({self.task.culprits(step)}); lower train.{self.cell.task}.learning_rate, set "
+            f"({self.task.batch_contents(step)}); lower train.{self.cell.task}.learning_rate, set "
             "gradient_clip, or look at these images"
         )
 
@@ -180,8 +181,6 @@ def _accelerator(cell: Cell, settings: Training) -> Accelerator:
         raise RarelensError(
             f"train.{cell.task}.precision: fp16 needs a GPU, and there is none; use bf16 or no"
         )
-    torch.set_num_threads(settings.threads)
-    # Some 3-D operations have no deterministic CUDA form: there, warn and keep to a tolerance.
-    torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    fix_algorithms(settings.threads)
     set_seed(cell.seed)
     return Accelerator(mixed_precision=settings.precision)

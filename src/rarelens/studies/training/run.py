@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,10 +13,13 @@ import pandas as pd
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import refuse_link, whole_folder, write_json
+from rarelens.studies.models.storage import Card, write_model
 from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.training.job import Job, Prepared
 from rarelens.studies.training.loop import Trained
 from rarelens.studies.training.progress import Row
 from rarelens.studies.training.record import describe_run, git_commit
+from rarelens.studies.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,22 @@ class Run:
     samples: int
     unit: str
     score: str
-    facts: dict[str, float]
+    facts: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job, data: Prepared, task: type[Task], facts: dict[str, float]) -> Run:
+        """A job's training."""
+        return cls(
+            cell=job.cell,
+            identity=job.identity(data),
+            parameters=job.as_dict(),
+            dataset_digest=data.digest(),
+            cases=job.training_cases(data),
+            samples=job.settings.batch_size,
+            unit=task.unit,
+            score=task.score,
+            facts=facts,
+        )
 
 
 class Observer(Protocol):
@@ -81,7 +99,7 @@ class Unobserved:
 def train_and_record(
     run: Run,
     train: Callable[[Checkpoints, Callable[[Row], None]], Trained],
-    save: Callable[[Path, Trained], None],
+    card: Callable[[Trained], Card],
     observe: Observe,
 ) -> None:
     """Write ``models/…/<cell>/`` and ``records/…/<cell>.json``.
@@ -89,7 +107,7 @@ def train_and_record(
     Args:
         run: what is trained.
         train: trains it, given its checkpoints and what to call after each epoch.
-        save: writes the model into a folder.
+        card: makes the model's card.
         observe: makes the observer.
 
     Raises:
@@ -108,7 +126,7 @@ def train_and_record(
         observer.end("FAILED")
         raise
     with whole_folder(folder) as target:
-        save(target, trained)
+        write_model(target, trained.weights, card(trained))
         write_history(target, trained.progress.history, run.score)
     seconds = time.perf_counter() - begun
     record = {
@@ -124,6 +142,21 @@ def train_and_record(
     write_json(run.cell.folder("records").with_suffix(".json"), record)
     observer.end("FINISHED")
     checkpoints.clear()
+
+
+def card_fields(job: Job, data: Prepared, trained: Trained) -> dict[str, Any]:
+    """What the cards of both tasks tell of a training."""
+    return {
+        "dataset": data.name,
+        "classes": data.classes,
+        "preprocess": job.preprocess,
+        "network": job.network,
+        "method": job.method,
+        "fraction": job.cell.fraction,
+        "seed": job.cell.seed,
+        "steps": trained.progress.step,
+        "selected_step": trained.selected_step,
+    }
 
 
 def write_history(folder: Path, rows: Sequence[Row], score: str) -> None:

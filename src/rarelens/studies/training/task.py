@@ -47,5 +47,5 @@ class Task(Protocol):
     def validate(self, network: nn.Module) -> dict[str, float]:
         """The score under its name; empty where there is nothing to validate with."""
 
-    def culprits(self, step: int) -> str:
+    def batch_contents(self, step: int) -> str:
         """What the batch of a step is made of, for a message: kind and ids."""

@@ -14,7 +14,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.validate import validate_study
 from rarelens.studies.files import write_json
 from rarelens.studies.training.classification.job import ClassificationJob
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 Study = Callable[..., None]
 
@@ -45,7 +45,7 @@ def problems() -> list[str]:
     return list(error.value.problems)
 
 
-def leave_behind(job: Job | ClassificationJob, seconds: float) -> None:
+def leave_behind(job: SegmentationJob | ClassificationJob, seconds: float) -> None:
     """What a trained cell leaves behind: a record, and 1 MiB on disk."""
     memory = 400 + job.cell.seed
     record = {"seconds": seconds, "peak_memory_mib": memory, "parameters": job.as_dict()}

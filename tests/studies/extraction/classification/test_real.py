@@ -13,11 +13,8 @@ import torch
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.data.classification.preprocessing import prepare_images
 from rarelens.studies.extraction.classification.extract import extract_cell
-from rarelens.studies.models.classification.classifier import (
-    ClassifierCard,
-    build_classifier,
-    save_classifier,
-)
+from rarelens.studies.models.classification.model import ClassifierCard, build_classifier
+from rarelens.studies.models.storage import write_model
 from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
 from rarelens.studies.settings.classification.stages import ExtractClassification
 from rarelens.studies.settings.methods import ClassificationMethod, Layers, Network
@@ -68,7 +65,7 @@ def saved(blood_cells: PreparedImages, tmp_path_factory: pytest.TempPathFactory)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build_classifier(card.network, data.channels, len(data.classes))
-    save_classifier(folder, network.state_dict(), card)
+    write_model(folder, network.state_dict(), card)
     (folder / "history.csv").write_text("step\n")
     return folder
 

@@ -16,7 +16,8 @@ from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.extraction.segmentation import voxels
 from rarelens.studies.extraction.segmentation.extract import extract
-from rarelens.studies.models.segmentation.model import load_card
+from rarelens.studies.models.segmentation.model import SegmenterCard
+from rarelens.studies.models.storage import read_card
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
 
 Settings = Callable[..., ExtractSegmentation]
@@ -30,7 +31,7 @@ def full_logits(extracted: Path, case: str) -> np.ndarray:
 
 def test_every_case_of_every_side(extracted: Path, model: Path, tiny: PreparedDataset) -> None:
     table = pd.read_parquet(extracted / "cases.parquet")
-    card = load_card(model)
+    card = read_card(model, SegmenterCard)
     sides = {
         "train": card.training_cases,
         "validation": card.validation_cases,

@@ -13,11 +13,12 @@ import pytest
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
 from rarelens.studies.extraction.segmentation.extract import extract
-from rarelens.studies.models.segmentation.model import load_card
+from rarelens.studies.models.segmentation.model import SegmenterCard
+from rarelens.studies.models.storage import read_card
 from rarelens.studies.settings.segmentation.datasets import Preprocess, Split
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
 from rarelens.studies.training.segmentation.cell import train_cell
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 Settings = Callable[..., ExtractSegmentation]
 
@@ -45,14 +46,14 @@ def test_label_maps_lie_on_the_original_grid(
 
 def test_label_maps_are_where_the_truth_is(extracted: Path, tiny_raw: Path, model: Path) -> None:
     """The network has learnt a little; a flipped or shifted map would meet no structure."""
-    for case in load_card(model).training_cases:
+    for case in read_card(model, SegmenterCard).training_cases:
         made = np.asarray(nib.load(extracted / f"predictions/{case}.nii.gz").dataobj)
         own = np.asarray(nib.load(tiny_raw / f"labelsTr/{case}.nii.gz").dataobj)
         assert dice(made > 0, own > 0) > 0.5
 
 
 def train_and_extract(
-    job: Job, data: PreparedDataset, folder: Path, settings: ExtractSegmentation
+    job: SegmentationJob, data: PreparedDataset, folder: Path, settings: ExtractSegmentation
 ) -> Path:
     train_cell(job, data)
     target = folder / "extract"
@@ -63,7 +64,7 @@ def train_and_extract(
 
 @pytest.mark.usefixtures("offline")
 def test_cropped_and_resampled_cases_come_back_to_their_own_grid(
-    tiny_raw: Path, make_job: Callable[..., Job], extraction: Settings, tmp_path: Path
+    tiny_raw: Path, make_job: Callable[..., SegmentationJob], extraction: Settings, tmp_path: Path
 ) -> None:
     settings = make_job().preprocess.model_dump()
     settings |= {"spacing": (1.5, 1.5, 1.5), "crop_foreground": True, "dtype": "float32"}
@@ -94,7 +95,7 @@ def test_cropped_and_resampled_cases_come_back_to_their_own_grid(
 def test_real_cases_end_to_end(
     hippocampus: PreparedDataset,
     hippocampus_raw: Path,
-    make_job: Callable[..., Job],
+    make_job: Callable[..., SegmentationJob],
     extraction: Settings,
     tmp_path: Path,
 ) -> None:

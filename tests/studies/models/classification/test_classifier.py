@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import save_file
 
 from rarelens.errors import RarelensError
-from rarelens.studies.models.classification.classifier import (
+from rarelens.studies.models.classification.model import (
     ClassifierCard,
     build_classifier,
     load_classifier,
-    save_classifier,
 )
+from rarelens.studies.models.storage import write_model
 from rarelens.studies.settings.classification.datasets import ImagePreprocess
 from rarelens.studies.settings.methods import ClassificationMethod, Network
 
@@ -52,7 +52,7 @@ def test_a_loaded_classifier_gives_the_same_logits(tmp_path: Path) -> None:
     network = build_classifier(card().network, 3, 2)
     images = torch.randn(4, 3, 16, 16)
     network(images)  # Moves the running statistics of batch normalisation off their start.
-    save_classifier(tmp_path, network.state_dict(), card())
+    write_model(tmp_path, network.state_dict(), card())
     loaded, found = load_classifier(tmp_path)
     assert found == card()
     assert not loaded.training
@@ -66,7 +66,7 @@ def test_initial_weights_need_not_be_there_any_more(tmp_path: Path) -> None:
     save_file({k: v.contiguous() for k, v in plain.state_dict().items()}, initial)
     own = card(network="densenet121", blocks=1, weights=str(initial))
     network = build_classifier(own.network, 3, 2)
-    save_classifier(tmp_path, network.state_dict(), own)
+    write_model(tmp_path, network.state_dict(), own)
     initial.unlink()
     loaded, found = load_classifier(tmp_path)
     assert found == own
@@ -75,7 +75,7 @@ def test_initial_weights_need_not_be_there_any_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["model.json", "weights.safetensors"])
 def test_a_missing_file_is_said_in_a_sentence(tmp_path: Path, missing: str) -> None:
-    save_classifier(tmp_path, build_classifier(card().network, 3, 2).state_dict(), card())
+    write_model(tmp_path, build_classifier(card().network, 3, 2).state_dict(), card())
     (tmp_path / missing).unlink()
     with pytest.raises(RarelensError, match=rf"no model here \({missing} is missing\)"):
         load_classifier(tmp_path)
@@ -83,7 +83,7 @@ def test_a_missing_file_is_said_in_a_sentence(tmp_path: Path, missing: str) -> N
 
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
 def test_a_file_cut_off_is_said_in_a_sentence(tmp_path: Path, name: str) -> None:
-    save_classifier(tmp_path, build_classifier(card().network, 3, 2).state_dict(), card())
+    write_model(tmp_path, build_classifier(card().network, 3, 2).state_dict(), card())
     file = tmp_path / name
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(RarelensError) as error:
@@ -93,6 +93,6 @@ def test_a_file_cut_off_is_said_in_a_sentence(tmp_path: Path, name: str) -> None
 
 
 def test_weights_of_another_network_are_said_in_a_sentence(tmp_path: Path) -> None:
-    save_classifier(tmp_path, build_classifier(card().network, 3, 5).state_dict(), card())
+    write_model(tmp_path, build_classifier(card().network, 3, 5).state_dict(), card())
     with pytest.raises(RarelensError, match=r"weights\.safetensors: broken, or of another"):
         load_classifier(tmp_path)

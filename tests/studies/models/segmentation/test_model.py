@@ -8,23 +8,22 @@ import torch
 
 from rarelens.errors import RarelensError
 from rarelens.studies.models.segmentation.model import (
-    ModelCard,
-    build_network,
-    load_card,
-    load_model,
-    save_model,
+    SegmenterCard,
+    build_segmenter,
+    load_segmenter,
 )
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.models.storage import write_model
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
 @pytest.fixture(params=["unet", "segresnet"])
-def card(request: pytest.FixtureRequest, make_job: Callable[..., Job]) -> ModelCard:
+def card(request: pytest.FixtureRequest, make_job: Callable[..., SegmentationJob]) -> SegmenterCard:
     networks = {
         "unet": {"network": "unet", "channels": [4, 8], "dropout": 0.5},
         "segresnet": {"network": "segresnet", "blocks_down": [1, 1]},
     }
     job = make_job(network=networks[request.param])
-    return ModelCard(
+    return SegmenterCard(
         dataset="tiny",
         channels=("a", "b"),
         classes=("background", "c", "d"),
@@ -43,12 +42,12 @@ def card(request: pytest.FixtureRequest, make_job: Callable[..., Job]) -> ModelC
     )
 
 
-def test_a_loaded_model_gives_the_same_logits(card: ModelCard, tmp_path: Path) -> None:
-    network = build_network(card.network, 2, 3)
+def test_a_loaded_model_gives_the_same_logits(card: SegmenterCard, tmp_path: Path) -> None:
+    network = build_segmenter(card.network, 2, 3)
     image = torch.randn(2, 2, 8, 8, 8)
     network(image)  # Moves the running statistics of batch normalisation off their start.
-    save_model(tmp_path, network.state_dict(), card)
-    loaded, loaded_card = load_model(tmp_path)
+    write_model(tmp_path, network.state_dict(), card)
+    loaded, loaded_card = load_segmenter(tmp_path)
     assert loaded_card == card
     assert not loaded.training
     with torch.no_grad():
@@ -58,58 +57,60 @@ def test_a_loaded_model_gives_the_same_logits(card: ModelCard, tmp_path: Path) -
     assert torch.equal(found, expected)
 
 
-def test_equal_weights_give_equal_bytes(card: ModelCard, tmp_path: Path) -> None:
-    network = build_network(card.network, 2, 3)
+def test_equal_weights_give_equal_bytes(card: SegmenterCard, tmp_path: Path) -> None:
+    network = build_segmenter(card.network, 2, 3)
     weights = network.state_dict()
     backwards = {key: weights[key] for key in reversed(weights)}
     for name, values in (("one", weights), ("two", backwards)):
         (tmp_path / name).mkdir()
-        save_model(tmp_path / name, values, card)
+        write_model(tmp_path / name, values, card)
     for file in ("weights.safetensors", "model.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 @pytest.mark.parametrize("missing", ["model.json", "weights.safetensors"])
 def test_a_missing_file_is_said_in_a_sentence(
-    card: ModelCard, tmp_path: Path, missing: str
+    card: SegmenterCard, tmp_path: Path, missing: str
 ) -> None:
-    save_model(tmp_path, build_network(card.network, 2, 3).state_dict(), card)
+    write_model(tmp_path, build_segmenter(card.network, 2, 3).state_dict(), card)
     (tmp_path / missing).unlink()
     with pytest.raises(RarelensError, match=rf"no model here \({missing} is missing\)"):
-        load_model(tmp_path)
+        load_segmenter(tmp_path)
 
 
 @pytest.mark.parametrize("length", [0, 5, 100])
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
 def test_a_file_cut_off_is_said_in_a_sentence(
-    card: ModelCard, tmp_path: Path, name: str, length: int
+    card: SegmenterCard, tmp_path: Path, name: str, length: int
 ) -> None:
-    save_model(tmp_path, build_network(card.network, 2, 3).state_dict(), card)
+    write_model(tmp_path, build_segmenter(card.network, 2, 3).state_dict(), card)
     file = tmp_path / name
     file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(RarelensError) as error:
-        load_model(tmp_path)
+        load_segmenter(tmp_path)
     assert str(error.value).startswith(f"{file}: broken, or of another version (")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"[]", b"{}", b'{"dataset": 1}'])
 def test_a_card_that_is_none_is_said_in_a_sentence(
-    card: ModelCard, tmp_path: Path, text: bytes
+    card: SegmenterCard, tmp_path: Path, text: bytes
 ) -> None:
-    save_model(tmp_path, build_network(card.network, 2, 3).state_dict(), card)
+    write_model(tmp_path, build_segmenter(card.network, 2, 3).state_dict(), card)
     (tmp_path / "model.json").write_bytes(text)
     with pytest.raises(RarelensError, match=r"model\.json: broken, or of another version \("):
-        load_card(tmp_path)
+        load_segmenter(tmp_path)
 
 
-def test_weights_of_another_network_are_said_in_a_sentence(card: ModelCard, tmp_path: Path) -> None:
-    save_model(tmp_path, build_network(card.network, 2, 4).state_dict(), card)
+def test_weights_of_another_network_are_said_in_a_sentence(
+    card: SegmenterCard, tmp_path: Path
+) -> None:
+    write_model(tmp_path, build_segmenter(card.network, 2, 4).state_dict(), card)
     with pytest.raises(RarelensError, match=r"weights\.safetensors: broken, or of") as error:
-        load_model(tmp_path)
+        load_segmenter(tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_a_folder_that_does_not_exist_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(RarelensError, match="no model here"):
-        load_card(tmp_path / "nowhere")
+        load_segmenter(tmp_path / "nowhere")

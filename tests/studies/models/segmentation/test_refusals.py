@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from rarelens.errors import RarelensError
-from rarelens.studies.models.segmentation.prediction import predict
-from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
+from rarelens.studies.models.prediction import predict
+from rarelens.studies.models.segmentation.segmenter import Segmenter
 from shell import command
-from studies.models.segmentation.images import split_channels
+from studies.models.segmentation.images import labels, split_channels
 
 
 def wrong_channels(raw: Path, folder: Path) -> list[Path]:
@@ -65,10 +65,8 @@ def channels_beside_a_whole_image(raw: Path, folder: Path) -> list[Path]:
 @pytest.mark.parametrize(
     ("images", "sentence"),
     [
-        (wrong_channels, "1 channels, but the model takes 2 (T1, T2); give those"),
         (missing_channel, "a_0002.nii.gz: channels are numbered _0000, _0001, … without a gap"),
         (no_nifti, "scan.dcm: no NIfTI file (.nii, .nii.gz) or folder of them"),
-        (broken, "z.nii.gz: not readable as NIfTI"),
         (empty_folder, "empty: no NIfTI file (.nii, .nii.gz) in it"),
         (missing, "nowhere.nii.gz: no NIfTI file (.nii, .nii.gz) or folder of them"),
         (one_name_twice, "two images of one name"),
@@ -93,6 +91,51 @@ def test_bad_images_are_one_sentence_and_nothing_is_written(
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize(
+    ("images", "good", "sentence"),
+    [
+        (wrong_channels, "tiny_001", "one.nii.gz): 1 channels, but the model takes 2 (T1, T2)"),
+        (broken, "tiny_000", "z.nii.gz: not readable as NIfTI"),
+    ],
+)
+def test_a_bad_image_is_told_at_the_end_and_stops_no_other(
+    model: Path,
+    tiny_raw: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    images: Callable[[Path, Path], list[Path]],
+    good: str,
+    sentence: str,
+) -> None:
+    files = images(tiny_raw, tmp_path)[::-1]  # The bad one first.
+    assert command(monkeypatch, "predict", model, *files, "--output", "out") == 1
+    said = capsys.readouterr()
+    assert [file.name for file in Path("out").iterdir()] == [f"{good}.nii.gz"]
+    assert said.out.split() == [f"out/{good}.nii.gz"]
+    assert said.err.startswith("error: ")
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_an_image_that_does_not_fit_into_memory_stops_no_other(
+    model: Path, tiny_raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = Segmenter.logits, []
+
+    def logits(self: Segmenter, prepared: np.ndarray) -> np.ndarray:
+        calls.append(prepared.shape)
+        if len(calls) == 2:
+            raise RuntimeError("CUDA out of\nmemory")
+        return original(self, prepared)
+
+    monkeypatch.setattr(Segmenter, "logits", logits)
+    with pytest.raises(RarelensError, match="tiny_001: not predicted: CUDA out of memory") as error:
+        predict(model, tiny_raw / "imagesTr")
+    assert len(error.value.problems) == 1
+    assert len(list(Path("predictions").iterdir())) == 6
+
+
 def test_a_folder_without_model_is_refused(
     model: Path,
     tiny_raw: Path,
@@ -105,7 +148,7 @@ def test_a_folder_without_model_is_refused(
     assert not Path("out").exists()
 
 
-def test_existing_label_maps_are_never_overwritten(
+def test_existing_label_maps_are_overwritten_on_request_only(
     model: Path,
     tiny_raw: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -118,6 +161,10 @@ def test_existing_label_maps_are_never_overwritten(
     assert "tiny_003.nii.gz: exists already" in capsys.readouterr().err
     assert [file.name for file in Path("out").iterdir()] == ["tiny_003.nii.gz"]
     assert Path("out/tiny_003.nii.gz").read_text() == "mine"
+    capsys.readouterr()
+    assert command(monkeypatch, *arguments, "--overwrite") == 0
+    assert len(capsys.readouterr().out.split()) == len(list(Path("out").iterdir())) == 7
+    assert labels(Path("out/tiny_003.nii.gz")).ndim == 3
 
 
 def test_a_broken_model_is_one_sentence(
@@ -137,20 +184,7 @@ def test_a_broken_model_is_one_sentence(
     assert not Path("predictions").exists()
 
 
-def test_a_file_in_place_of_the_output_folder_is_refused(
-    model: Path, settings: ExtractSegmentation, tiny_raw: Path
-) -> None:
+def test_a_file_in_place_of_the_output_folder_is_refused(model: Path, tiny_raw: Path) -> None:
     Path("out").write_text("mine")
     with pytest.raises(RarelensError, match="out: a file stands here; name another --output"):
-        predict(model, [tiny_raw / "imagesTr"], Path("out"), settings)
-
-
-def test_without_parameters_it_says_where_to_run(
-    model: Path,
-    tiny_raw: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    Path("params.yaml").unlink()
-    assert command(monkeypatch, "predict", model, tiny_raw / "imagesTr") == 1
-    assert "params.yaml: no such file; run from the project's root" in capsys.readouterr().err
+        predict(model, [tiny_raw / "imagesTr"], Path("out"))

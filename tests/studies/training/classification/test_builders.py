@@ -10,10 +10,10 @@ from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.settings.methods import Adjustment, ClassificationMethod
 from rarelens.studies.training.classification.builders import (
     build_objective,
+    build_retraining,
     check_classification_method,
     image_weights,
 )
-from rarelens.studies.training.classification.heads import check_retraining
 
 PARAMETERS = read_parameters(Path(__file__).parents[4] / "params.yaml")
 LABELS = np.array([[1, 0, np.nan], [1, 1, np.nan], [0, 0, 1], [1, np.nan, 0]], np.float32)
@@ -78,5 +78,5 @@ def test_impossible_methods_are_refused(method: dict, sentence: str) -> None:
 )
 def test_impossible_retrainings_are_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(RarelensError, match=sentence):
-        check_retraining("crt", Adjustment(**settings))
-    check_retraining("crt", PARAMETERS.adjustments.classification["classifier_retraining"])
+        build_retraining("crt", Adjustment(**settings))
+    build_retraining("crt", PARAMETERS.adjustments.classification["classifier_retraining"])

@@ -11,7 +11,7 @@ import torch
 
 from folders import digests
 from rarelens.studies.data.classification.prepared import PreparedImages
-from rarelens.studies.models.classification.classifier import load_classifier
+from rarelens.studies.models.classification.model import load_classifier
 from rarelens.studies.training.classification.cell import train_cell
 from rarelens.studies.training.classification.job import ClassificationJob
 from studies.training.interruption import interrupted
@@ -34,7 +34,7 @@ def test_model_and_record_are_written(
     network, card = load_classifier(Path("models/classification/toy/light_cnn/bce/0.5/0"))
     written = {Path(name).name for name in digests(here / "models")}
     assert written == {"weights.safetensors", "model.json", "history.csv"}
-    assert card.training_images == tuple(job.training_images(toy))
+    assert card.training_images == tuple(job.training_cases(toy))
     assert len(card.training_images) == 24
     assert card.validation_images == tuple(f"i{number}" for number in range(48, 60))
     assert (card.steps, card.selected_step, card.adjustment) == (6, 6, None)

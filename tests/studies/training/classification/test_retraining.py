@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.prepared import PreparedImages
-from rarelens.studies.models.classification.classifier import load_classifier
+from rarelens.studies.models.classification.model import load_classifier
 from rarelens.studies.settings.methods import Adjustment
 from rarelens.studies.training.classification.cell import train_cell
 from rarelens.studies.training.classification.job import ClassificationJob

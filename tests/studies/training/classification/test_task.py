@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.classification import task as module
 from rarelens.studies.training.classification.job import ClassificationJob
-from rarelens.studies.training.classification.task import ClassificationTask, train
-from rarelens.studies.training.loop import Trained
+from rarelens.studies.training.classification.task import ClassificationTask
+from rarelens.studies.training.loop import Trained, train
 
 MakeJob = Callable[..., ClassificationJob]
 METHODS = read_parameters(Path(__file__).parents[4] / "params.yaml").methods.classification
@@ -30,7 +31,8 @@ def run(
     scratch: Path,
     on_epoch: Callable = lambda _: None,
 ) -> Trained:
-    return train(job, data, Checkpoints(scratch, "test"), on_epoch)
+    make_task = partial(ClassificationTask, job, data)
+    return train(job, make_task, Checkpoints(scratch, "test"), on_epoch)
 
 
 def digest(trained: Trained) -> str:
@@ -98,7 +100,7 @@ def test_multi_task_learns_its_variances(toy: PreparedImages, make_classificatio
 
     checkpoints = Checkpoints(Path("unused"), "x")
     checkpoints.save = lambda _: None
-    module.train_task(job.cell, job.settings, make, checkpoints, lambda _: None)
+    train(job, make, checkpoints, lambda _: None)
     (variances,) = made[0].objective.parameters()
     assert variances.abs().min() > 0.01
 

@@ -9,17 +9,17 @@ import torch
 from rarelens.errors import RarelensError
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.training.segmentation.builders import (
-    build_terms,
+    build_losses,
     check_method,
 )
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., SegmentationJob]
 
 
 def test_rare_classes_go_to_asymmetric_methods_only() -> None:
     given = [
-        build_terms("m", Method(objective="focal", asymmetric=flag), [9, 1, 1], [2]).objective
+        build_losses("m", Method(objective="focal", asymmetric=flag), [9, 1, 1], [2]).objective
         for flag in (True, False)
     ]
     assert given[0].rare_classes == [2]
@@ -31,9 +31,9 @@ def test_class_counts_decide_the_weights() -> None:
     target = torch.tensor([0, 1, 2]).view(1, 3, 1, 1)
     method = Method(objective="weighted_cross_entropy", power=1.0)
     # Weights 1/n, normalised to mean 1; every term of the loss is log 3.
-    loss = build_terms("m", method, [4, 2, 1], [1]).objective(logits, target)
+    loss = build_losses("m", method, [4, 2, 1], [1]).objective(logits, target)
     assert loss.item() == pytest.approx(math.log(3), rel=1e-6)
-    only_last = build_terms("m", method, [4, 2, 1], [1]).objective(
+    only_last = build_losses("m", method, [4, 2, 1], [1]).objective(
         logits[:, :, :1], torch.full((1, 1, 1, 1), 2)
     )
     assert only_last.item() == pytest.approx(math.log(3) * 3 / (1 + 0.5 + 0.25), rel=1e-6)

@@ -12,12 +12,13 @@ import pytest
 from folders import digests
 from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.models.segmentation.model import load_card
+from rarelens.studies.models.segmentation.model import SegmenterCard
+from rarelens.studies.models.storage import read_card
 from rarelens.studies.training.segmentation.cell import train_cell
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 from studies.training.interruption import interrupted
 
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., SegmentationJob]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def test_model_and_record_are_written(tiny: PreparedDataset, make_job: MakeJob, 
     train_cell(job, tiny)
     folder = job.cell.folder("models")
     assert set(digests(folder)) == {"weights.safetensors", "model.json", "history.csv"}
-    card = load_card(folder)
+    card = read_card(folder, SegmenterCard)
     assert card.training_cases == tuple(job.training_cases(tiny))
     assert card.validation_cases == tuple(tiny.cases("validation"))
     assert (card.steps, card.gradient_evaluations, card.selected_step) == (6, 6, 6)

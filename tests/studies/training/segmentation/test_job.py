@@ -12,9 +12,9 @@ import pytest
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
 from rarelens.studies.settings.segmentation.datasets import Split
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., SegmentationJob]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +15,19 @@ from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.training.checkpoints import Checkpoints
-from rarelens.studies.training.loop import Trained
+from rarelens.studies.training.loop import Trained, train
 from rarelens.studies.training.segmentation import task
-from rarelens.studies.training.segmentation.job import Job
-from rarelens.studies.training.segmentation.task import train
-from rarelens.studies.training.segmentation.terms import Terms
+from rarelens.studies.training.segmentation.job import SegmentationJob
+from rarelens.studies.training.segmentation.losses import StepLosses
 
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., SegmentationJob]
 
 
 def run(
-    job: Job, data: PreparedDataset, scratch: Path, on_epoch: Callable = lambda _: None
+    job: SegmentationJob, data: PreparedDataset, scratch: Path, on_epoch: Callable = lambda _: None
 ) -> Trained:
-    return train(job, data, Checkpoints(scratch, job.identity(data)), on_epoch)
+    make_task = partial(task.SegmentationTask, job, data)
+    return train(job, make_task, Checkpoints(scratch, job.identity(data)), on_epoch)
 
 
 def digest(trained: Trained) -> str:
@@ -240,7 +241,7 @@ def test_a_gradient_that_is_not_finite_names_the_cases(
     separate: bool,
 ) -> None:
     objective = InfiniteGradient()
-    monkeypatch.setattr(task, "build_terms", lambda *_: Terms(objective, objective, []))
+    monkeypatch.setattr(task, "build_losses", lambda *_: StepLosses(objective, objective, []))
     job = make_job(method={"objective": "focal", "separate_steps": separate}, **changes)
     with pytest.raises(RarelensError, match=r"gradient is not finite at step 1 \(cases tiny_"):
         run(job, tiny, tmp_path)
@@ -250,7 +251,7 @@ def test_methods_of_one_seed_see_the_same_patches_and_initial_weights(
     tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    original, build = PatchSampler.batch, task.build_network
+    original, build = PatchSampler.batch, task.build_segmenter
 
     def batch(self: PatchSampler, step: int) -> object:
         result = original(self, step)
@@ -264,7 +265,7 @@ def test_methods_of_one_seed_see_the_same_patches_and_initial_weights(
         return network
 
     monkeypatch.setattr(PatchSampler, "batch", batch)
-    monkeypatch.setattr(task, "build_network", build_network)
+    monkeypatch.setattr(task, "build_segmenter", build_network)
     methods = (
         {"objective": "cross_entropy"},
         {"objective": "large_margin", "asymmetric": True},

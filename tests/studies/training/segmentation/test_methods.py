@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.training.checkpoints import Checkpoints
-from rarelens.studies.training.segmentation.job import Job
-from rarelens.studies.training.segmentation.task import train
+from rarelens.studies.training.loop import train
+from rarelens.studies.training.segmentation.job import SegmentationJob
+from rarelens.studies.training.segmentation.task import SegmentationTask
 
 PARAMETERS = read_parameters(Path(__file__).parents[4] / "params.yaml")
 METHODS = PARAMETERS.methods.segmentation
@@ -26,15 +28,20 @@ SMALL_DEEPMEDIC = {
 }
 
 
-def history(job: Job, data: PreparedDataset, scratch: Path) -> list[float]:
+def history(job: SegmentationJob, data: PreparedDataset, scratch: Path) -> list[float]:
     losses: list[float] = []
-    train(job, data, Checkpoints(scratch, "test"), lambda row: losses.append(row["loss"]))
+    checkpoints = Checkpoints(scratch, "test")
+    make_task = partial(SegmentationTask, job, data)
+    train(job, make_task, checkpoints, lambda row: losses.append(row["loss"]))
     return losses
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_loss_falls_with_the_u_net(
-    name: str, make_job: Callable[..., Job], hippocampus: PreparedDataset, tmp_path: Path
+    name: str,
+    make_job: Callable[..., SegmentationJob],
+    hippocampus: PreparedDataset,
+    tmp_path: Path,
 ) -> None:
     method = METHODS[name].model_dump()
     job = make_job(
@@ -46,7 +53,10 @@ def test_loss_falls_with_the_u_net(
 
 @pytest.mark.parametrize("name", ["cross_entropy", "asymmetric_combination"])
 def test_loss_falls_with_deepmedic(
-    name: str, make_job: Callable[..., Job], hippocampus: PreparedDataset, tmp_path: Path
+    name: str,
+    make_job: Callable[..., SegmentationJob],
+    hippocampus: PreparedDataset,
+    tmp_path: Path,
 ) -> None:
     method = METHODS[name].model_dump()
     job = make_job(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.training.segmentation.validation import validation_dice
+from rarelens.studies.training.segmentation.task import validation_dice
 
 
 class Always(torch.nn.Module):

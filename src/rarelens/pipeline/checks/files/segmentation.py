@@ -19,7 +19,7 @@ from rarelens.studies.data.segmentation.intensity import per_channel
 from rarelens.studies.data.segmentation.problems import find_problems
 from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes
 from rarelens.studies.settings.segmentation.datasets import Dataset
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
 class SegmentationFiles(StudyFiles[Dataset, Collection]):
@@ -57,9 +57,9 @@ class SegmentationFiles(StudyFiles[Dataset, Collection]):
                 self.prepared += _prepared_bytes(present, settings)
 
     def parameters_of(self, cell: Cell) -> dict[str, Any]:
-        """As `Job` has them."""
+        """As `SegmentationJob` has them."""
         data = self.checks.datasets[cell.dataset]
-        job = Job(
+        job = SegmentationJob(
             cell=cell,
             network=self.checks.parameters.networks[cell.network],
             method=self.checks.methods[cell.method],

@@ -50,11 +50,7 @@ class PreparedImages(Prepared):
 
     def images(self, rows: Rows) -> NDArray[np.float32]:
         """Images (n, channels, H, W), normalised by mean and std."""
-        stored = np.asarray(self._images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
-        limit = float(np.iinfo(self._images.dtype).max)
-        mean, std = (np.array(v, np.float32).reshape(-1, 1, 1) for v in (self.mean, self.std))
-        normalised: NDArray[np.float32] = (stored / np.float32(limit) - mean) / std
-        return normalised
+        return normalise(self._images[np.asarray(rows, dtype=np.int64)], self.mean, self.std)
 
     def raw(self, row: int) -> NDArray[Any]:
         """Image (channels, H, W) as it is stored, uint8 or uint16."""
@@ -68,3 +64,13 @@ class PreparedImages(Prepared):
     def rows(self, split: str) -> NDArray[np.int64]:
         """Rows of a split, ascending."""
         return np.flatnonzero(self.table["split"].to_numpy() == split).astype(np.int64)
+
+
+def normalise(
+    stored: NDArray[Any], mean: Sequence[float], std: Sequence[float]
+) -> NDArray[np.float32]:
+    """Images (…, channels, H, W), uint8 or uint16, by mean and std of their channels in [0, 1]."""
+    limit = np.float32(np.iinfo(stored.dtype).max)
+    means, stds = (np.array(v, np.float32).reshape(-1, 1, 1) for v in (mean, std))
+    normalised: NDArray[np.float32] = (stored.astype(np.float32) / limit - means) / stds
+    return normalised

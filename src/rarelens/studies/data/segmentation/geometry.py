@@ -7,7 +7,7 @@ scaling and a shift along axes. The way back is therefore exact wherever no resa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
+from scipy.special import softmax
 
 from rarelens.studies.data.segmentation.collection import Affine, Labels, label_type
 
@@ -157,6 +158,31 @@ def restore_labels(
         ValueError: if the two grids do not have the same axes, but for order and direction.
     """
     result = np.zeros(source_shape, dtype=label_type(len(logits)))
+    inside, volumes = _restored(logits, affine, source_shape, source_affine)
+    result[inside] = _largest(volumes)
+    return result
+
+
+def restore_probabilities(
+    logits: NDArray[Any], affine: Affine, source_shape: Shape, source_affine: Affine
+) -> NDArray[np.float32]:
+    """Probabilities (C, *source_shape) on a case's own grid, summing to 1; see `restore_labels`.
+
+    They are the softmax of the same interpolated logits, so that the largest is the label map's
+    class (but where rounding makes two alike); outside the prepared field of view the background
+    has all.
+    """
+    result = np.zeros((len(logits), *source_shape), np.float32)
+    result[0] = 1
+    inside, volumes = _restored(logits, affine, source_shape, source_affine)
+    result[(slice(None), *inside)] = softmax(np.stack(list(volumes)), axis=0)
+    return result
+
+
+def _restored(
+    logits: NDArray[Any], affine: Affine, source_shape: Shape, source_affine: Affine
+) -> tuple[Box, Iterator[Volume]]:
+    """The box of the own grid that lies in the prepared one, and each class's logits in it."""
     own = np.linalg.inv(affine) @ source_affine  # own voxel index -> prepared voxel index
     order = np.abs(own[:3, :3]).argmax(axis=0)  # the prepared axis of each own axis
     scale = own[order, range(3)]
@@ -173,8 +199,7 @@ def restore_labels(
             return view[_shifted(axes)].astype(np.float32, copy=False)
         return axes.apply(view.astype(np.float32, copy=False), "linear")
 
-    result[inside] = _largest(interpolated(volume) for volume in logits)
-    return result
+    return inside, map(interpolated, logits)
 
 
 def _within(

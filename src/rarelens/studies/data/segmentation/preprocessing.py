@@ -64,6 +64,11 @@ class PreparedImage:
     box: Box
     axes: AxisMap | None
 
+    @property
+    def grids(self) -> tuple[Affine, Shape, Affine]:
+        """What `restore_labels` asks for besides logits."""
+        return self.affine, self.source_shape, self.source_affine
+
 
 def prepare_image(files: tuple[Path, ...], settings: Preprocess) -> PreparedImage:
     """Prepare the image of one case, labelled or not.
@@ -75,7 +80,13 @@ def prepare_image(files: tuple[Path, ...], settings: Preprocess) -> PreparedImag
     Raises:
         RarelensError: for each problem in the files (`load_images`).
     """
-    image, source_affine = load_images(files)
+    return prepare_volume(*load_images(files), settings)
+
+
+def prepare_volume(
+    image: NDArray[np.float32], source_affine: Affine, settings: Preprocess
+) -> PreparedImage:
+    """Prepare an image (C, X, Y, Z) of the grid ``source_affine`` (4, 4); see `prepare_image`."""
     source_shape: Any = image.shape[1:]
     image, affine = canonical(image, source_affine)
     margin = settings.crop_margin if settings.crop_foreground else max(source_shape)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from rarelens.errors import RarelensError
-from rarelens.studies.extraction.classification.probe import probe_rows
+from rarelens.studies.extraction.activations import write_activations
+from rarelens.studies.extraction.arrays import batches
+from rarelens.studies.extraction.classification.probe import layers_of, probe_rows
 from rarelens.studies.extraction.classification.random_weights import with_random_weights
 from rarelens.studies.extraction.classification.saliency import check_window, explainer, write_maps
-from rarelens.studies.extraction.classification.scores import sides, write_scores
-from rarelens.studies.extraction.classification.units import write_activations
-from rarelens.studies.extraction.layers import check_layers, of_classifier
+from rarelens.studies.extraction.classification.scores import write_scores
+from rarelens.studies.extraction.layers import check_layers
 from rarelens.studies.files import write_json
-from rarelens.studies.models.classification.classifier import ClassifierCard, load_classifier
+from rarelens.studies.models.classification.model import ClassifierCard, load_classifier
+from rarelens.studies.models.storage import fix_algorithms, sides
 from rarelens.studies.settings.classification.stages import ExtractClassification
 from rarelens.studies.settings.methods import Layers
 
@@ -51,13 +52,11 @@ def extract_cell(
         RarelensError: if there is no model, it is of other data, has no such layers, gives
             logits that are not finite, or the window of occlusion is larger than the images.
     """
-    torch.set_num_threads(settings.threads)
-    # Some operations have no deterministic CUDA form: there, warn and keep to a tolerance.
-    torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    fix_algorithms(settings.threads)
     network, card = load_classifier(model)
     _check_data(model, card, data)
     check_window(settings, data.size)
-    named, saliency = of_classifier(layers)
+    named, saliency = layers_of(layers)
     shapes = check_layers(network, [*named, saliency], data.channels, data.size)
     units = {name: shapes[name] for name in named}
 
@@ -67,7 +66,8 @@ def extract_cell(
     probe = scores.set_index("row").loc[rows].reset_index()
     columns = ["image", "group", "side", "row"]
     probe[columns].to_parquet(target / "probe.parquet", index=False)
-    clipped = write_activations(network, data, rows, units, target, settings.batch_size)
+    images = map(data.images, batches(rows, settings.batch_size))
+    clipped = write_activations(network, images, len(rows), units, target)
     pairs = saliency_pairs(probe, data.concepts, len(data.classes))
     _write_saliency(network, data, pairs, target, settings, saliency, shapes)
     # Passed on, so that later stages need no model.

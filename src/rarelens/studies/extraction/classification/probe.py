@@ -1,10 +1,13 @@
-"""The probe set: the images with concepts, which unit activations and saliency are taken of."""
+"""What is looked into: the probe set (the images with concepts), and the layers."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from rarelens.errors import RarelensError
+from rarelens.studies.settings.methods import Layers
 
 
 def probe_rows(concepts: pd.DataFrame, most: int | None, seed: int) -> NDArray[np.int64]:
@@ -38,3 +41,23 @@ def probe_rows(concepts: pd.DataFrame, most: int | None, seed: int) -> NDArray[n
             if own_next is not None and len(chosen) < most:
                 chosen[own_next] = None
     return np.array(sorted(chosen), np.int64)
+
+
+def layers_of(layers: Layers, path: str = "layers") -> tuple[tuple[str, ...], str]:
+    """Where the units and the saliency of a classifier are, which must both be named.
+
+    Args:
+        layers: as a user gave them.
+        path: where they stand, for the message.
+
+    Raises:
+        RarelensError: a sentence for each that is not named.
+    """
+    problems = []
+    if not layers.units:
+        problems.append(f"{path}.units: a classifier needs some; name at least one of its modules")
+    if layers.saliency is None:
+        problems.append(f"{path}.saliency: a classifier needs one; name the module for Grad-CAM")
+    if layers.saliency is None or problems:
+        raise RarelensError(*problems)
+    return layers.units, layers.saliency

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,19 +20,6 @@ if TYPE_CHECKING:
     from rarelens.studies.data.classification.prepared import PreparedImages
 
 Shapes = dict[str, tuple[int, ...]]
-
-
-def sides(table: pd.DataFrame, training: Collection[str], validation: Collection[str]) -> list[str]:
-    """Which side of a cell each image of ``table`` (indexed by image) is on.
-
-    "train" is the cell's own training subset, "unused" what its pool holds beside that.
-    """
-    own = dict.fromkeys(validation, "validation") | dict.fromkeys(training, "train")
-    of_split = {"test": "test", "validation": "validation", "pool": "unused"}
-    return [
-        own.get(image, of_split[split])
-        for image, split in zip(table.index, table["split"], strict=True)
-    ]
 
 
 def write_scores(

@@ -10,19 +10,18 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from rarelens.studies.data.segmentation.collection import save_labels
 from rarelens.studies.data.segmentation.geometry import restore_labels
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.extraction.segmentation import voxels
+from rarelens.studies.extraction.segmentation.logits import CaseLogits
 from rarelens.studies.extraction.segmentation.panels import write_panel
-from rarelens.studies.extraction.segmentation.source import LogitSource
 from rarelens.studies.extraction.segmentation.units import extract_units
 from rarelens.studies.extraction.tables import TableWriter
 from rarelens.studies.files import write_json
-from rarelens.studies.models.segmentation.model import ModelCard
+from rarelens.studies.models.storage import fix_algorithms, sides
 from rarelens.studies.settings.methods import Adjustment
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
 
@@ -46,21 +45,27 @@ def extract(
         target: an existing, empty folder.
         settings: what to take out.
         adjustment: a post-hoc control, fitted on the validation cases, for every logit.
-        units: layers whose channels are looked into, on patches of the test subjects.
+        units: layers whose channels are looked into, on patches of the test cases.
 
     Raises:
         RarelensError: if there is no model, or it has no such layers.
     """
-    torch.set_num_threads(settings.threads)
-    source = LogitSource(model, data, settings, adjustment)
-    card, sides = source.card, _sides(source.card, data)
-    pd.DataFrame(sides, columns=["case", "side"]).to_parquet(target / "cases.parquet", index=False)
+    fix_algorithms(settings.threads)
+    logits_of = CaseLogits(model, data, settings, adjustment)
+    card = logits_of.card
+    own = sides(data.table, card.training_cases, card.validation_cases)
+    cases = [
+        (case, side)
+        for side in ("train", "validation", "test")
+        for case in sorted(data.table.index[np.array(own) == side])
+    ]
+    pd.DataFrame(cases, columns=["case", "side"]).to_parquet(target / "cases.parquet", index=False)
     for folder in ("predictions", "panels", *(["logits"] if settings.full_logits else [])):
         (target / folder).mkdir()
     joint: list[pd.DataFrame] = []
     with TableWriter(target) as tables:
-        for case, side in sides:
-            logits, labels = source.logits(case), np.asarray(data.label(case))
+        for case, side in cases:
+            logits, labels = logits_of.of(case), np.asarray(data.label(case))
             save_label_map(target / "predictions" / f"{case}.nii.gz", logits, data.table.loc[case])
             _append_statistics(tables, case, side, logits, labels, settings)
             joint = _merge(joint, side, logits, labels, settings.joint_bin_width)
@@ -73,7 +78,19 @@ def extract(
                 with h5py.File(target / "logits" / f"{case}.h5", "w") as file5:
                     file5.create_dataset("logits", data=logits.astype(np.float16))
     if units and settings.units_patches:
-        _write_units(source, target / "units", units)
+        (target / "units").mkdir()
+        # Test cases are the same for all models of a dataset, so all see the same patches.
+        extract_units(
+            logits_of.network,
+            data,
+            data.cases("test"),
+            card.rare_classes,
+            units,
+            target / "units",
+            card.patch_size,
+            settings.units_patches,
+            settings.seed,
+        )
     # Passed on, so that later stages need the small analyses only.
     shutil.copyfile(model / "history.csv", target / "history.csv")
     joint[0].to_parquet(target / "joint.parquet", index=False)
@@ -82,7 +99,7 @@ def extract(
         "calibration_bins": settings.calibration_bins,
         "classes": list(card.classes),
         "rare_classes": list(card.rare_classes),
-        "logit_bias": source.bias.tolist(),
+        "logit_bias": logits_of.bias.tolist(),
     }
     write_json(target / "extract.json", chosen | facts)
 
@@ -100,31 +117,6 @@ def save_label_map(file: Path, logits: NDArray[np.float32], row: Any) -> None:
         logits, np.reshape(row["affine"], (4, 4)), tuple(row["source_shape"]), source_affine
     )
     save_labels(file, labels, source_affine)
-
-
-def _write_units(source: LogitSource, target: Path, layers: Sequence[str]) -> None:
-    """Test subjects are the same for all models of a dataset, so all see the same patches."""
-    target.mkdir()
-    card, settings = source.card, source.settings
-    extract_units(
-        source.network,
-        source.data,
-        source.data.cases("test"),
-        card.rare_classes,
-        layers,
-        target,
-        card.patch_size,
-        settings.units_patches,
-        settings.seed,
-    )
-
-
-def _sides(card: ModelCard, data: PreparedDataset) -> list[tuple[str, str]]:
-    return [
-        *((case, "train") for case in sorted(card.training_cases)),
-        *((case, "validation") for case in sorted(card.validation_cases)),
-        *((case, "test") for case in data.cases("test")),
-    ]
 
 
 def _append_statistics(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from rarelens.components.contracts import UnpaddedNetwork
+from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.extraction.arrays import ArrayWriter, half
-from rarelens.studies.extraction.layers import check_covering, check_layers, recorded
+from rarelens.studies.extraction.activations import write_activations
+from rarelens.studies.extraction.arrays import ArrayWriter
+from rarelens.studies.extraction.layers import check_layers
 from rarelens.studies.files import write_json
 
 FOREGROUND_SHARE = 0.5
@@ -60,28 +63,31 @@ def extract_units(
     check_covering(network)
     shapes = check_layers(network, layers, len(data.channels), patch_size)
     sampler = PatchSampler(data, cases, patch_size, 1, FOREGROUND_SHARE, seed)
-    device = next(network.parameters()).device
     rare = np.array(rare_classes).reshape(-1, 1, 1, 1)
-    clipped, tiles = dict.fromkeys(shapes, 0), []
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
-        outputs = stack.enter_context(recorded(network, shapes, half))
-        files = {
-            name: ArrayWriter(target / "activations" / f"{name}.npy", (patches, *shape), np.float16)
-            for name, shape in shapes.items()
-        }
-        masks = ArrayWriter(target / "masks.npy", (patches, len(rare), *patch_size), np.bool_)
-        for file in (masks, *files.values()):
-            stack.enter_context(file)
-        for tile in range(patches):
-            batch = sampler.batch(tile)
-            network(torch.from_numpy(batch.images).to(device))
-            for name, file in files.items():
-                values, beyond = outputs[name]
-                file.append(values)
-                clipped[name] += beyond
-            masks.append(batch.labels[:, None] == rare)
-            tiles.append({"tile": tile, "case": batch.cases[0], "centre": int(batch.centres[0])})
+    tiles: list[dict[str, Any]] = []
+    with ArrayWriter(target / "masks.npy", (patches, len(rare), *patch_size), np.bool_) as masks:
+
+        def images() -> Iterator[NDArray[np.float32]]:
+            for tile, batch in enumerate(map(sampler.batch, range(patches))):
+                centre = int(batch.centres[0])
+                tiles.append({"tile": tile, "case": batch.cases[0], "centre": centre})
+                masks.append(batch.labels[:, None] == rare)
+                yield batch.images
+
+        clipped = write_activations(network, images(), patches, shapes, target)
     pd.DataFrame(tiles).to_parquet(target / "tiles.parquet", index=False)
     facts = {"layers": list(shapes), "classes": list(rare_classes), "size": list(patch_size)}
     write_json(target / "units.json", facts | {"clipped_activations": clipped})
+
+
+def check_covering(network: nn.Module, path: str = "layers") -> None:
+    """Refuse to look into a network whose layers do not cover what it labels.
+
+    Raises:
+        RarelensError: if the network sees more than it labels, for it pads nothing.
+    """
+    if isinstance(network, UnpaddedNetwork):
+        raise RarelensError(
+            f"{path}: {type(network).__name__} pads nothing, so that its layers do not cover what "
+            "it labels; look into the units of another network"
+        )

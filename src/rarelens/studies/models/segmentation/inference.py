@@ -13,6 +13,7 @@ from torch import nn
 
 from rarelens.components.contracts import UnpaddedNetwork
 from rarelens.components.networks._tiles import segment_wise
+from rarelens.studies.models.segmentation.model import OVERLAP, WINDOW_BATCH
 
 
 @torch.inference_mode()
@@ -20,8 +21,8 @@ def dense_logits(
     network: nn.Module,
     image: NDArray[Any],
     window: Sequence[int],
-    overlap: float,
-    window_batch: int,
+    overlap: float = OVERLAP,
+    window_batch: int = WINDOW_BATCH,
 ) -> NDArray[np.float32]:
     """Logits (C, X, Y, Z) of an image (channels, X, Y, Z), in evaluation mode and float32.
 

@@ -1,56 +1,56 @@
-"""A trained model on disk: weights as safetensors, and ``model.json``, which tells their use."""
+"""A trained segmentation network: its card, and what is asked of the network beside its logits."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import nn
 
 from rarelens.components.contracts import UnpaddedNetwork, is_classifier
 from rarelens.errors import RarelensError
-from rarelens.studies.models.storage import construct, load_weights, read_card, write_model
+from rarelens.studies.models.storage import Card, construct, load_network, read_card
 from rarelens.studies.settings.methods import Method, Network
 from rarelens.studies.settings.segmentation.datasets import Preprocess
 
+Size = tuple[int, int, int]
+OVERLAP, WINDOW_BATCH = 0.25, 4
+"""Share of a window that the next one covers again, and windows at once, unless one says."""
 
-class ModelCard(BaseModel):
-    """All that is needed to rebuild and apply a model, and what it was trained on.
 
-    ``steps`` and ``gradient_evaluations`` are those taken; ``selected_step`` is the one whose
-    weights were kept.
+class SegmenterCard(Card):
+    """All that is needed to rebuild and apply a network, and what it was trained on.
+
+    ``gradient_evaluations`` are those taken.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: str
     channels: tuple[str, ...]
-    classes: tuple[str, ...]
     rare_classes: tuple[int, ...]
     preprocess: Preprocess
-    patch_size: tuple[int, int, int]
-    network: Network
+    patch_size: Size
     method: Method
-    fraction: str
-    seed: Annotated[int, Ge(0)]
     training_cases: tuple[str, ...]
     validation_cases: tuple[str, ...]
-    steps: int
     gradient_evaluations: int
-    selected_step: int
 
 
-def build_network(network: Network, channels: int, classes: int) -> nn.Module:
+def build_segmenter(
+    network: Network, channels: int, classes: int, path: str = "networks"
+) -> nn.Module:
     """A new network with the layout of weights that is fastest for 3-D convolution on a CPU.
+
+    Args:
+        network: its parameters.
+        channels: of an image.
+        classes: of the logits.
+        path: where the parameters stand, for the message.
 
     Raises:
         RarelensError: if there is no such network, it does not take its options, or it is for
             classification.
     """
-    module = construct(network, channels, classes)
+    module = construct(network, channels, classes, path)
     if is_classifier(module):
         raise RarelensError(
             f"networks: {network.network} gives no logits of voxels; choose a network for "
@@ -59,41 +59,28 @@ def build_network(network: Network, channels: int, classes: int) -> nn.Module:
     return module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
-def training_patch(
-    network: nn.Module, patch_size: tuple[int, int, int]
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def context(network: nn.Module) -> int:
+    """Voxels on each side of an image that the network gives no logits for; 0 if it pads."""
+    return network.context if isinstance(network, UnpaddedNetwork) else 0
+
+
+def training_patch(network: nn.Module, patch_size: Size) -> tuple[Size, Size]:
     """The size of the logits of a training patch, and of the image that they are made from.
 
     A network without padding brings its own.
     """
-    if not isinstance(network, UnpaddedNetwork):
-        return patch_size, patch_size
-    x, y, z = network.training_patch
-    lost = 2 * network.context
+    x, y, z = network.training_patch if isinstance(network, UnpaddedNetwork) else patch_size
+    lost = 2 * context(network)
     return (x, y, z), (x + lost, y + lost, z + lost)
 
 
-def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
-    """Write ``weights.safetensors`` and ``model.json`` into an existing folder."""
-    write_model(folder, weights, card)
-
-
-def load_card(folder: Path) -> ModelCard:
-    """Read ``model.json``.
-
-    Raises:
-        RarelensError: if the folder holds no model, or its card is not readable.
-    """
-    return read_card(folder, ModelCard)
-
-
-def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
+def load_segmenter(folder: Path) -> tuple[nn.Module, SegmenterCard]:
     """Rebuild a trained network, in evaluation mode, on the GPU where there is one.
 
     Raises:
         RarelensError: if the folder holds no model, or its files are not readable or do not fit
             together.
     """
-    card = load_card(folder)
-    module = build_network(card.network, len(card.channels), len(card.classes))
-    return load_weights(module, folder), card
+    card = read_card(folder, SegmenterCard)
+    make = partial(build_segmenter, card.network, len(card.channels), len(card.classes))
+    return load_network(folder, make), card

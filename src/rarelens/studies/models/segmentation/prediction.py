@@ -1,73 +1,85 @@
-"""Label maps for new, unlabelled images."""
+"""Label maps, and probabilities, for new images in files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.segmentation.collection import Affine, Labels, save_labels
-from rarelens.studies.data.segmentation.geometry import restore_labels
-from rarelens.studies.data.segmentation.preprocessing import prepare_image
-from rarelens.studies.models.segmentation.inference import dense_logits
-from rarelens.studies.models.segmentation.model import load_model
-from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
+from rarelens.studies.data.segmentation.collection import Affine, load_images, save_labels
+from rarelens.studies.data.segmentation.geometry import restore_labels, restore_probabilities
+from rarelens.studies.models.batch import each_case, refuse_existing
+from rarelens.studies.models.segmentation.segmenter import Segmenter
 
 SUFFIXES = (".nii.gz", ".nii")
+PROBABILITIES = "probabilities"
 
 
-def predict(
-    model: Path, images: Sequence[Path], output: Path, settings: ExtractSegmentation
-) -> list[Path]:
+def segment(
+    model: Segmenter,
+    images: Sequence[Path],
+    output: Path,
+    *,
+    probabilities: bool = False,
+    overwrite: bool = False,
+    bar: bool = False,
+    written: Callable[[Path], object] = lambda _: None,
+) -> None:
     """Write one label map a case, on the case's own grid, into ``output``.
 
     Args:
-        model: a folder ``models/segmentation/<cell>``.
+        model: the model.
         images: NIfTI files or folders of them. With a model of several channels, either 4-D
             files or files ``<case>_0000.nii.gz``, ``<case>_0001.nii.gz``, … of one case.
         output: folder, made where it is missing.
-        settings: window overlap and batch.
-
-    Returns:
-        The files written.
+        probabilities: also write ``probabilities/<case>.nii.gz``: float32 (X, Y, Z, C) on the
+            same grid, summing to 1; the largest is the label map's class.
+        overwrite: what lies there already.
+        bar: show a progress bar.
+        written: called with each file once it is there.
 
     Raises:
-        RarelensError: if there is no model or image, an image is unreadable or has other
-            channels than the model, or a label map is there already.
+        RarelensError: before anything is written, if there is no image or a file is there
+            already; at the end, with a sentence for each image that is unreadable or has other
+            channels than the model, when all others are written.
     """
-    network, card = load_model(model)
     cases = _group(images)
-    targets = {case: output / f"{case}.nii.gz" for case in cases}
-    if output.exists() and not output.is_dir():
-        raise RarelensError(f"{output}: a file stands here; name another --output")
-    if there := [str(file) for file in targets.values() if file.exists()]:
-        raise RarelensError(f"{there[0]}: exists already; name another --output, or remove it")
-    # All images are read once before the first label map is written.
-    for case, files in cases.items():
-        channels = len(prepare_image(files, card.preprocess).array)
-        if channels != len(card.channels):
-            raise RarelensError(
-                f"{case} ({files[0]}): {channels} channels, but the model takes "
-                f"{len(card.channels)} ({', '.join(card.channels)}); give those"
-            )
-    output.mkdir(parents=True, exist_ok=True)
-    for case, files in cases.items():
-        image = prepare_image(files, card.preprocess)
-        logits = dense_logits(
-            network, image.array, card.patch_size, settings.window_overlap, settings.window_batch
-        )
-        labels = restore_labels(logits, image.affine, image.source_shape, image.source_affine)
-        _save_whole(targets[case], labels, image.source_affine)
-    return list(targets.values())
+    targets = {case: [output / f"{case}.nii.gz"] for case in cases}
+    if probabilities:
+        for case, files in targets.items():
+            files.append(output / PROBABILITIES / f"{case}.nii.gz")
+    refuse_existing(output, [file for files in targets.values() for file in files], overwrite)
+
+    def write(case: str) -> None:
+        files = cases[case]
+        image, affine = load_images(files)
+        try:
+            prepared = model.prepare(image, affine)
+        except RarelensError as error:
+            raise RarelensError(f"{case} ({files[0]}): {error}") from error
+        logits = model.logits(prepared.array)
+        made: list[NDArray[Any]] = [restore_labels(logits, *prepared.grids)]
+        if probabilities:
+            made.append(np.moveaxis(restore_probabilities(logits, *prepared.grids), 0, -1))
+        for target, array in zip(targets[case], made, strict=True):
+            _save_whole(target, array, prepared.source_affine)
+            written(target)
+
+    each_case(cases, write, bar)
 
 
-def _save_whole(target: Path, labels: Labels, affine: Affine) -> None:
-    """Write a label map beside its place, then rename it, so that none is ever half written."""
+def _save_whole(target: Path, array: NDArray[Any], affine: Affine) -> None:
+    """Write an image beside its place, then rename it, so that none is ever half written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     # nibabel chooses the format by the suffix; `_group` passes hidden files over.
     partial = target.with_name(f".partial.{target.name}")
     try:
-        save_labels(partial, labels, affine)
+        save_labels(partial, array, affine)
         partial.rename(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,20 +1,32 @@
-"""Objective and sampler of a classification method, from parameters."""
+"""Objective, sampler and retraining of a classifier, from parameters."""
 
 from __future__ import annotations
 
 import inspect
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from rarelens.components.contracts import KEPT, GivenForClassification
 from rarelens.components.objectives._labels import LabelLoss
 from rarelens.errors import RarelensError
 from rarelens.studies.building import build, find
-from rarelens.studies.settings.methods import ClassificationMethod
+from rarelens.studies.settings.methods import Adjustment, ClassificationMethod
+from rarelens.studies.training.progress import Row
 
 Labels = NDArray[np.float32]
+
+
+class Retraining(Protocol):
+    """What a file of `components.retraining` makes; the package says what it takes and gives."""
+
+    batch_size: int
+    threads: int
+
+    def __call__(self, features: Tensor, labels: Tensor, seed: int) -> tuple[nn.Linear, list[Row]]:
+        """Train a head; see the package."""
 
 
 def check_classification_method(name: str, method: ClassificationMethod) -> None:
@@ -24,7 +36,7 @@ def check_classification_method(name: str, method: ClassificationMethod) -> None
         RarelensError: if parts of the method do not exist, do not take their options, or are
             for segmentation.
     """
-    component = find("objectives", method.objective)
+    component = find("objectives", method.objective, f"methods.classification.{name}")
     if not (inspect.isclass(component) and issubclass(component, LabelLoss)):
         raise RarelensError(
             f"params.yaml: methods.classification.{name}.objective: {method.objective} is for the "
@@ -63,10 +75,17 @@ def image_weights(name: str, method: ClassificationMethod, labels: Labels) -> ND
     Raises:
         RarelensError: if there is no such sampler.
     """
-    try:
-        sampler = find("sampling", method.sampling)
-    except RarelensError as error:
-        path = f"params.yaml: methods.classification.{name}"
-        raise RarelensError(f"{path}: {error}") from error
+    sampler = find("sampling", method.sampling, f"methods.classification.{name}")
     weights: NDArray[np.float64] = sampler(labels)
     return weights
+
+
+def build_retraining(name: str, settings: Adjustment) -> Retraining:
+    """The retraining of ``settings``, a file of `rarelens.components.retraining`.
+
+    Raises:
+        RarelensError: if there is no such retraining, or it does not take its options.
+    """
+    path = f"adjustments.classification.{name}"
+    retraining: Retraining = build("retraining", settings.adjustment, settings.options, path, {})
+    return retraining

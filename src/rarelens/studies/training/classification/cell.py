@@ -3,53 +3,31 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from rarelens.studies.data.classification.prepared import PreparedImages
-from rarelens.studies.models.classification.classifier import ClassifierCard, save_classifier
+from rarelens.studies.models.classification.model import ClassifierCard
 from rarelens.studies.training.classification.job import ClassificationJob
-from rarelens.studies.training.classification.task import ClassificationTask, train
-from rarelens.studies.training.loop import Trained
-from rarelens.studies.training.run import Observe, Run, Unobserved, train_and_record
+from rarelens.studies.training.classification.task import ClassificationTask
+from rarelens.studies.training.loop import Trained, train
+from rarelens.studies.training.run import Observe, Run, Unobserved, card_fields, train_and_record
 
 
 def train_cell(job: ClassificationJob, data: PreparedImages, observe: Observe = Unobserved) -> None:
     """Write ``models/…/<cell>/`` and ``records/…/<cell>.json``; the observer is told as it goes."""
-    run = Run(
-        cell=job.cell,
-        identity=job.identity(data),
-        parameters=job.as_dict(),
-        dataset_digest=data.digest(),
-        cases=job.training_images(data),
-        samples=job.settings.batch_size,
-        unit=ClassificationTask.unit,
-        score=ClassificationTask.score,
-        facts={},
-    )
-
-    def save(folder: Path, trained: Trained) -> None:
-        save_classifier(folder, trained.weights, _card(job, data, trained))
-
-    train_and_record(run, partial(train, job, data), save, observe)
+    run = Run.of(job, data, ClassificationTask, {})
+    make_task = partial(ClassificationTask, job, data)
+    train_and_record(run, partial(train, job, make_task), partial(_card, job, data), observe)
 
 
 def _card(job: ClassificationJob, data: PreparedImages, trained: Trained) -> ClassifierCard:
     validation = data.table.index[data.table["split"] == "validation"]
     return ClassifierCard(
-        dataset=data.name,
-        classes=tuple(data.classes),
+        **card_fields(job, data, trained),
         channels=data.channels,
         size=data.size,
         mean=data.mean,
         std=data.std,
-        preprocess=job.preprocess,
-        network=job.network,
-        method=job.method,
         adjustment=None,
-        fraction=job.cell.fraction,
-        seed=job.cell.seed,
-        training_images=tuple(job.training_images(data)),
+        training_images=tuple(job.training_cases(data)),
         validation_images=tuple(sorted(validation)),
-        steps=trained.progress.step,
-        selected_step=trained.selected_step,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,24 +11,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rarelens.components.contracts import Retraining
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.prepared import PreparedImages
-from rarelens.studies.models.classification.classifier import (
+from rarelens.studies.models.classification.inference import outputs
+from rarelens.studies.models.classification.model import (
     ClassifierCard,
+    features_of,
     load_classifier,
-    save_classifier,
 )
-from rarelens.studies.models.storage import WEIGHTS
+from rarelens.studies.models.storage import WEIGHTS, fix_algorithms
 from rarelens.studies.settings.methods import Adjustment
 from rarelens.studies.training.checkpoints import Checkpoints
-from rarelens.studies.training.classification.heads import build_retraining
-from rarelens.studies.training.classification.outputs import outputs
+from rarelens.studies.training.classification.builders import build_retraining
 from rarelens.studies.training.classification.task import ClassificationTask
-from rarelens.studies.training.identity import identify
+from rarelens.studies.training.job import file_digest, identify
 from rarelens.studies.training.loop import Trained
 from rarelens.studies.training.progress import Progress, Row
 from rarelens.studies.training.run import Observe, Run, Unobserved, train_and_record
@@ -56,29 +55,24 @@ def retrain_cell(
             take its options.
     """
     retraining = build_retraining(cell.method.partition("+")[2], settings)
-    torch.set_num_threads(retraining.threads)
-    torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    fix_algorithms(retraining.threads)
     base = cell.base.folder("models")
     network, card = load_classifier(base)
     _check_images(base, card, data)
     parameters = _parameters(cell, settings, card)
     run = Run(
         cell=cell,
-        identity=identify(parameters, data.digest() + _digest(base / WEIGHTS), code),
+        identity=identify(parameters, data.digest() + file_digest(base / WEIGHTS), code),
         parameters=parameters,
         dataset_digest=data.digest(),
         cases=card.training_images,
         samples=retraining.batch_size,
         unit=ClassificationTask.unit,
         score=ClassificationTask.score,
-        facts={},
     )
-
-    def save(folder: Path, trained: Trained) -> None:
-        adjusted = card.model_copy(update={"adjustment": settings})
-        save_classifier(folder, trained.weights, adjusted)
-
-    train_and_record(run, partial(_retrain, retraining, network, card, data), save, observe)
+    adjusted = card.model_copy(update={"adjustment": settings})
+    work = partial(_retrain, retraining, network, card, data)
+    train_and_record(run, work, lambda _: adjusted, observe)
 
 
 def _retrain(
@@ -91,7 +85,7 @@ def _retrain(
 ) -> Trained:
     """A new head, and the base's weights for all else; too quick to need checkpoints."""
     rows = data.table.loc[list(card.training_images), "row"].to_numpy(np.int64)
-    features = torch.from_numpy(outputs(network, _features(network), data, rows))
+    features = torch.from_numpy(outputs(network, features_of(network), data.images, rows))
     labels = torch.from_numpy(data.labels(rows))
     device = next(network.parameters()).device
     begun = time.perf_counter()
@@ -110,11 +104,6 @@ def _retrain(
     )
 
 
-def _features(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    function: Callable[[Tensor], Tensor] = network.features  # type: ignore[assignment]
-    return function
-
-
 def _check_images(base: Path, card: ClassifierCard, data: PreparedImages) -> None:
     same = card.classes == tuple(data.classes) and set(card.training_images) <= set(
         data.table.index
@@ -127,11 +116,5 @@ def _check_images(base: Path, card: ClassifierCard, data: PreparedImages) -> Non
 
 
 def _parameters(cell: Cell, settings: Adjustment, card: ClassifierCard) -> dict[str, Any]:
-    sections = {key: getattr(card, key) for key in ("network", "method", "preprocess")}
-    plain = {key: value.model_dump(mode="json") for key, value in sections.items()}
+    plain = card.model_dump(mode="json", include={"network", "method", "preprocess"})
     return {"cell": asdict(cell), **plain, "adjustment": settings.model_dump(mode="json")}
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -13,30 +12,12 @@ from torch import Tensor, nn
 from rarelens.components.contracts import Progressive
 from rarelens.components.sampling import draw
 from rarelens.studies.data.classification.prepared import PreparedImages
-from rarelens.studies.models.classification.classifier import build_classifier
-from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.models.classification.inference import outputs
+from rarelens.studies.models.classification.model import build_classifier
 from rarelens.studies.training.classification.augmentation import augment
 from rarelens.studies.training.classification.builders import build_objective, image_weights
 from rarelens.studies.training.classification.job import ClassificationJob
-from rarelens.studies.training.classification.outputs import outputs
-from rarelens.studies.training.classification.validation import (
-    defined_classes,
-    mean_average_precision,
-)
-from rarelens.studies.training.loop import Trained, check_selection
-from rarelens.studies.training.loop import train as train_task
-from rarelens.studies.training.progress import Row
-
-
-def train(
-    job: ClassificationJob,
-    data: PreparedImages,
-    checkpoints: Checkpoints,
-    on_epoch: Callable[[Row], None],
-) -> Trained:
-    """Train one cell on the prepared images; see `rarelens.studies.training.loop.train`."""
-    make = partial(ClassificationTask, job, data)
-    return train_task(job.cell, job.settings, make, checkpoints, on_epoch)
+from rarelens.studies.training.loop import check_selection
 
 
 class ClassificationTask:
@@ -63,7 +44,7 @@ class ClassificationTask:
         lacking = None if self.can_validate else "validation images of both signs of a label"
         check_selection(job.cell, job.settings, lacking)
         self.network = build_classifier(job.network, data.channels, len(data.classes))
-        self.rows = data.table.loc[job.training_images(data), "row"].to_numpy(np.int64)
+        self.rows = data.table.loc[job.training_cases(data), "row"].to_numpy(np.int64)
         labels = data.labels(self.rows)
         self.objective = build_objective(job.cell.method, job.method, labels)
         self.weights = image_weights(job.cell.method, job.method, labels)
@@ -90,11 +71,11 @@ class ClassificationTask:
         """Mean average precision over the validation images, where a class has both signs."""
         if not self.can_validate:
             return {}
-        logits = outputs(network, network, self.data, self.validation)
+        logits = outputs(network, network, self.data.images, self.validation)
         labels = self.data.labels(self.validation)
         return {self.score: mean_average_precision(logits, labels)}
 
-    def culprits(self, step: int) -> str:
+    def batch_contents(self, step: int) -> str:
         """The images of a step's batch."""
         table = self.data.table
         return f"images {', '.join(sorted(table.index[table['row'].isin(self._batch(step))]))}"
@@ -103,3 +84,28 @@ class ClassificationTask:
         """The rows of a step's images."""
         seed, size = self.job.cell.seed, self.job.settings.batch_size
         return self.rows[draw(self.weights, size, seed, step)]
+
+
+def defined_classes(labels: NDArray[np.float32]) -> list[int]:
+    """Classes whose labels (N, C) have both signs."""
+    both = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
+    return [int(index) for index in np.flatnonzero(both)]
+
+
+def mean_average_precision(logits: NDArray[np.float32], labels: NDArray[np.float32]) -> float:
+    """Mean over the classes that have both signs, of which there is at least one.
+
+    Args:
+        logits: (N, C).
+        labels: (N, C), 1, 0 or NaN (ignored).
+    """
+    # Imported here, for it takes a second.
+    from sklearn.metrics import average_precision_score
+
+    # Of a network that diverges the loss tells, at the next step.
+    finite = np.nan_to_num(logits)
+    scores = []
+    for index in defined_classes(labels):
+        known = ~np.isnan(labels[:, index])
+        scores.append(average_precision_score(labels[known, index], finite[known, index]))
+    return float(np.mean(scores))

@@ -9,10 +9,9 @@ from functools import partial
 from rarelens.components.contracts import KEPT, GivenForSegmentation
 from rarelens.components.objectives._labels import LabelLoss
 from rarelens.errors import RarelensError
-from rarelens.studies.building import build, check_options, find, needs
-from rarelens.studies.settings.base import Component
+from rarelens.studies.building import build, find, needs
 from rarelens.studies.settings.methods import Method
-from rarelens.studies.training.segmentation.terms import Terms
+from rarelens.studies.training.segmentation.losses import StepLosses
 
 # No options of the user's.
 GIVEN = (*GivenForSegmentation.__annotations__, *KEPT)
@@ -25,31 +24,32 @@ def check_method(name: str, method: Method) -> None:
         RarelensError: if parts of the method do not exist, do not take their options, or do not
             fit together.
     """
-    build_terms(name, method, class_counts=(1, 1), rare=(1,))
+    build_losses(name, method, class_counts=(1, 1), rare=(1,))
 
 
-def _check_parts(path: str, method: Method) -> None:
-    """Refuse parts that do not exist, do not take their options, or stand in a wrong place."""
-    _check_task(path, method)
-    takers = [_check("objectives", method.objective, method, path)]
-    _check_losses(path, method)
-    for number, loss in enumerate(method.losses):
-        takers.append(_check("objectives", loss.objective, loss, f"{path}.losses.{number}"))
-    if method.has_base:
-        _check("objectives", method.base, Component(), f"{path}.base")
-    if method.asymmetric and not any(takers):
-        raise _symmetric_only(path, method.objective)
+def _check_asymmetric(path: str, method: Method) -> None:
+    """Refuse ``asymmetric`` where nothing takes the rare classes."""
+    named = [method.objective, *(loss.objective for loss in method.losses)]
+    wrong = []
+    if method.asymmetric and not any(_takes_rare("objectives", each) for each in named):
+        wrong.append((path, method.objective))
     for kind, regulariser in method.regularisers.items():
-        at = f"{path}.regularisers.{kind}"
-        if not _check("regularisers", kind, regulariser, at) and regulariser.asymmetric:
-            raise _symmetric_only(at, kind)
+        if regulariser.asymmetric and not _takes_rare("regularisers", kind):
+            wrong.append((f"{path}.regularisers.{kind}", kind))
+    if wrong:
+        raise RarelensError(
+            *(
+                f"params.yaml: {at}.asymmetric: {kind} has no asymmetric form; set false"
+                for at, kind in wrong
+            )
+        )
 
 
 def _check_task(path: str, method: Method) -> None:
     """Refuse losses of labels, which the classification study has."""
     problems = []
     for key, objective in method.objectives.items():
-        component = find("objectives", objective)
+        component = find("objectives", objective, f"{path}.{key}")
         if inspect.isclass(component) and issubclass(component, LabelLoss):
             problems.append(
                 f"params.yaml: {path}.{key}: {objective} is for the classification study; choose "
@@ -83,22 +83,13 @@ def _is_compound(objective: str) -> bool:
     return bool(needs(find("objectives", objective), ["losses"]))
 
 
-def _check(package: str, kind: str, settings: Component, path: str) -> bool:
-    """Check the options of a component; returns whether it has an asymmetric form."""
-    component = find(package, kind)
-    check_options(component, settings.options, GIVEN, path)
-    return bool(needs(component, ["rare_classes"]))
+def _takes_rare(package: str, kind: str) -> bool:
+    return bool(needs(find(package, kind), ["rare_classes"]))
 
 
-def _symmetric_only(path: str, kind: str) -> RarelensError:
-    return RarelensError(
-        f"params.yaml: {path}.asymmetric: {kind} has no asymmetric form; set false"
-    )
-
-
-def build_terms(
+def build_losses(
     name: str, method: Method, class_counts: Sequence[int], rare: Sequence[int]
-) -> Terms:
+) -> StepLosses:
     """What a step of this method minimises.
 
     Args:
@@ -111,7 +102,9 @@ def build_terms(
         RarelensError: if parts of the method do not exist, or do not fit together.
     """
     path = f"methods.segmentation.{name}"
-    _check_parts(path, method)
+    _check_task(path, method)
+    _check_losses(path, method)
+    _check_asymmetric(path, method)
     given: GivenForSegmentation = {
         "class_counts": list(class_counts),
         # A class that the subset lacks counts as one voxel: priors of 0 have no logarithm.
@@ -132,4 +125,4 @@ def build_terms(
         own = {**given, "rare_classes": list(rare) if settings.asymmetric else None}
         at = f"{path}.regularisers.{kind}"
         regularisers.append(make("regularisers", kind, settings.options, at, own))
-    return Terms(objective, base, regularisers)
+    return StepLosses(objective, base, regularisers)

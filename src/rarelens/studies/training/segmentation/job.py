@@ -1,35 +1,28 @@
-"""A training job: everything that decides a cell's weights, and its identity."""
+"""What decides a segmentation network's weights."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from rarelens.studies.cells import Cell
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
-from rarelens.studies.settings.methods import Method, Network
+from rarelens.studies.settings.methods import Method
 from rarelens.studies.settings.segmentation.datasets import Preprocess
 from rarelens.studies.settings.segmentation.stages import TrainSegmentation
-from rarelens.studies.training.identity import identify
+from rarelens.studies.training.job import Job
 
 
-@dataclass(frozen=True)
-class Job:
-    """One cell's training: parameters as a stage reads them, and the digest of the stage's code.
+@dataclass(frozen=True, kw_only=True)
+class SegmentationJob(Job):
+    """One cell's training; see `rarelens.studies.training.job.Job`."""
 
-    ``code`` is empty where nothing is trained by a stage.
-    """
-
-    cell: Cell
-    network: Network
     method: Method
     settings: TrainSegmentation
     preprocess: Preprocess
     patch_size: tuple[int, int, int]
     rare_classes: Literal["auto"] | tuple[int, ...]
     rare_threshold: float
-    code: str = ""
 
     @property
     def foreground_share(self) -> float:
@@ -47,19 +40,9 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values, the same after a way through JSON."""
-        sections = {
-            key: getattr(self, key).model_dump(mode="json")
-            for key in ("network", "method", "settings", "preprocess")
-        }
         rare = self.rare_classes
-        return {
-            "cell": asdict(self.cell),
-            **sections,
+        return super().as_dict() | {
             "patch_size": list(self.patch_size),
             "rare_classes": rare if rare == "auto" else list(rare),
             "rare_threshold": self.rare_threshold,
         }
-
-    def identity(self, data: PreparedDataset) -> str:
-        """A digest of all that the weights depend on: parameters, data, code, packages."""
-        return identify(self.as_dict(), data.digest(), self.code)

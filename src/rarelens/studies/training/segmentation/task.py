@@ -1,33 +1,21 @@
-"""The segmentation task: patches, the method's terms, Dice."""
+"""The segmentation task: patches, the method's losses, Dice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rarelens.components.contracts import UnpaddedNetwork
+from rarelens.components.dice import mean_dice
 from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.models.segmentation.model import build_network, training_patch
-from rarelens.studies.training.checkpoints import Checkpoints
-from rarelens.studies.training.loop import Trained, check_selection
-from rarelens.studies.training.loop import train as train_task
-from rarelens.studies.training.progress import Row
-from rarelens.studies.training.segmentation.builders import build_terms
-from rarelens.studies.training.segmentation.job import Job
-from rarelens.studies.training.segmentation.validation import validation_dice
-
-
-def train(
-    job: Job, data: PreparedDataset, checkpoints: Checkpoints, on_epoch: Callable[[Row], None]
-) -> Trained:
-    """Train one cell on the prepared dataset; see `rarelens.studies.training.loop.train`."""
-    make = partial(SegmentationTask, job, data)
-    return train_task(job.cell, job.settings, make, checkpoints, on_epoch)
+from rarelens.studies.models.segmentation.inference import dense_logits
+from rarelens.studies.models.segmentation.model import build_segmenter, context, training_patch
+from rarelens.studies.training.loop import check_selection
+from rarelens.studies.training.segmentation.builders import build_losses
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
 class SegmentationTask:
@@ -44,14 +32,14 @@ class SegmentationTask:
     unit = "patches"
     score = "validation_dice"
 
-    def __init__(self, job: Job, data: PreparedDataset) -> None:
+    def __init__(self, job: SegmentationJob, data: PreparedDataset) -> None:
         self.job, self.data = job, data
         self.validation = data.cases("validation")
         lacking = None if self.validation else "validation cases"
         check_selection(job.cell, job.settings, lacking)
-        self.network = build_network(job.network, len(data.channels), len(data.classes))
+        self.network = build_segmenter(job.network, len(data.channels), len(data.classes))
         cases = job.training_cases(data)
-        self.context = self.network.context if isinstance(self.network, UnpaddedNetwork) else 0
+        self.context = context(self.network)
         self.sampler = PatchSampler(
             data,
             cases,
@@ -62,9 +50,9 @@ class SegmentationTask:
             self.context,
         )
         counts = np.sum(np.stack(data.table.loc[cases, "voxels"].tolist()), axis=0).tolist()
-        self.terms = build_terms(job.cell.method, job.method, counts, job.rare(data))
-        self.objective = self.terms.objective
-        self.gradient_evaluations = self.terms.gradient_evaluations
+        self.step_losses = build_losses(job.cell.method, job.method, counts, job.rare(data))
+        self.objective = self.step_losses.objective
+        self.gradient_evaluations = self.step_losses.gradient_evaluations
         self.separate_steps = job.method.separate_steps
         self.steps = job.settings.steps
         if job.settings.budget == "gradient_evaluations":
@@ -74,18 +62,18 @@ class SegmentationTask:
     def to(self, device: torch.device) -> None:
         """Move what the losses hold."""
         self.device = device
-        self.terms.to(device)
+        self.step_losses.to(device)
 
     def losses(self, network: nn.Module, step: int) -> Iterator[Tensor]:
-        """The terms of a step."""
+        """The losses of a step, one for each pass."""
         rng = np.random.default_rng([self.job.cell.seed, step, 1])
-        images, labels = self.terms.prepare(self.sampler.batch(step), rng)
+        images, labels = self.step_losses.prepare(self.sampler.batch(step), rng)
         # The network gives no logits for the context.
         middle = slice(self.context, -self.context or None)
         target = torch.from_numpy(labels[:, middle, middle, middle]).to(self.device)
         form = torch.channels_last_3d
         inputs = torch.from_numpy(images).to(self.device, memory_format=form)
-        yield from self.terms.losses(network, inputs, target, rng)
+        yield from self.step_losses.losses(network, inputs, target, rng)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Mean Dice over the validation cases, where there are any."""
@@ -94,6 +82,22 @@ class SegmentationTask:
         size = self.job.patch_size
         return {self.score: validation_dice(network, self.data, self.validation, size)}
 
-    def culprits(self, step: int) -> str:
+    def batch_contents(self, step: int) -> str:
         """The cases of a step's patches."""
         return f"cases {', '.join(sorted(set(self.sampler.batch(step).cases)))}"
+
+
+def validation_dice(
+    network: nn.Module, data: PreparedDataset, cases: Sequence[str], patch_size: Sequence[int]
+) -> float:
+    """Mean Dice over foreground classes and cases, on the prepared grid."""
+    foreground = range(1, len(data.classes))
+    scores = [
+        mean_dice(
+            dense_logits(network, data.image(case), patch_size).argmax(0),
+            data.label(case),
+            foreground,
+        )
+        for case in cases
+    ]
+    return float(np.mean(scores))

@@ -8,14 +8,14 @@ from pipeline.checks.files.studies import Study, leave_behind
 from rarelens.pipeline.checks.validate import validate_study
 from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.cells import Cell
-from rarelens.studies.training.segmentation.job import Job
+from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
 def past(method: str, seed: int, seconds: float) -> None:
     """Leave behind what a trained cell does."""
     parameters = read_parameters()
     data = parameters.datasets["tiny"]
-    job = Job(
+    job = SegmentationJob(
         Cell("segmentation", "tiny", "unet", method, "1", seed),
         parameters.networks["unet"],
         parameters.methods.segmentation[method],

@@ -1,4 +1,4 @@
-"""What one optimiser step minimises: the clean loss, and a term for each further pass."""
+"""What one optimiser step minimises: the clean loss, and one for each further pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rarelens.components.contracts import Adding, Preparing
 from rarelens.studies.data.segmentation.patches import Batch
 
 
-class Terms:
+class StepLosses:
     """An objective and regularisers (`rarelens.components.contracts.Regulariser`).
 
     Args:
@@ -64,7 +64,7 @@ class Terms:
     def losses(
         self, network: nn.Module, images: Tensor, labels: Tensor, rng: np.random.Generator
     ) -> Iterator[Tensor]:
-        """The terms, one after the other, so that each graph can be freed before the next."""
+        """The losses, one after the other, so that each graph can be freed before the next."""
         yield self.objective(network(images), labels)
         for each in self.adding:
             inputs, target = each.extra(network, images, labels, self.base, rng)

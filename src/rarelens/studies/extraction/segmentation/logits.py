@@ -14,7 +14,7 @@ from rarelens.errors import RarelensError
 from rarelens.studies.building import build
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.models.segmentation.inference import dense_logits
-from rarelens.studies.models.segmentation.model import load_model
+from rarelens.studies.models.segmentation.model import load_segmenter
 from rarelens.studies.settings.methods import Adjustment
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
 
@@ -49,7 +49,7 @@ def bias_without_cases(fit: Fit, path: str, dataset: str) -> Bias:
         ) from error
 
 
-class LogitSource:
+class CaseLogits:
     """Dense logits of the cases of a dataset.
 
     Args:
@@ -74,14 +74,14 @@ class LogitSource:
         settings: ExtractSegmentation,
         adjustment: Adjustment | None,
     ) -> None:
-        self.network, self.card = load_model(model)
+        self.network, self.card = load_segmenter(model)
         self.data = data
         self.settings = settings
         self.bias = np.zeros(len(self.card.classes), np.float32)
         if adjustment is not None:
             self.bias = self._fit(adjustment)
 
-    def logits(self, case: str) -> NDArray[np.float32]:
+    def of(self, case: str) -> NDArray[np.float32]:
         """Logits (C, X, Y, Z) on the prepared grid."""
         window, batch = self.settings.window_overlap, self.settings.window_batch
         image = self.data.image(case)
@@ -96,4 +96,4 @@ class LogitSource:
         cases = self.card.validation_cases
         if not cases:
             return bias_without_cases(fit, path, self.data.name)
-        return fit((self.logits(case), self.data.label(case)) for case in cases)
+        return fit((self.of(case), self.data.label(case)) for case in cases)

@@ -1,63 +1,64 @@
-"""A trained classifier on disk: weights as safetensors, and ``model.json``, which tells its use."""
+"""A trained classifier: its card, and how it is rebuilt."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from rarelens.components.contracts import is_classifier
 from rarelens.errors import RarelensError
-from rarelens.studies.models.storage import construct, load_weights, read_card, write_model
+from rarelens.studies.models.storage import (
+    INITIAL_WEIGHTS,
+    Card,
+    construct,
+    load_network,
+    read_card,
+)
 from rarelens.studies.settings.classification.datasets import ImagePreprocess
 from rarelens.studies.settings.methods import Adjustment, ClassificationMethod, Network
 
-INITIAL_WEIGHTS = "weights"
 
-
-class ClassifierCard(BaseModel):
+class ClassifierCard(Card):
     """All that is needed to rebuild and apply a classifier, and what it was trained on.
 
     ``mean`` and ``std`` are those of the channels of images in [0, 1], by which they are
-    normalised. ``adjustment``: how the head was trained anew, or None. ``steps`` are those taken;
-    ``selected_step`` is the one whose weights were kept.
+    normalised. ``adjustment``: how the head was trained anew, or None.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: str
-    classes: tuple[str, ...]
     channels: int
     size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     preprocess: ImagePreprocess
-    network: Network
     method: ClassificationMethod
     adjustment: Adjustment | None
-    fraction: str
-    seed: Annotated[int, Ge(0)]
     training_images: tuple[str, ...]
     validation_images: tuple[str, ...]
-    steps: int
-    selected_step: int
 
 
-def build_classifier(network: Network, channels: int, classes: int) -> nn.Module:
+def build_classifier(
+    network: Network, channels: int, classes: int, path: str = "networks"
+) -> nn.Module:
     """A new network with the layout of weights that is fastest for 2-D convolution on a CPU.
 
     It maps images (B, channels, H, W) to logits (B, classes), and is made of ``features(images)``,
     (B, D), and ``head``, a linear layer.
 
+    Args:
+        network: its parameters.
+        channels: of an image.
+        classes: of the logits.
+        path: where the parameters stand, for the message.
+
     Raises:
         RarelensError: if there is no such network, it does not take its options, or it is not for
             classification.
     """
-    module = construct(network, channels, classes)
+    module = construct(network, channels, classes, path)
     if not is_classifier(module):
         raise RarelensError(
             f"networks: {network.network} gives no logits of whole images; choose a network for "
@@ -66,9 +67,10 @@ def build_classifier(network: Network, channels: int, classes: int) -> nn.Module
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def save_classifier(folder: Path, weights: dict[str, Tensor], card: ClassifierCard) -> None:
-    """Write ``weights.safetensors`` and ``model.json`` into an existing folder."""
-    write_model(folder, weights, card)
+def features_of(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """What the head of a classifier is given: (B, D) of images."""
+    function: Callable[[Tensor], Tensor] = network.features  # type: ignore[assignment]
+    return function
 
 
 def load_classifier(folder: Path) -> tuple[nn.Module, ClassifierCard]:
@@ -80,6 +82,6 @@ def load_classifier(folder: Path) -> tuple[nn.Module, ClassifierCard]:
     """
     card = read_card(folder, ClassifierCard)
     # The initial weights are all replaced, and their file need not be there any more.
-    settings = card.network.model_dump(exclude={INITIAL_WEIGHTS})
-    module = build_classifier(Network(**settings), card.channels, len(card.classes))
-    return load_weights(module, folder), card
+    settings = Network(**card.network.model_dump(exclude={INITIAL_WEIGHTS}))
+    make = partial(build_classifier, settings, card.channels, len(card.classes))
+    return load_network(folder, make), card
