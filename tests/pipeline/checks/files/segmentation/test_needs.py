@@ -16,14 +16,14 @@ def past(method: str, seed: int, seconds: float) -> None:
     parameters = read_parameters()
     data = parameters.datasets["tiny"]
     job = SegmentationJob(
-        Cell("segmentation", "tiny", "unet", method, "1", seed),
-        parameters.networks["unet"],
-        parameters.methods.segmentation[method],
-        parameters.train.segmentation,
-        data.preprocess,
-        data.patch_size,
-        data.rare_classes,
-        data.rare_threshold,
+        cell=Cell("segmentation", "tiny", "unet", method, "1", seed),
+        network=parameters.networks["unet"],
+        method=parameters.methods.segmentation[method],
+        settings=parameters.train.segmentation,
+        preprocess=data.preprocess,
+        patch_size=data.patch_size,
+        rare_classes=data.rare_classes,
+        rare_threshold=data.rare_threshold,
     )
     leave_behind(job, seconds)
 
