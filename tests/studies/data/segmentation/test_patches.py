@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.models.segmentation.inference import dense_logits
 
 SHAPE = (12, 10, 8)
 
@@ -217,7 +219,7 @@ def test_a_small_volume_lies_in_the_middle_of_zeros(sampler, share):
     )
     batch = drawn.batch(0)
     inside = np.zeros((6, 6, 4), bool)
-    inside[2:4, 2:5] = True  # 6 − 2 = 4: 2 on either side; 6 − 3 = 3: 2 before and 1 after
+    inside[2:4, 1:4] = True  # 6 − 2 = 4: 2 on either side; 6 − 3 = 3: 1 before and 2 after
     for image, label in zip(batch.images, batch.labels, strict=True):
         np.testing.assert_array_equal(image[0] != 0, inside)
         np.testing.assert_array_equal(image[1], -image[0])
@@ -229,3 +231,22 @@ def test_a_small_volume_lies_in_the_middle_of_zeros(sampler, share):
 def test_only_the_given_cases_are_drawn(sampler):
     drawn = sampler(cases=["s1"])
     assert {case for step in range(20) for case in drawn.batch(step).cases} == {"s1"}
+
+
+def test_small_volume_lies_in_patch_as_in_inference(tmp_path):
+    """By an odd and by an even number of voxels: the very patch that the predictor is given."""
+    data = write(tmp_path, {"s0": np.ones((5, 6, 7), int)}, classes=2)
+    seen = []
+
+    class Recording(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, patch: torch.Tensor) -> torch.Tensor:
+            seen.append(patch.numpy()[0].copy())
+            return patch
+
+    dense_logits(Recording(), data.image("s0"), (8, 8, 8))
+    trained = PatchSampler(data, ["s0"], (8, 8, 8), 1, 1.0, 0).batch(0).images[0]
+    np.testing.assert_array_equal(trained, seen[0])

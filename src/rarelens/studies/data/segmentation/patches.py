@@ -99,8 +99,9 @@ class PatchSampler:
             centre = int(which) + 1
             flat = self._foreground[k][rng.integers(offsets[which], offsets[which + 1])]
             free = np.clip(np.unravel_index(flat, shape) - size // 2, 0, np.maximum(room, 0))
-        # A volume smaller than the patch lies in its middle.
-        start: NDArray[Any] = np.where(room < 0, room // 2, free)
+        # A volume smaller than the patch lies in its middle; of an odd rest the larger half follows
+        # it, as in MONAI's sliding window, or the network meets other borders than it has learnt.
+        start: NDArray[Any] = np.where(room < 0, -(-room // 2), free)
         return start, centre
 
 
