@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # Of labels that do not count.
 IGNORED = -100
@@ -24,6 +25,12 @@ def refuse_empty(rare_classes: Sequence[int] | None, consequence: str) -> None:
 def is_rare(labels: Tensor, rare_classes: Sequence[int]) -> Tensor:
     """Where ``labels`` (any shape) are of a rare class, as a Boolean of the same shape."""
     return torch.isin(labels, torch.as_tensor(list(rare_classes)).to(labels))
+
+
+def one_hot(labels: Tensor, counts: Tensor, classes: int) -> Tensor:
+    """Labels (B, *spatial) as float32 (B, classes, *spatial), 0 where a voxel does not count."""
+    hot = F.one_hot(labels.where(counts, 0), classes).movedim(-1, 1)
+    return (hot * counts.unsqueeze(1)).float()
 
 
 def class_mask(rare_classes: Sequence[int] | None, logits: Tensor) -> Tensor:

@@ -98,7 +98,8 @@ class Objective(Protocol):
 
         Args:
             logits: of the network, background first.
-            target: class indices (B, *spatial), or soft one-hot (B, C, *spatial), floating.
+            target: class indices (B, *spatial), or soft one-hot (B, C, *spatial), floating. A
+                voxel whose shares are all 0 counts among the voxels of a mean, and nowhere else.
         """
 
 
@@ -190,7 +191,7 @@ class Adding(Protocol):
 
         Returns:
             Images like ``images``, and class indices in which −100 marks voxels that do not count,
-            or soft one-hot.
+            or soft one-hot, 0 for every class where they do not.
         """
 
 

@@ -124,6 +124,26 @@ def test_ignoring_voxels_is_leaving_them_out(name, draw):
     torch.testing.assert_close(ALL[name]()(sample.logits, target), expected)
 
 
+@pytest.mark.parametrize("name", [name for name in OVERLAP | BATCH if "unified" not in name])
+def test_a_voxel_without_any_share_is_left_out_of_overlaps(name, draw):
+    sample = draw(3)
+    counts = torch.rand(sample.index.shape, generator=torch.Generator().manual_seed(0)) < 0.7
+    logits = sample.logits.requires_grad_()
+    value = ALL[name]()(logits, sample.hard * counts.unsqueeze(1))
+    torch.testing.assert_close(value, ALL[name]()(logits, sample.index.where(counts, -100)))
+    value.backward()
+    assert (logits.grad.movedim(1, -1)[~counts] == 0).all()
+
+
+@pytest.mark.parametrize("name", [name for name in VOXELWISE if name != "topk"])
+def test_a_voxel_without_any_share_counts_in_the_mean_over_voxels(name, draw):
+    sample = draw(3)
+    counts = torch.rand(sample.index.shape, generator=torch.Generator().manual_seed(0)) < 0.7
+    value = ALL[name]()(sample.logits, sample.hard * counts.unsqueeze(1))
+    over_those_that_count = ALL[name]()(sample.logits, sample.index.where(counts, -100))
+    torch.testing.assert_close(value, over_those_that_count * counts.double().mean())
+
+
 @pytest.mark.parametrize("name", DISTANCE)
 def test_ignored_background_leaves_the_mean_over_voxels(name):
     """A margin of ignored voxels, far from the structure, halves nothing and adds nothing."""

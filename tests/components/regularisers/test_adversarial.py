@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from rarelens.components.objectives.cross_entropy import CrossEntropyLoss
+from rarelens.components.objectives.dice_cross_entropy import DiceCrossEntropyLoss
 from rarelens.components.regularisers.adversarial import Adversarial, adversarial_example
 
 EPSILON, XI = 3.0, 1e-5
@@ -90,6 +91,50 @@ def test_asymmetric_direction_is_local_to_the_rare_voxels(batch: tuple[Tensor, T
     reached = torch.zeros(8, 8, 8, dtype=torch.bool)
     reached[:6, :6, :6] = True
     assert torch.equal(step > 0, reached)
+
+
+class Wrapped(nn.Module):
+    """Cross-entropy by another name."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return LOSS(logits, target)
+
+
+def direction(normalise: str, loss: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """The step of the asymmetric form, with fixed statistics."""
+    regulariser = Adversarial(EPSILON, XI, normalise, [2, 3])
+    moved, _ = regulariser.extra(network().eval(), *batch, loss, np.random.default_rng(5))
+    return (moved - batch[0]).flatten(1)
+
+
+def test_beside_dice_the_masked_cross_entropy_is_divided_by_all_voxels(
+    batch: tuple[Tensor, Tensor],
+) -> None:
+    images, labels = batch
+    images = images.clone().requires_grad_()
+    p = network().eval()(images).softmax(1)
+    truth = nn.functional.one_hot(labels, 4).movedim(-1, 1) * (labels >= 2).unsqueeze(1)
+    shares = p * (labels >= 2).unsqueeze(1)
+    s, axes = 1e-5, (2, 3, 4)
+    dice = (2 * (shares * truth).sum(axes) + s) / (shares.sum(axes) + truth.sum(axes) + s)
+    loss = -(truth * p.log()).sum() / labels.numel() - dice[:, 1:].mean()
+    (gradient,) = torch.autograd.grad(loss, images)
+    expected = gradient.flatten(1)[:2]
+    cosine = nn.functional.cosine_similarity
+    as_theirs, counted = (
+        direction(normalise, DiceCrossEntropyLoss(s), batch) for normalise in ("all", "counted")
+    )
+    assert cosine(as_theirs[:2], expected).min() > 0.99999
+    assert cosine(counted[:2], expected).max() < 0.999
+    assert torch.equal(as_theirs[2], torch.zeros_like(as_theirs[2]))
+
+
+def test_of_cross_entropy_alone_the_divisor_plays_no_part(batch: tuple[Tensor, Tensor]) -> None:
+    one, other = (direction(normalise, LOSS, batch) for normalise in ("all", "counted"))
+    assert torch.equal(one, other)
+    # And a loss that is not known to be one is divided by all voxels, to the same direction.
+    wrapped = direction("all", Wrapped(), batch)
+    torch.testing.assert_close(wrapped, one, rtol=1e-4, atol=1e-5)
 
 
 def test_gradient_of_zero_leaves_the_patch(batch: tuple[Tensor, Tensor]) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rarelens.components.objectives.dice_cross_entropy import DiceCrossEntropyLoss
 from rarelens.components.regularisers.mixup import Mixup, mix_patches
 
 RARE = [2, 3]
@@ -146,6 +147,26 @@ def test_ignored_voxels_leave_the_mean_or_only_the_sum(normalise: str) -> None:
     total = losses[:, [0, 2, 2, 3], range(4)].sum()
     divisor = 8 if normalise == "counted" else 16
     torch.testing.assert_close(F.cross_entropy(logits, target), total / divisor)
+
+
+def test_over_all_voxels_dice_leaves_ignored_ones_out_as_the_authors_code() -> None:
+    images, labels = pair()
+    regulariser = Mixup(4, margin=0.2, normalise="all", rare_classes=RARE)
+    _, target = regulariser.extra(nn.Identity(), images, labels, None, Fixed(0.75))
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, 2, 2, 2, generator=generator).requires_grad_()
+    # Of the eight voxels the first four count, as 0, 2, 2, 3. Class 1 is nowhere.
+    p = logits.softmax(1).flatten(2)[:, :, :4]
+    truth = F.one_hot(torch.tensor([0, 2, 2, 3]), 4).T
+    cross_entropy = -(truth * p.log()).sum() / 16
+    s = 1e-5
+    dice = (2 * (p * truth).sum(2) + s) / (p.sum(2) + truth.sum(1) + s)
+    expected = cross_entropy + 1 - dice[:, 1:].mean()
+    actual = DiceCrossEntropyLoss(smooth=s)(logits, target)
+    torch.testing.assert_close(actual, expected)
+    (gradient,) = torch.autograd.grad(actual, logits, retain_graph=True)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, logits)[0])
+    assert torch.equal(gradient.flatten(2)[:, :, 4:], torch.zeros(2, 4, 4))
 
 
 def test_symmetric_class_gives_soft_targets_for_one_evaluation() -> None:

@@ -43,13 +43,15 @@ def shares_and_truth(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Probabilities and one-hot truth, both (B, C, *spatial) and 0 at ignored voxels.
 
-    The third is which voxels count, (B, *spatial). Sums of p·y, p·(1−y) and (1−p)·y then leave
-    ignored voxels out by themselves.
+    Sums of p·y, p·(1−y) and (1−p)·y then leave ignored voxels out by themselves. Ignored are voxels
+    of ``ignore_index``, and in a soft target those without any share. The third is which voxels a
+    mean is over, (B, *spatial): of a soft target all, as in `count`.
     """
     probabilities = logits.softmax(1)
     if is_soft(logits, target):
+        present = target.ne(0).any(1, keepdim=True).to(logits)
         counts = torch.ones_like(target[:, 0], dtype=torch.bool)
-        return probabilities, target.to(logits), counts
+        return probabilities * present, target.to(logits), counts
     counts = target != ignore_index
     index = target.long().where(counts, 0)
     present = counts.unsqueeze(1).to(logits)

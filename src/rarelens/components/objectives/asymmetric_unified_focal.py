@@ -33,10 +33,11 @@ class AsymmetricUnifiedFocalLoss(nn.Module):
     \log p_c`; T is the mean over classes of :math:`1-TI_c`, for rare classes to the power
     :math:`1-\gamma`, where :math:`TI_c` is the Tversky index with weight δ of false negatives and
     1 − δ of false positives. Both are taken in a sample and averaged over the samples. A class
-    that a sample neither holds nor predicts at all has :math:`TI_c = 1`.
+    that a sample neither holds nor predicts at all has :math:`TI_c = 1`. The authors' code
+    multiplies T by its weight: theirs is 1 − λ.
 
     Args:
-        weight: λ.
+        weight: λ, of F.
         delta: δ, the weight of the rare classes and of false negatives.
         gamma: γ; attenuates the non-rare classes in F and enhances the rare ones in T.
         rare_classes: the rare classes; None for all foreground classes, as the paper's.

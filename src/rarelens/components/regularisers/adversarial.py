@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from annotated_types import Gt
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from rarelens.components._rare_classes import IGNORED, is_rare, refuse_empty
+from rarelens.components._rare_classes import IGNORED, is_rare, one_hot, refuse_empty
 from rarelens.components.contracts import Loss
+from rarelens.components.objectives.cross_entropy import CrossEntropyLoss
 
 __all__ = ["Adversarial", "adversarial_example"]
 
@@ -26,6 +27,9 @@ class Adversarial:
         epsilon: ε, the length of the step over a whole patch with all its channels; per voxel it
             is ε/√N, and so depends on the patch size.
         xi: ξ, the length of the random step from which the direction is taken.
+        normalise: in the asymmetric form, "all" divides a mean of the base loss by all voxels, as
+            the code of Li et al. does, "counted" by those of rare classes. Beside Dice this decides
+            how much cross-entropy weighs in the direction; alone it plays no part.
         rare_classes: the direction counts their voxels only; None for every voxel.
     """
 
@@ -35,11 +39,13 @@ class Adversarial:
         self,
         epsilon: Annotated[float, Gt(0)] = 10.0,
         xi: Annotated[float, Gt(0)] = 1e-5,
+        normalise: Literal["counted", "all"] = "all",
         rare_classes: Sequence[int] | None = None,
     ) -> None:
         refuse_empty(rare_classes, "no patch would be perturbed")
         self.epsilon = epsilon
         self.xi = xi
+        self.normalise = normalise
         self.rare_classes = rare_classes
 
     def extra(
@@ -51,6 +57,9 @@ class Adversarial:
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Perturbed images, and the labels as they are: the loss there is over all voxels."""
+        # Cross-entropy alone has the same direction either way, and class indices are cheaper.
+        if self.normalise == "all" and not isinstance(base_loss, CrossEntropyLoss):
+            base_loss = _over_all_voxels(base_loss)
         perturbed = adversarial_example(
             model, images, labels, base_loss, self.epsilon, self.xi, self.rare_classes, rng
         )
@@ -117,6 +126,15 @@ def adversarial_example(
     # The other samples of a batch can reach one without rare voxels through batch statistics.
     step = epsilon * _unit(direction) * _per_sample(moved, start)
     return (start + step).to(images.dtype)
+
+
+def _over_all_voxels(loss: Loss) -> Loss:
+    """The loss with a one-hot target that has nothing where a voxel is ignored."""
+
+    def over_all(logits: Tensor, target: Tensor) -> Tensor:
+        return loss(logits, one_hot(target, target != IGNORED, logits.shape[1]))
+
+    return over_all
 
 
 def _gradient(model: nn.Module, images: Tensor, target: Tensor, loss: Loss) -> Tensor:

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from rarelens.components._rare_classes import IGNORED, is_rare, refuse_empty
+from rarelens.components._rare_classes import IGNORED, is_rare, one_hot, refuse_empty
 
 __all__ = ["Mixup", "mix_patches"]
 
@@ -27,7 +26,7 @@ class Mixup:
         per_sample: draw a weight for each patch instead of one for the batch.
         normalise: the asymmetric form ignores some voxels. "counted" leaves them out of the mean;
             "all" divides by all voxels, as the code of Li et al. does: the target is then one-hot
-            with nothing where a voxel is ignored.
+            with nothing where a voxel is ignored. Either way they are left out of overlap losses.
         rare_classes: None for the symmetric form.
     """
 
@@ -70,7 +69,7 @@ class Mixup:
             per_sample=self.per_sample,
         )
         if self.rare_classes is not None and self.normalise == "all":
-            target = _one_hot(target, counts, self.classes)
+            target = one_hot(target, counts, self.classes)
         return mixed, target
 
     def facts(self, channels: int, patch: Sequence[int]) -> dict[str, float]:  # noqa: ARG002
@@ -129,8 +128,8 @@ def mix_patches(
     if classes is None:
         raise ValueError("classes is missing: symmetric mixup makes soft targets; say how many")
     counts = (target != IGNORED) & (target.flip(0) != IGNORED)
-    own = _one_hot(target, counts, classes)
-    partner = _one_hot(target.flip(0), counts, classes)
+    own = one_hot(target, counts, classes)
+    partner = one_hot(target.flip(0), counts, classes)
     weights = _broadcast(weight, own)
     return mixed, weights * own + (1 - weights) * partner, counts
 
@@ -147,12 +146,6 @@ def _hard(
     keeps = (own == partner) | takes_own
     ignored = torch.full_like(own, IGNORED)
     return own.where(keeps, partner.where(takes_partner, ignored))
-
-
-def _one_hot(labels: Tensor, counts: Tensor, classes: int) -> Tensor:
-    """Labels (B, *spatial) as float32 (B, classes, *spatial), 0 where a voxel does not count."""
-    one_hot = F.one_hot(labels.where(counts, 0), classes).movedim(-1, 1)
-    return (one_hot * counts.unsqueeze(1)).float()
 
 
 def _broadcast(weight: Tensor, like: Tensor) -> Tensor:
