@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from rarelens.studies.settings.base import Component, Name, Section, Share
@@ -30,30 +32,36 @@ class Method(Component):
 
     ``losses``: the terms of a compound objective. ``asymmetric`` hands the dataset's rare classes
     to the objective (else its symmetric form). ``regularisers``, by the names of their files;
-    ``base``: the loss whose gradient adversarial training follows; ``separate_steps``: an
-    optimiser step for each term instead of one for their sum. ``foreground_share`` overrides the
-    training's share of patches centred on foreground.
+    ``base``: the loss whose gradient adversarial training follows, by default cross-entropy, or
+    cross-entropy plus Dice if the objective is that or a compound; ``separate_steps``: an
+    optimiser step for each term instead of one for their sum; ``running_statistics``: which passes
+    move those of batch normalisation. ``foreground_share`` overrides the training's share of
+    patches centred on foreground.
     """
 
     objective: Name
     losses: tuple[Term, ...] = ()
     asymmetric: bool = False
     regularisers: dict[Name, Regulariser] = Field(default={})
-    base: Name = "cross_entropy"
+    base: Name | None = None
     separate_steps: bool = False
+    running_statistics: Literal["all_passes", "clean_pass"] = "all_passes"
     foreground_share: Share | None = None
 
     @property
-    def has_base(self) -> bool:
-        """Whether ``base`` plays a part: it is named, or there is a regulariser to follow it."""
-        return bool(self.regularisers) or "base" in self.model_fields_set
+    def base_objective(self) -> str | None:
+        """The file of ``base``, named or by default; None where no regulariser may follow it."""
+        if self.base is not None or not self.regularisers:
+            return self.base
+        both = "dice_cross_entropy"
+        return both if self.losses or self.objective == both else "cross_entropy"
 
     @property
     def objectives(self) -> dict[str, str]:
         """The files of `components.objectives` that it is made of, by where they are named."""
         named = {"objective": self.objective}
         named |= {f"losses.{n}.objective": loss.objective for n, loss in enumerate(self.losses)}
-        return named | ({"base": self.base} if self.has_base else {})
+        return named | ({"base": self.base_objective} if self.base_objective else {})
 
 
 class Adjustment(Component):

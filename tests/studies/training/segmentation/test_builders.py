@@ -26,6 +26,34 @@ def test_rare_classes_go_to_asymmetric_methods_only() -> None:
     assert given[1].rare_classes == ()
 
 
+ADVERSARIAL = {"adversarial": {"epsilon": 1.0}}
+TERMS = ({"objective": "focal"}, {"objective": "focal_dice"})
+
+
+@pytest.mark.parametrize(
+    ("method", "base"),
+    [
+        ({"objective": "focal"}, None),
+        ({"objective": "focal", "regularisers": ADVERSARIAL}, "CrossEntropyLoss"),
+        ({"objective": "compound", "losses": TERMS}, None),
+        (
+            {"objective": "compound", "losses": TERMS, "regularisers": ADVERSARIAL},
+            "DiceCrossEntropyLoss",
+        ),
+        ({"objective": "dice_cross_entropy", "regularisers": ADVERSARIAL}, "DiceCrossEntropyLoss"),
+        (
+            {"objective": "compound", "losses": TERMS, "regularisers": ADVERSARIAL, "base": "dice"},
+            "DiceLoss",
+        ),
+    ],
+)
+def test_base_is_cross_entropy_and_beside_overlaps_dice_with_it(
+    method: dict, base: str | None
+) -> None:
+    built = build_losses("m", Method(**method), [9, 1], [1]).base
+    assert (None if built is None else type(built).__name__) == base
+
+
 def test_class_counts_decide_the_weights() -> None:
     logits = torch.zeros(1, 3, 3, 1, 1)
     target = torch.tensor([0, 1, 2]).view(1, 3, 1, 1)

@@ -75,7 +75,7 @@ def _check_losses(path: str, method: Method) -> None:
                 f"{path}.losses.{number}.objective: {loss.objective} within a compound; name its "
                 "losses here instead"
             )
-    if method.has_base and _is_compound(method.base):
+    if method.base is not None and _is_compound(method.base):
         raise RarelensError(f"{path}.base: {method.base} needs losses; choose a single loss")
 
 
@@ -119,10 +119,12 @@ def build_losses(
         for number, loss in enumerate(method.losses)
     ]
     objective = make("objectives", method.objective, method.options, path, given)
-    base = make("objectives", method.base, {}, f"{path}.base", given) if method.has_base else None
+    chosen = method.base_objective
+    base = make("objectives", chosen, {}, f"{path}.base", given) if chosen else None
     regularisers = []
     for kind, settings in method.regularisers.items():
         own = {**given, "rare_classes": list(rare) if settings.asymmetric else None}
         at = f"{path}.regularisers.{kind}"
         regularisers.append(make("regularisers", kind, settings.options, at, own))
-    return StepLosses(objective, base, regularisers)
+    clean_statistics = method.running_statistics == "clean_pass"
+    return StepLosses(objective, base, regularisers, clean_statistics)

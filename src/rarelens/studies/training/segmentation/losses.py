@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,21 @@ class StepLosses:
         base: the loss that adversarial training takes its direction from (Li et al., TMI 2021);
             None where no regulariser asks for it.
         regularisers: those with ``prepare`` change the batch, those with ``extra`` add a pass.
+        clean_statistics: whether only the clean pass moves the running statistics of batch
+            normalisation, and not the passes on mixed or adversarial images.
     """
 
     def __init__(
-        self, objective: nn.Module, base: nn.Module | None, regularisers: Sequence[Any]
+        self,
+        objective: nn.Module,
+        base: nn.Module | None,
+        regularisers: Sequence[Any],
+        clean_statistics: bool = False,
     ) -> None:
         self.objective = objective
         self.base = base
         self.regularisers = regularisers
+        self.clean_statistics = clean_statistics
         self.preparing: list[Any] = [each for each in regularisers if isinstance(each, Preparing)]
         self.adding: list[Any] = [each for each in regularisers if isinstance(each, Adding)]
 
@@ -68,4 +76,21 @@ class StepLosses:
         yield self.objective(network(images), labels)
         for each in self.adding:
             inputs, target = each.extra(network, images, labels, self.base, rng)
-            yield self.objective(network(inputs), target)
+            with _running_statistics_kept(network) if self.clean_statistics else nullcontext():
+                logits = network(inputs)
+            yield self.objective(logits, target)
+
+
+@contextmanager
+def _running_statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Leave the running statistics as they are; a batch is still normalised by its own."""
+    tracking: list[Any] = [
+        each for each in network.modules() if getattr(each, "track_running_stats", False)
+    ]
+    for each in tracking:
+        each.track_running_stats = False
+    try:
+        yield
+    finally:
+        for each in tracking:
+            each.track_running_stats = True
