@@ -46,7 +46,7 @@ def test_a_network_that_pads_nothing_may_have_no_units():
 
 
 def test_every_segmentation_network_of_the_repository_has_the_layers_it_names():
-    names = ["unet", "unet_large", "segresnet", "deepmedic", "deepmedic_small"]
+    names = ["unet", "unet_instance", "unet_large", "segresnet", "deepmedic", "deepmedic_small"]
     changes = {
         "study__segmentation__networks": names,
         "study__segmentation__datasets": ["brats"],
