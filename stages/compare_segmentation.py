@@ -20,7 +20,7 @@ def main() -> None:
         scope.get("study.segmentation.baseline", Name),
         scope.get("compare", Compare),
     )
-    write_metrics(Path("metrics"), "segmentation", found)
+    write_metrics(Path("metrics"), "segmentation", *found)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from rarelens.pipeline.parameters.whole import Parameters, read_parameters
 from rarelens.studies.settings.base import Section
 from rarelens.studies.settings.results import Compare, Report
 
-COMPARE = "compare: {bootstrap: 10, confidence: 0.9, seed: 0}\n"
+COMPARE = (
+    "compare: {bootstrap: 10, confidence: 0.9, equivalence: 0.02, least_positives: 1, seed: 0}\n"
+)
 
 
 @pytest.fixture
@@ -27,7 +29,9 @@ def written(tmp_path):
 
 def test_scope_reads_a_declared_section_though_all_others_are_missing_or_wrong(written):
     scope = Scope(["compare"], written(COMPARE + "report: nonsense\n"))
-    assert scope.get("compare", Compare) == Compare(bootstrap=10, confidence=0.9, seed=0)
+    assert scope.get("compare", Compare) == Compare(
+        bootstrap=10, confidence=0.9, equivalence=0.02, least_positives=1, seed=0
+    )
 
 
 def test_scope_refuses_an_undeclared_path(written):

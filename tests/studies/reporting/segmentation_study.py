@@ -60,7 +60,10 @@ def build_study(
         _write_cell(study, cell, gain, rng, subjects, units(cell))
         _write_panels(study, cell, gain, panels)
     table = compare(
-        cells, study.analyses, methods[0], Compare(bootstrap=300, confidence=0.95, seed=0)
+        cells,
+        study.analyses,
+        methods[0],
+        Compare(bootstrap=300, confidence=0.95, equivalence=0.02, least_positives=1, seed=0),
     )
     write_metrics(root / "metrics", "segmentation", table)
     return study

@@ -11,8 +11,6 @@ from rarelens.measures.statistics.estimates import (
     ENOUGH_SEEDS,
     UNDEFINED,
     Estimate,
-    bootstrap_means,
-    bootstrap_resampled,
     mean_alone,
     student,
 )
@@ -22,7 +20,7 @@ from rarelens.measures.statistics.means import (
     seed_means,
     subject_means,
 )
-from rarelens.measures.statistics.significance import Record, holm, record, signed_rank
+from rarelens.measures.statistics.significance import Record, holm, record
 
 __all__ = [
     "ENOUGH_SEEDS",
@@ -31,8 +29,6 @@ __all__ = [
     "Crossed",
     "Estimate",
     "Record",
-    "bootstrap_means",
-    "bootstrap_resampled",
     "completed",
     "crossed_difference",
     "crossed_statistic",
@@ -43,7 +39,6 @@ __all__ = [
     "percentiles",
     "record",
     "seed_means",
-    "signed_rank",
     "student",
     "subject_means",
 ]

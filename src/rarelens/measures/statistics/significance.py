@@ -1,4 +1,4 @@
-"""Tests of paired differences, their correction, and a count of who gains."""
+"""The correction of many tests, and a count of who gains."""
 
 from __future__ import annotations
 
@@ -16,26 +16,6 @@ class Record(NamedTuple):
     wins: int
     ties: int
     losses: int
-
-
-def signed_rank(differences: Array) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test that differences are symmetric about 0.
-
-    Args:
-        differences: (subjects,), NaN for missing ones.
-
-    Returns:
-        p; 1 where all differences are 0, NaN where there is none.
-    """
-    # scipy.stats takes a second to import, and only this function needs it.
-    from scipy.stats import wilcoxon
-
-    known = differences[np.isfinite(differences)]
-    if known.size == 0:
-        return float("nan")
-    if not known.any():
-        return 1.0
-    return float(wilcoxon(known).pvalue)
 
 
 def holm(p: Array) -> Array:

@@ -25,6 +25,7 @@ class Measure:
         percent: written as a percentage.
         signed: written with its sign.
         headline: whether its means go into ``metrics/<task>.json``, for ``dvc metrics diff``.
+        claimed: whether the page says of it that methods differ; of segmentation, for rare classes.
         pooled: over the voxels of all patients, thus no mean over them: without resampled values
             it has no interval and no test.
         role: what it answers where pairs of classifiers are compared; "" where it is not shown.
@@ -38,6 +39,7 @@ class Measure:
     percent: bool = False
     signed: bool = False
     headline: bool = False
+    claimed: bool = False
     pooled: bool = False
     role: Literal["", "performance", "alignment", "concepts", "features"] = ""
     term: Term | None = None

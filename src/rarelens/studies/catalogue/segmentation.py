@@ -15,7 +15,7 @@ _SHIFT = Term(
     "The mean margin of test subjects minus that of training subjects, each subject counted "
     "once. A negative shift of a rare class with a background that stays is overfitting "
     "under class imbalance: the network has learnt the rare voxels it has seen. Its interval "
-    "holds the training subjects fixed.",
+    "is over trainings, training and test subjects.",
 )
 _MARGIN = Term(
     "Logit margin d",
@@ -27,7 +27,9 @@ SEGMENTATION: Mapping[str, Measure] = {
     # Margins and shift of a class, of its voxels in each subject.
     "margin_train": Measure("margin, training", "larger", 2, signed=True, term=_MARGIN),
     "margin_test": Measure("margin, test", "larger", 2, signed=True, term=_MARGIN),
-    "shift_mean": Measure("shift", "zero", 2, signed=True, headline=True, term=_SHIFT),
+    "shift_mean": Measure(
+        "shift", "zero", 2, signed=True, headline=True, claimed=True, term=_SHIFT
+    ),
     "negative_fraction_train": Measure("misclassified, training", "smaller", headline=True),
     "negative_fraction_test": Measure("misclassified, test", "smaller", headline=True),
     # Overlap of each test subject.
@@ -35,13 +37,14 @@ SEGMENTATION: Mapping[str, Measure] = {
         "Dice",
         "larger",
         headline=True,
+        claimed=True,
         term=Term(
             "Dice",
             "Twice the overlap of prediction and truth over the sum of their volumes: 0 none, "
             "1 all.",
         ),
     ),
-    "sensitivity": Measure("sensitivity", "larger", headline=True, term=_FOUND),
+    "sensitivity": Measure("sensitivity", "larger", headline=True, claimed=True, term=_FOUND),
     "precision": Measure("precision", "larger", headline=True, term=_FOUND),
     "specificity": Measure("specificity", "larger"),
     "volume_ratio": Measure("volume ratio", "one"),
@@ -70,6 +73,18 @@ SEGMENTATION: Mapping[str, Measure] = {
             "Missed",
             "The share of test subjects who have the structure and in whom not one voxel of it was "
             "predicted. They stay in every mean, with a defined value.",
+        ),
+    ),
+    "false_alarm": Measure(
+        "false alarm",
+        "smaller",
+        0,
+        percent=True,
+        headline=True,
+        term=Term(
+            "False alarm",
+            "The share of test subjects who do not have the structure and in whom some of it was "
+            "predicted. Overlap and distances are those of the subjects who have it.",
         ),
     ),
     # Of the voxels of all subjects together.

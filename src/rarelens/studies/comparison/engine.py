@@ -164,19 +164,30 @@ def compared(
 ) -> Iterator[dict[str, Any]]:
     """One row a measure, method and class: its mean, and the difference to the baseline.
 
-    Holm's correction is over the methods that are compared with the baseline, for each class of a
-    measure.
+    p is that of the difference; of the baseline's own shift, that it is 0.
     """
     methods = sorted(comparison.methods)
+    facts = {"baseline": baseline, "confidence": settings.confidence}
     for measure in values:
-        rows = [row for m in methods for row in _rows(measure, m, baseline, baseline in methods)]
-        for name in measure.classes:
-            same = [row for row in rows if row["class"] == name]
-            corrected = statistics.holm(np.array([row["p"] for row in same], dtype=np.float64))
-            for row, p in zip(same, corrected, strict=True):
-                row["p_holm"] = float(p)
-        facts = {"baseline": baseline, "confidence": settings.confidence}
-        yield from ({**comparison.names, **facts, **row} for row in rows)
+        for method in methods:
+            rows = _rows(measure, method, baseline, baseline in methods)
+            yield from ({**comparison.names, **facts, **row} for row in rows)
+
+
+def corrected(*tables: pd.DataFrame) -> list[pd.DataFrame]:
+    """The tables of a study with ``p_holm``, for rows that are a ``claim`` and have a p.
+
+    One family: Holm's correction is over every claim that the study's page makes.
+    """
+    claims = [table["claim"].astype(bool) for table in tables]
+    p = [
+        table.loc[own, "p"].to_numpy(np.float64) for table, own in zip(tables, claims, strict=True)
+    ]
+    known = np.split(statistics.holm(np.concatenate(p)), np.cumsum([len(own) for own in p])[:-1])
+    found = [table.assign(p_holm=np.nan) for table in tables]
+    for table, own, values in zip(found, claims, known, strict=True):
+        table.loc[own, "p_holm"] = values
+    return found
 
 
 def _rows(values: Values, method: str, baseline: str, known: bool) -> Iterator[dict[str, Any]]:
@@ -184,6 +195,7 @@ def _rows(values: Values, method: str, baseline: str, known: bool) -> Iterator[d
     gaps, records = [UNDEFINED] * len(names), [NO_RECORD] * len(names)
     if known and method != baseline:
         gaps, records = values.difference(method, baseline), values.record(method, baseline)
+    own_shift = method == baseline and values.measure == "shift_mean"
     for name, own, gap, record in zip(names, values.own(method), gaps, records, strict=True):
         yield {
             "method": method,
@@ -198,7 +210,7 @@ def _rows(values: Values, method: str, baseline: str, known: bool) -> Iterator[d
             "baseline_difference": gap.mean,
             "difference_low": gap.low,
             "difference_high": gap.high,
-            "p": gap.p,
+            "p": own.p if own_shift else gap.p,
             **record._asdict(),
             "subjects": own.patients,
             "seeds": own.seeds,

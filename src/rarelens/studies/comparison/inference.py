@@ -1,4 +1,8 @@
-"""The one place where intervals and tests are chosen, by what the values of a measure are."""
+"""The one place where intervals and tests are chosen, by what the values of a measure are.
+
+A claim about a method must hold for the next training and the next patient: both are random. No
+claim rests on fewer than `ENOUGH_SEEDS` trainings: below, there is no p.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rarelens.measures import statistics
-from rarelens.measures.statistics import Estimate
+from rarelens.measures.statistics import Crossed, Estimate
 from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
@@ -15,13 +19,21 @@ Array = NDArray[np.float64]
 def over_patients(values: Array, settings: Compare) -> Estimate:
     """What is a mean over patients: ``values`` (S, n), own ones or paired differences.
 
-    The interval resamples seeds and patients. p is that of Wilcoxon's signed-rank test on the
-    means of the patients over seeds; it speaks of differences only.
+    Seeds and patients are random and crossed (`crossed_difference`). Where seeds have patients of
+    their own, as the training subjects that are drawn for each, the seeds' means are independent:
+    Student's t. Of fewer patients than ``least_positives`` the mean alone is given.
     """
-    found = statistics.bootstrap_means(
-        values, settings.bootstrap, settings.confidence, settings.seed
-    )
-    return found._replace(p=statistics.signed_rank(statistics.subject_means(values)))
+    values = values[np.isfinite(values).any(axis=1)]
+    means, known = statistics.seed_means(values), np.isfinite(values)
+    patients = int(known.any(axis=0).sum())
+    if patients < settings.least_positives:
+        found = statistics.mean_alone(means)
+    elif (known.all(axis=0) == known.any(axis=0)).all():
+        crossed = statistics.crossed_difference(values, settings.confidence)
+        found = _with(statistics.mean_alone(means), crossed)
+    else:
+        found = statistics.student(means, settings.confidence)
+    return found._replace(patients=patients)
 
 
 def over_resamples(values: Array, settings: Compare) -> list[Estimate]:
@@ -29,12 +41,18 @@ def over_resamples(values: Array, settings: Compare) -> list[Estimate]:
 
     Args:
         values: (1 + B, S, K), K targets; own ones or differences.
-        settings: confidence and seed.
+        settings: confidence.
 
     Returns:
-        K estimates.
+        K estimates, by Obuchowski and Rockette's form of the same (`crossed_statistic`).
     """
-    return statistics.bootstrap_resampled(values, settings.confidence, settings.seed)
+    return [
+        _with(
+            statistics.mean_alone(own[0]),
+            statistics.crossed_statistic(own[0], own[1:], settings.confidence),
+        )
+        for own in np.moveaxis(values, 2, 0)
+    ]
 
 
 def over_models(values: Array, pooled: bool, settings: Compare) -> Estimate:
@@ -46,3 +64,8 @@ def over_models(values: Array, pooled: bool, settings: Compare) -> Estimate:
     if pooled:
         return statistics.mean_alone(values)
     return statistics.student(values, settings.confidence)
+
+
+def _with(found: Estimate, crossed: Crossed) -> Estimate:
+    known = found._replace(mean=crossed.mean, low=crossed.low, high=crossed.high)
+    return known._replace(p=crossed.p) if known.sufficient else known

@@ -10,9 +10,16 @@ from rarelens.studies.settings.base import Count, Section, Seed
 
 
 class Compare(Section):
-    """Statistics over seeds and subjects."""
+    """Statistics over seeds and patients.
 
-    bootstrap: Count
+    ``bootstrap``: resamples of patients for what is no mean over them. ``equivalence``: the largest
+    difference of AUROC and of AP between methods that perform alike. ``least_positives``: fewer
+    patients who have a class in the test split give it numbers, but no interval and no test.
+    """
+
+    bootstrap: Annotated[int, Field(ge=2)]
+    equivalence: Annotated[float, Field(gt=0, lt=1)]
+    least_positives: Count
     confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
 

@@ -156,7 +156,7 @@ def test_analyses_can_be_compared(prepared, tmp_path):
         target.mkdir(parents=True)
         analyse_cell(extract, prepared, target, SETTINGS)
         cells.append(cell)
-    settings = Compare(bootstrap=50, confidence=0.95, seed=0)
+    settings = Compare(bootstrap=50, confidence=0.95, equivalence=0.02, least_positives=1, seed=0)
     found = compare(cells, tmp_path / "analyses", "bce", settings)
     means = found[0].set_index(["method", "measure", "class", "layer"])["mean"]
     assert means["focal", "unique_concepts", "mean", "block"] == 2
@@ -173,7 +173,7 @@ def test_a_dataset_without_any_region_breaks_nothing(prepared, tmp_path):
     target.mkdir(parents=True)
     analyse_cell(extract, prepared, target, SETTINGS)
     assert pd.read_parquet(target / "alignment.parquet").empty
-    settings = Compare(bootstrap=50, confidence=0.95, seed=0)
+    settings = Compare(bootstrap=50, confidence=0.95, equivalence=0.02, least_positives=1, seed=0)
     found = compare([cell], tmp_path / "analyses", "bce", settings)[0]
     assert np.isfinite(found[found["measure"] == "auroc"]["mean"].iloc[0])
 

@@ -17,7 +17,7 @@ from rarelens.studies.comparison.classification.pairs import COLUMNS as PAIR_COL
 from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.settings.results import Compare
 
-SETTINGS = Compare(bootstrap=300, confidence=0.95, seed=1)
+SETTINGS = Compare(bootstrap=300, confidence=0.95, equivalence=0.02, least_positives=1, seed=1)
 SEEDS = (0, 1, 2)
 
 

@@ -7,16 +7,17 @@ import shutil
 
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
 
 from rarelens.errors import RarelensError
+from rarelens.measures.statistics import crossed_difference
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.metrics import read_metrics, write_metrics
 from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.results import Compare
 
-SETTINGS = Compare(bootstrap=200, confidence=0.95, seed=1)
+SETTINGS = Compare(bootstrap=200, confidence=0.95, equivalence=0.02, least_positives=1, seed=1)
 SUBJECTS = [f"patient_{number}" for number in range(8)]
+GAINS = np.random.default_rng(3).normal(0.1, 0.02, (3, 8))
 
 
 def cell(method, seed=0, fraction="0.5"):
@@ -31,14 +32,19 @@ def select(table, measure, method, rule="all"):
     return rows.iloc[0]
 
 
+def compared(cells, analyses):
+    return compare(cells, analyses, "base", SETTINGS)[0]
+
+
 @pytest.fixture
 def study(tmp_path, write):
-    """Baseline, a method that gains .1 on every subject, and one equal to the baseline."""
+    """Baseline, a method that gains about .1 on every subject, and one equal to the baseline."""
     rng = np.random.default_rng(0)
     cells = []
     for seed in (0, 1, 2):
         base = dict(zip(SUBJECTS, rng.uniform(0.2, 0.6, 8), strict=True))
-        better = {case: value + 0.1 for case, value in reversed(base.items())}
+        gains = dict(zip(SUBJECTS, GAINS[seed], strict=True))
+        better = {case: value + gains[case] for case, value in reversed(base.items())}
         for method, dice in (("base", base), ("better", better), ("same", base)):
             write(tmp_path, cell(method, seed), dice)
             cells.append(cell(method, seed))
@@ -47,35 +53,46 @@ def study(tmp_path, write):
 
 def test_pairs_by_subject_though_the_cells_list_them_in_another_order(study):
     analyses, cells = study
-    row = select(compare(cells, analyses, "base", SETTINGS), "dice", "better")
-    assert row["baseline_difference"] == pytest.approx(0.1)
-    assert row["difference_low"] == pytest.approx(0.1)
-    assert row["difference_high"] == pytest.approx(0.1)
+    row = select(compared(cells, analyses), "dice", "better")
+    found = row[["baseline_difference", "difference_low", "difference_high", "p"]].tolist()
+    assert found == pytest.approx(crossed_difference(GAINS)[:4])
     assert (row["wins"], row["ties"], row["losses"], row["subjects"]) == (8, 0, 0, 8)
 
 
-def test_p_is_corrected_over_the_methods_only(study):
+def test_p_is_corrected_over_all_claims_of_the_page(study):
+    """Dice, sensitivity and shift of two methods, in two fractions, and the baseline's shift."""
     analyses, cells = study
-    table = compare(cells, analyses, "base", SETTINGS)
-    better, same = (select(table, "dice", method) for method in ("better", "same"))
-    assert better["p"] == pytest.approx(wilcoxon(np.arange(1, 9)).pvalue)
-    assert better["p_holm"] == pytest.approx(2 * better["p"])
+    for one in list(cells):
+        folder = cell(one.method, one.seed, "1").folder(str(analyses))
+        shutil.copytree(one.folder(str(analyses)), folder)
+        cells.append(cell(one.method, one.seed, "1"))
+    table = compared(cells, analyses)
+    better, same = (
+        select(table[table["fraction"] == "1"], "dice", method) for method in ("better", "same")
+    )
+    claims = table[table["claim"]]
+    assert set(claims["measure"]) == {"dice", "sensitivity", "shift_mean"}
+    # The baseline's shift is the same in each seed and subject here: no p, and so no claim.
+    assert len(claims) == 12
+    assert better["p_holm"] == pytest.approx(12 * better["p"])
     assert (same["p"], same["p_holm"], same["ties"]) == (1, 1, 8)
+    assert table.loc[~table["claim"], "p_holm"].isna().all()
+    assert select(table[table["fraction"] == "1"], "hd95", "better")["p"] < 0.05
     empty = ["p", "p_holm", "baseline_difference"]
-    assert np.isnan(select(table, "dice", "base")[empty].tolist()).all()
+    assert np.isnan(select(table[table["fraction"] == "1"], "dice", "base")[empty].tolist()).all()
 
 
 def test_smaller_is_better_where_the_measure_is_a_distance(study):
     analyses, cells = study
-    row = select(compare(cells, analyses, "base", SETTINGS), "hd95", "better")
-    assert row["baseline_difference"] == pytest.approx(-1)
+    row = select(compared(cells, analyses), "hd95", "better")
+    assert row["baseline_difference"] == pytest.approx(-10 * GAINS.mean())
     assert (row["wins"], row["losses"]) == (8, 0)
 
 
 def test_a_subject_without_its_pair_stays_out_of_the_difference(tmp_path, write):
     write(tmp_path, cell("base"), {"a": 0.5, "b": 0.5})
     write(tmp_path, cell("other"), {"b": 0.7, "c": 0.0})
-    table = compare([cell("base"), cell("other")], tmp_path, "base", SETTINGS)
+    table = compared([cell("base"), cell("other")], tmp_path)
     row = select(table, "dice", "other")
     assert row["mean"] == pytest.approx(0.35)
     assert row["baseline_difference"] == pytest.approx(0.2)
@@ -86,28 +103,29 @@ def test_a_subject_without_its_pair_stays_out_of_the_difference(tmp_path, write)
 def test_shift_is_each_test_subjects_distance_from_the_mean_training_subject(tmp_path, write):
     write(tmp_path, cell("base"), {"a": 0.5, "b": 0.5}, {"a": -1.0, "b": 0.0}, {"t": 2.0, "u": 4.0})
     write(tmp_path, cell("other"), {"a": 0.5, "b": 0.5}, {"b": 2.0, "a": 2.0}, {"t": 3.0, "u": 3.0})
-    table = compare([cell("base"), cell("other")], tmp_path, "base", SETTINGS)
+    table = compared([cell("base"), cell("other")], tmp_path)
     base, other = (select(table, "shift_mean", method) for method in ("base", "other"))
     assert base["mean"] == pytest.approx(-3.5)
     assert other["mean"] == pytest.approx(-1.0)
-    # Paired: a changes by +3, b by +2; both move closer to no shift.
     assert other["baseline_difference"] == pytest.approx(2.5)
-    assert (other["wins"], other["losses"]) == (2, 0)
     assert select(table, "margin_train", "base")["mean"] == pytest.approx(3.0)
 
 
 def test_pooled_measures_have_a_difference_and_no_test(study):
     analyses, cells = study
-    row = select(compare(cells, analyses, "base", SETTINGS), "ece_test", "better")
+    row = select(compared(cells, analyses), "ece_test", "better")
     assert (row["mean"], row["baseline_difference"], row["subjects"]) == (0.03, 0, 0)
     assert np.isnan(row[["p", "ci_low", "difference_low"]].tolist()).all()
 
 
 def test_fewer_than_three_seeds_do_not_suffice(study):
     analyses, cells = study
-    assert compare(cells, analyses, "base", SETTINGS)["sufficient_seeds"].all()
-    two = [cell for cell in cells if cell.seed < 2]
-    assert not compare(two, analyses, "base", SETTINGS)["sufficient_seeds"].any()
+    known = compared(cells, analyses)
+    assert known.loc[known["mean"].notna(), "sufficient_seeds"].all()
+    two = compared([cell for cell in cells if cell.seed < 2], analyses)
+    assert not two["sufficient_seeds"].any()
+    assert two["p"].isna().all()
+    assert not two["claim"].any()
 
 
 def written(table, folder):
@@ -117,23 +135,23 @@ def written(table, folder):
 
 def test_bytes_do_not_depend_on_the_order_of_cells(study, tmp_path):
     analyses, cells = study
-    forth = written(compare(cells, analyses, "base", SETTINGS), tmp_path)
-    back = written(compare(cells[::-1], analyses, "base", SETTINGS), tmp_path)
+    forth = written(compared(cells, analyses), tmp_path)
+    back = written(compared(cells[::-1], analyses), tmp_path)
     assert forth == back
 
 
 def test_folders_of_cells_outside_the_study_are_not_counted(study, tmp_path):
     analyses, cells = study
     fewer = [cell for cell in cells if cell.method != "same" and cell.seed < 2]
-    before = written(compare(fewer, analyses, "base", SETTINGS), tmp_path)
+    before = written(compared(fewer, analyses), tmp_path)
     for gone in set(cells) - set(fewer):
         shutil.rmtree(gone.folder(str(analyses)))
-    assert before == written(compare(fewer, analyses, "base", SETTINGS), tmp_path)
+    assert before == written(compared(fewer, analyses), tmp_path)
 
 
 def test_metrics_hold_numbers_only_and_no_case(study, tmp_path):
     analyses, cells = study
-    table = compare(cells, analyses, "base", SETTINGS)
+    table = compared(cells, analyses)
     table.loc[(table["measure"] == "hd95") & (table["method"] == "same"), "mean"] = np.nan
     tree, text = written(table, tmp_path)
     node = json.loads(tree)["brain"]["unet"]["0.5"]
@@ -145,12 +163,12 @@ def test_metrics_hold_numbers_only_and_no_case(study, tmp_path):
 
 def test_metrics_are_read_as_they_were_written(study, tmp_path):
     analyses, cells = study
-    table = compare(cells, analyses, "base", SETTINGS)
+    table = compared(cells, analyses)
     written(table, tmp_path)
     back = read_metrics(tmp_path / "segmentation.csv")
     row = select(back, "dice", "better")
     assert (row["fraction"], row["seeds"], row["sufficient_seeds"]) == ("0.5", 3, True)
-    assert row["baseline_difference"] == pytest.approx(0.1)
+    assert row["baseline_difference"] == pytest.approx(GAINS.mean(), rel=1e-5)
 
 
 def test_every_missing_folder_is_named(study):

@@ -11,6 +11,7 @@ from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.comparison import require_analyses
 from rarelens.studies.comparison.engine import VALUES
+from rarelens.studies.comparison.segmentation.shift import SIDES
 from rarelens.studies.files import read_json
 
 POOLED_SHIFT = {
@@ -50,7 +51,7 @@ def _cell_values(folder: Path) -> pd.DataFrame:
         pd.read_parquet(folder / f"{table}.parquet") for table in TABLES
     )
     group = subjects.set_index("case")["group"]
-    values = [_overlap(overlap), *_margins(by_case, group)]
+    values = [_overlap(overlap), *_margins(by_case)]
     values += [_pooled_shift(shift), _calibration(calibration)]
     table = pd.concat(values, ignore_index=True)
     table["group"] = table["case"].map({"": "", **group})
@@ -58,27 +59,23 @@ def _cell_values(folder: Path) -> pd.DataFrame:
 
 
 def _overlap(overlap: pd.DataFrame) -> pd.DataFrame:
-    """Overlap per test subject; ``missed`` is 1 or 0 for subjects that have the structure."""
+    """Overlap per test subject who has the structure; who has not can have a false alarm."""
     test = overlap[overlap["side"] == "test"]
-    missed = (test["outcome"] == "missed").astype(float)
-    test = test.assign(missed=missed.where(test["outcome"].isin(["present", "missed"])))
+    held = test["outcome"].isin(["present", "missed"])
+    own = [name for name in SEGMENTATION if name in test and name != "specificity"]
+    test = test.assign(
+        **{name: test[name].where(held) for name in own},
+        missed=(test["outcome"] == "missed").astype(float).where(held),
+        false_alarm=(test["outcome"] == "false_alarm").astype(float).where(~held),
+    )
     return _long(test, [name for name in SEGMENTATION if name in test])
 
 
-def _margins(by_case: pd.DataFrame, group: pd.Series) -> list[pd.DataFrame]:
-    """Margin per case and side, and each test case's distance from the training mean.
-
-    Each training subject weighs the same in that mean, as each test subject does in the
-    comparison: weighted by voxels on one side only, a shift would appear that is only the
-    difference between large and small structures.
-    """
-    by_case = by_case.assign(rule="all", group=by_case["case"].map(group))
-    sides = {side: by_case[by_case["side"] == side] for side in ("train", "test")}
-    subjects = sides["train"].groupby(["class", "group"])["mean"].mean()
-    reference = sides["test"]["class"].map(subjects.groupby("class").mean())
-    test = sides["test"].assign(shift_mean=sides["test"]["mean"] - reference)
-    found = [_long(test, ["shift_mean"])]
-    for side, own in sides.items():
+def _margins(by_case: pd.DataFrame) -> list[pd.DataFrame]:
+    """Margin per case and side."""
+    found = []
+    for side in SIDES:
+        own = by_case[by_case["side"] == side].assign(rule="all")
         names = {"mean": f"margin_{side}", "negative_fraction": f"negative_fraction_{side}"}
         found.append(_long(own.rename(columns=names), list(names.values())))
     return found
