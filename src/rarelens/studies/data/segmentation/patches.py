@@ -117,7 +117,8 @@ class PatchSampler:
             return middle
         width = np.maximum(np.rint(self.foreground_jitter * size).astype(int), 1)
         low = middle - width // 2
-        return rng.integers(low, low + width)
+        place: NDArray[Any] = rng.integers(low, low + width)
+        return place
 
 
 def _overlap(
