@@ -144,6 +144,8 @@ TRAINING = {
     "epoch_steps": 2,
     "batch_size": 2,
     "foreground_share": 0.5,
+    "foreground_jitter": 0.0,
+    "margin_patches": 0,
     "optimiser": "adamw",
     "learning_rate": 0.01,
     "weight_decay": 0.0001,

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rarelens.pipeline.tracking.names import flatten, measures, note, run_name
+from rarelens.pipeline.tracking.names import (
+    epoch_metric,
+    flatten,
+    is_epoch_metric,
+    measures,
+    note,
+    run_name,
+)
 from rarelens.studies.cells import Cell
 
 CELL = Cell("segmentation", "brains", "unet", "focal", "0.4", 3)
@@ -37,3 +44,14 @@ def test_a_description_says_how_an_adjusted_cell_came_about() -> None:
     assert "after training by `threshold`" in note(replace(CELL, method="focal+threshold"))
     retrained = replace(CELL, task="classification", method="bce+classifier_retraining")
     assert "trained anew by `classifier_retraining`" in note(retrained)
+
+
+def test_a_class_s_margin_through_training_is_an_epoch_s_metric() -> None:
+    assert epoch_metric("margin_train_1") == "train/margin_1"
+    assert epoch_metric("misclassified_validation_12") == "validation/misclassified_12"
+    assert epoch_metric("loss") == "train/loss"
+    assert epoch_metric("step") is None
+    assert is_epoch_metric("validation/misclassified_12")
+    assert is_epoch_metric("train/loss")
+    assert not is_epoch_metric("test/margin_1")
+    assert not is_epoch_metric("usage/steps")

@@ -61,7 +61,7 @@ def _create(client: MlflowClient, experiment: str, cell: RecordedCell, tags: dic
 def _fits(run: Run, parameters: dict[str, str], measures: dict[str, float]) -> bool:
     """Whether nothing in the run would have to go: MLflow can only add."""
     known = run.data.params
-    final = {name for name in run.data.metrics if name not in names.EPOCHS.values()}
+    final = {name for name in run.data.metrics if not names.is_epoch_metric(name)}
     return final <= set(measures) and all(known[key] == parameters.get(key) for key in known)
 
 

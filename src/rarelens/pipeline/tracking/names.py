@@ -23,6 +23,22 @@ EPOCHS = {
     "validation_dice": "validation/dice",
     "validation_average_precision": "validation/average_precision",
 }
+_BY_CLASS = re.compile(r"(margin|misclassified)_(train|validation)_(\d+)")
+
+
+def epoch_metric(column: str) -> str | None:
+    """The metric of a column of the training history: margin_train_1 is ``train/margin_1``."""
+    found = _BY_CLASS.fullmatch(column)
+    return f"{found[2]}/{found[1]}_{found[3]}" if found else EPOCHS.get(column)
+
+
+def is_epoch_metric(name: str) -> bool:
+    """Whether a metric is one of the training history."""
+    side, _, rest = name.partition("/")
+    kind, _, label = rest.rpartition("_")
+    return name in EPOCHS.values() or epoch_metric(f"{kind}_{side}_{label}") == name
+
+
 # What a comparison looks at first; all others stand below ``test_details/``.
 HEADLINE = frozenset(
     {"dice", "hd95", "sensitivity", "precision", "shift"}

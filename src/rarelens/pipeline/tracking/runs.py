@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from math import isfinite, nan
+from math import isfinite
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
@@ -15,7 +15,6 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from rarelens.pipeline.tracking.client import exclusive
 from rarelens.pipeline.tracking.names import (
     CELL,
-    EPOCHS,
     IDENTITY,
     NAME,
     PARENT,
@@ -23,6 +22,8 @@ from rarelens.pipeline.tracking.names import (
     STATE,
     STUDY,
     cell_tags,
+    epoch_metric,
+    is_epoch_metric,
     plain_parameters,
 )
 from rarelens.studies.cells import Cell
@@ -140,10 +141,12 @@ def log_epochs(
     now = milliseconds()
     points = [
         # As many digits as history.csv keeps, so that a run can be rebuilt from it.
-        Metric(name, float(f"{row[key]:.9g}"), now, int(row["step"]))
+        Metric(name, float(f"{value:.9g}"), now, int(row["step"]))
         for row in rows
-        for key, name in EPOCHS.items()
-        if isfinite(row.get(key, nan)) and int(row["step"]) not in known.get(name, ())
+        for key, value in row.items()
+        if (name := epoch_metric(key))
+        and isfinite(value)
+        and int(row["step"]) not in known.get(name, ())
     ]
     for part in _batches(points, 1000):
         client.log_batch(run, metrics=part)
@@ -151,7 +154,7 @@ def log_epochs(
 
 def logged_steps(client: MlflowClient, run: Run) -> dict[str, set[int]]:
     """The optimiser steps at which the run has an epoch's metrics already, by their names."""
-    names = [name for name in EPOCHS.values() if name in run.data.metrics]
+    names = [name for name in run.data.metrics if is_epoch_metric(name)]
     return {
         name: {point.step for point in client.get_metric_history(run.info.run_id, name)}
         for name in names

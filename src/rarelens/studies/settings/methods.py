@@ -35,8 +35,8 @@ class Method(Component):
     ``base``: the loss whose gradient adversarial training follows, by default cross-entropy, or
     cross-entropy plus Dice if the objective is that or a compound; ``separate_steps``: an
     optimiser step for each term instead of one for their sum; ``running_statistics``: which passes
-    move those of batch normalisation. ``foreground_share`` overrides the training's share of
-    patches centred on foreground.
+    move those of batch normalisation. ``foreground_share`` and ``foreground_jitter`` override the
+    training's share of patches placed by a foreground voxel, and how far that lies off the middle.
     """
 
     objective: Name
@@ -47,6 +47,7 @@ class Method(Component):
     separate_steps: bool = False
     running_statistics: Literal["all_passes", "clean_pass"] = "all_passes"
     foreground_share: Share | None = None
+    foreground_jitter: Share | None = None
 
     @property
     def base_objective(self) -> str | None:

@@ -160,6 +160,8 @@ def card_fields(job: Job, data: Prepared, trained: Trained) -> dict[str, Any]:
 
 
 def write_history(folder: Path, rows: Sequence[Row], score: str) -> None:
-    """Write ``history.csv``: step, loss, learning rate and score, which may be missing."""
-    table = pd.DataFrame(rows, columns=["step", "loss", "learning_rate", score])
+    """Write ``history.csv``: step, loss, learning rate, score, which may be missing, and more."""
+    columns = dict.fromkeys(["step", "loss", "learning_rate", score])
+    columns |= dict.fromkeys(key for row in rows for key in row)
+    table = pd.DataFrame(rows, columns=list(columns))
     table.to_csv(folder / "history.csv", index=False, float_format="%.9g")

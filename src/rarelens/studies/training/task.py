@@ -45,7 +45,7 @@ class Task(Protocol):
         """
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """The score under its name; empty where there is nothing to validate with."""
+        """The score, unless there is nothing to validate with, and further columns, by name."""
 
     def batch_contents(self, step: int) -> str:
         """What the batch of a step is made of, for a message: kind and ids."""

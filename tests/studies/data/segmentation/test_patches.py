@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -250,3 +251,61 @@ def test_small_volume_lies_in_patch_as_in_inference(tmp_path):
     dense_logits(Recording(), data.image("s0"), (8, 8, 8))
     trained = PatchSampler(data, ["s0"], (8, 8, 8), 1, 1.0, 0).batch(0).images[0]
     np.testing.assert_array_equal(trained, seen[0])
+
+
+@pytest.mark.parametrize(
+    ("jitter", "places"),
+    [
+        (0.0, [{2}, {2}, {1}]),
+        (0.5, [{1, 2}, {1, 2}, {0, 1}]),  # widths 2.5 → 2, 2 and 1.5 → 2
+        (1.0, [set(range(5)), set(range(4)), set(range(3))]),
+    ],
+)
+def test_a_forced_voxel_lies_evenly_within_the_jitter(sampler, jitter, places):
+    labels = np.zeros((20, 20, 20), int)
+    labels[10, 9, 11] = 1  # far from every edge
+    drawn = sampler(
+        volumes={"s": labels},
+        cases=["s"],
+        batch_size=60,
+        foreground_share=1.0,
+        foreground_jitter=jitter,
+    )
+    found = np.array(
+        [np.argwhere(one)[0] for step in range(50) for one in drawn.batch(step).labels]
+    )
+    for axis, expected in enumerate(places):
+        counts = Counter(found[:, axis].tolist())
+        assert set(counts) == expected
+        share = 1 / len(expected)
+        # 5 standard deviations of a count among 3000.
+        limit = 5 * np.sqrt(3000 * share * (1 - share))
+        assert max(abs(n - 3000 * share) for n in counts.values()) <= limit
+
+
+def test_a_voxel_at_the_edge_is_in_its_jittered_patch(sampler):
+    labels = np.zeros(SHAPE, int)
+    labels[0, 9, 7] = labels[11, 0, 3] = 1
+    drawn = sampler(
+        volumes={"s": labels},
+        cases=["s"],
+        batch_size=50,
+        foreground_share=1.0,
+        foreground_jitter=1.0,
+    )
+    for step in range(20):
+        batch = drawn.batch(step)
+        assert batch.labels.any(axis=(1, 2, 3)).all()
+        assert (batch.images[:, 0] > 0).all()  # the patch is not moved off the volume
+
+
+def test_without_jitter_no_further_numbers_are_drawn(sampler):
+    def digest(**changes: float) -> str:
+        drawn = sampler(batch_size=8, **changes)
+        batches = (drawn.batch(step).images.tobytes() for step in range(3))
+        return hashlib.sha256(b"".join(batches)).hexdigest()
+
+    # As drawn before there was a jitter.
+    before = "db2613d3f3e9236228dda2938219d321a5d1c9edd9329fbb2459da4e30567158"
+    assert digest(foreground_jitter=0.0) == before
+    assert digest(foreground_jitter=1.0) != before

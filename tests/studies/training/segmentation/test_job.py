@@ -66,6 +66,12 @@ def test_a_method_may_have_its_own_foreground_share(make_job: MakeJob) -> None:
     assert make_job(foreground_share=0.25, method=own).foreground_share == 0.0
 
 
+def test_a_method_may_have_its_own_foreground_jitter(make_job: MakeJob) -> None:
+    own = {"objective": "cross_entropy", "foreground_jitter": 0.0}
+    assert make_job(foreground_jitter=0.25).foreground_jitter == 0.25
+    assert make_job(foreground_jitter=0.25, method=own).foreground_jitter == 0.0
+
+
 def test_training_cases_are_a_share_of_the_pool(tiny: PreparedDataset, make_job: MakeJob) -> None:
     half = make_job(fraction="0.5").training_cases(tiny)
     assert len(half) == 2

@@ -19,7 +19,7 @@ class Batch:
     Attributes:
         images: (B, channels, *patch).
         labels: (B, *patch).
-        centres: (B,), the class of the voxel that a patch was centred on, −1 where on none.
+        centres: (B,), the class of the voxel that a patch was placed by, −1 where by none.
         cases: (B,), the cases they are of.
     """
 
@@ -42,6 +42,9 @@ class PatchSampler:
         foreground_share: share of patches centred on a foreground voxel, its class drawn first
             and evenly among those that the case has; the others lie anywhere in the volume.
         seed: of all draws.
+        foreground_jitter: share of the patch, around its middle, within which that foreground
+            voxel lies anywhere: at 0 in the middle, at 1 anywhere in the patch; nearer the edge
+            of the volume it lies where the patch still fits.
         context: further voxels on each side, of images and labels alike, for a network that gives
             logits for the middle of what it is given.
     """
@@ -55,12 +58,14 @@ class PatchSampler:
         foreground_share: float,
         seed: int,
         context: int = 0,
+        foreground_jitter: float = 0.0,
     ) -> None:
         self.patch_size = tuple(patch_size)
         self.batch_size = batch_size
         self.foreground_share = foreground_share
         self.seed = seed
         self.context = context
+        self.foreground_jitter = foreground_jitter
         self.cases = tuple(cases)
         self.channels = len(data.channels)
         self._images = [data.image(case) for case in cases]
@@ -98,11 +103,22 @@ class PatchSampler:
             which = rng.choice(present)
             centre = int(which) + 1
             flat = self._foreground[k][rng.integers(offsets[which], offsets[which + 1])]
-            free = np.clip(np.unravel_index(flat, shape) - size // 2, 0, np.maximum(room, 0))
+            at = np.unravel_index(flat, shape) - self._place(rng, size)
+            free = np.clip(at, 0, np.maximum(room, 0))
         # A volume smaller than the patch lies in its middle; of an odd rest the larger half follows
         # it, as in MONAI's sliding window, or the network meets other borders than it has learnt.
         start: NDArray[Any] = np.where(room < 0, -(-room // 2), free)
         return start, centre
+
+    def _place(self, rng: np.random.Generator, size: NDArray[Any]) -> NDArray[Any]:
+        """Where in its patch a forced voxel is to lie; nothing is drawn without jitter."""
+        middle: NDArray[Any] = size // 2
+        if not self.foreground_jitter:
+            return middle
+        width = np.maximum(np.rint(self.foreground_jitter * size).astype(int), 1)
+        low = middle - width // 2
+        place: NDArray[Any] = rng.integers(low, low + width)
+        return place
 
 
 def _overlap(

@@ -14,11 +14,15 @@ class TrainSegmentation(Training):
     """Training on patches.
 
     ``budget`` says what ``steps`` counts: optimiser steps, or gradient evaluations, of which a
-    regulariser takes more than one a step.
+    regulariser takes more than one a step. ``foreground_jitter``: within which share of a patch
+    the foreground voxel that it is placed by may lie, around the middle. ``margin_patches``: on
+    how many fixed patches of either side margins are followed through training; 0 for none.
     """
 
     budget: Literal["steps", "gradient_evaluations"]
     foreground_share: Share
+    foreground_jitter: Share = 0.0
+    margin_patches: Annotated[int, Field(ge=0)] = 0
 
 
 class ExtractSegmentation(Section):

@@ -30,6 +30,12 @@ class SegmentationJob(Job):
         own = self.method.foreground_share
         return self.settings.foreground_share if own is None else own
 
+    @property
+    def foreground_jitter(self) -> float:
+        """How far off the middle that foreground lies: the method's own, or the training's."""
+        own = self.method.foreground_jitter
+        return self.settings.foreground_jitter if own is None else own
+
     def rare(self, data: PreparedDataset) -> tuple[int, ...]:
         """The dataset's rare classes."""
         return rare_classes(data.table, self.rare_classes, self.rare_threshold)

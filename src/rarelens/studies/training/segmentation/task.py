@@ -15,6 +15,7 @@ from rarelens.studies.models.segmentation.inference import dense_logits
 from rarelens.studies.models.segmentation.model import build_segmenter, context, training_patch
 from rarelens.studies.training.loop import check_selection
 from rarelens.studies.training.segmentation.builders import build_losses
+from rarelens.studies.training.segmentation.fixed import FixedPatches
 from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
@@ -40,15 +41,24 @@ class SegmentationTask:
         self.network = build_segmenter(job.network, len(data.channels), len(data.classes))
         cases = job.training_cases(data)
         self.context = context(self.network)
+        patch = training_patch(self.network, job.patch_size)[0]
         self.sampler = PatchSampler(
             data,
             cases,
-            training_patch(self.network, job.patch_size)[0],
+            patch,
             job.settings.batch_size,
             job.foreground_share,
             job.cell.seed,
             self.context,
+            job.foreground_jitter,
         )
+        number, seed = job.settings.margin_patches, job.cell.seed
+        sides = {"train": cases, "validation": self.validation}
+        self.fixed = {
+            side: FixedPatches(data, of, patch, number, seed, self.context)
+            for side, of in sides.items()
+            if number and of
+        }
         counts = np.sum(np.stack(data.table.loc[cases, "voxels"].tolist()), axis=0).tolist()
         self.step_losses = build_losses(job.cell.method, job.method, counts, job.rare(data))
         self.objective = self.step_losses.objective
@@ -76,11 +86,14 @@ class SegmentationTask:
         yield from self.step_losses.losses(network, inputs, target, rng)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Mean Dice over the validation cases, where there are any."""
-        if not self.validation:
-            return {}
-        size = self.job.patch_size
-        return {self.score: validation_dice(network, self.data, self.validation, size)}
+        """Mean Dice over the validation cases, where there are any, and margins of either side."""
+        found = {}
+        if self.validation:
+            size = self.job.patch_size
+            found[self.score] = validation_dice(network, self.data, self.validation, size)
+        for side, patches in self.fixed.items():
+            found |= patches.margins(network, side, self.job.settings.batch_size)
+        return found
 
     def batch_contents(self, step: int) -> str:
         """The cases of a step's patches."""
