@@ -7,6 +7,7 @@ patients (AUROC, say), it comes with its values in B resamples of them, (1 + B, 
 
 from rarelens.measures.clusters import Clusters, completed, percentiles
 from rarelens.measures.statistics.crossed import Crossed, crossed_difference, crossed_statistic
+from rarelens.measures.statistics.equivalence import equivalence, equivalent_within
 from rarelens.measures.statistics.estimates import (
     ENOUGH_SEEDS,
     UNDEFINED,
@@ -32,6 +33,8 @@ __all__ = [
     "completed",
     "crossed_difference",
     "crossed_statistic",
+    "equivalence",
+    "equivalent_within",
     "holm",
     "mean_alone",
     "mean_over_seeds",

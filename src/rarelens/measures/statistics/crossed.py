@@ -20,13 +20,14 @@ Array = NDArray[np.float64]
 
 
 class Crossed(NamedTuple):
-    """A mean with its interval, the two-sided p that it is 0, and the t's degrees of freedom."""
+    """A mean with its interval, the two-sided p that it is 0, degrees of freedom, and error."""
 
     mean: float
     low: float
     high: float
     p: float
     freedom: float
+    error: float
 
 
 def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
@@ -116,9 +117,10 @@ def _t(mean: float, variance: float, freedom: float, confidence: float) -> Cross
     # What is left of equal numbers after rounding is no variance.
     if variance <= (1e-12 * mean) ** 2 or not math.isfinite(freedom):
         return _undefined(mean)._replace(p=1.0 if variance == 0 and mean == 0 else math.nan)
-    low, high, p = t_interval(mean, math.sqrt(variance), freedom, confidence)
-    return Crossed(mean, low, high, p, freedom)
+    error = math.sqrt(variance)
+    low, high, p = t_interval(mean, error, freedom, confidence)
+    return Crossed(mean, low, high, p, freedom, error)
 
 
 def _undefined(mean: float) -> Crossed:
-    return Crossed(mean, math.nan, math.nan, math.nan, math.nan)
+    return Crossed(mean, *[math.nan] * 5)

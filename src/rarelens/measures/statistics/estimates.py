@@ -16,7 +16,8 @@ ENOUGH_SEEDS = 3
 class Estimate(NamedTuple):
     """A mean over seeds, its interval, the p that it is 0, the seeds' standard deviation.
 
-    What is not defined is NaN. ``patients`` is 0 of what is no mean over patients.
+    What is not defined is NaN. ``patients`` is 0 of what is no mean over patients. ``error`` and
+    ``freedom``: the standard error, and the degrees of freedom of the interval's t.
     """
 
     mean: float
@@ -26,6 +27,8 @@ class Estimate(NamedTuple):
     spread: float
     seeds: int
     patients: int = 0
+    error: float = math.nan
+    freedom: float = math.nan
 
     @property
     def sufficient(self) -> bool:
@@ -34,7 +37,7 @@ class Estimate(NamedTuple):
 
     def without_interval(self) -> Estimate:
         """The mean and its spread alone."""
-        return self._replace(low=math.nan, high=math.nan, p=math.nan)
+        return UNDEFINED._replace(mean=self.mean, spread=self.spread, seeds=self.seeds)
 
 
 UNDEFINED = Estimate(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
@@ -73,7 +76,7 @@ def student(values: Array, confidence: float) -> Estimate:
         return found._replace(p=1.0 if certain else math.nan)
     error = found.spread / math.sqrt(known.size)
     low, high, p = t_interval(found.mean, error, known.size - 1, confidence)
-    return found._replace(low=low, high=high, p=p)
+    return found._replace(low=low, high=high, p=p, error=error, freedom=known.size - 1)
 
 
 def t_interval(

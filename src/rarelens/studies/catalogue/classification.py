@@ -39,6 +39,7 @@ CLASSIFICATION: Mapping[str, Measure] = {
         "AUROC",
         "larger",
         headline=True,
+        claimed=True,
         role="performance",
         term=Term(
             "AUROC",
@@ -47,7 +48,7 @@ CLASSIFICATION: Mapping[str, Measure] = {
         ),
     ),
     "average_precision": Measure(
-        "AP", "larger", headline=True, role="performance", term=_PRECISION
+        "AP", "larger", headline=True, claimed=True, role="performance", term=_PRECISION
     ),
     "average_precision_over_prevalence": Measure("AP / prevalence", "larger", 2, term=_PRECISION),
     "f1": Measure("F1", "larger", headline=True),
@@ -62,6 +63,7 @@ CLASSIFICATION: Mapping[str, Measure] = {
         "energy inside",
         "larger",
         headline=True,
+        claimed=True,
         role="alignment",
         term=Term(
             "Energy inside",
@@ -73,6 +75,7 @@ CLASSIFICATION: Mapping[str, Measure] = {
         "pointing game",
         "larger",
         headline=True,
+        claimed=True,
         role="alignment",
         term=Term(
             "Pointing game",
@@ -83,6 +86,7 @@ CLASSIFICATION: Mapping[str, Measure] = {
         "soft IoU",
         "larger",
         headline=True,
+        claimed=True,
         role="alignment",
         term=Term(
             "Soft IoU",
@@ -105,9 +109,11 @@ CLASSIFICATION: Mapping[str, Measure] = {
         "change of misclassified negatives", "zero", signed=True
     ),
     # Units and features of a layer.
-    "detectors": Measure("detectors", "none", 1, headline=True, role="concepts", term=DETECTOR),
+    "detectors": Measure(
+        "detectors", "none", 1, headline=True, claimed=True, role="concepts", term=DETECTOR
+    ),
     "unique_concepts": Measure(
-        "unique concepts", "none", 1, headline=True, role="concepts", term=_CONCEPTS
+        "unique concepts", "none", 1, headline=True, claimed=True, role="concepts", term=_CONCEPTS
     ),
     "detectors_beyond_null": Measure(
         "detectors beyond null", "none", 1, role="concepts", term=DETECTOR

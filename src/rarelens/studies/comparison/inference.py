@@ -68,4 +68,6 @@ def over_models(values: Array, pooled: bool, settings: Compare) -> Estimate:
 
 def _with(found: Estimate, crossed: Crossed) -> Estimate:
     known = found._replace(mean=crossed.mean, low=crossed.low, high=crossed.high)
-    return known._replace(p=crossed.p) if known.sufficient else known
+    if not known.sufficient:
+        return known
+    return known._replace(p=crossed.p, error=crossed.error, freedom=crossed.freedom)

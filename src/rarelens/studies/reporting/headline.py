@@ -14,7 +14,7 @@ Measured = tuple[str, Measure]
 def clear_differences(
     start: str, results: Results, measures: Sequence[Measured], class_name: str = "mean"
 ) -> str:
-    """Which methods differ from the baseline after Holm's correction, measure by measure.
+    """Which methods differ from the baseline after the page's correction, measure by measure.
 
     Args:
         start: of the sentence, up to ``methods``.
@@ -35,8 +35,8 @@ def clear_differences(
         listed = ", ".join(clear) or "none"
         found.append(f"in {measure.title} (baseline {number(baseline, measure.digits)}): {listed}")
     return (
-        f"{start} that differ from the baseline after Holm's correction over "
-        f"{len(results.others)}: {'; '.join(found)}."
+        f"{start} that differ from the baseline after Holm's correction over all claims of this "
+        f"page: {'; '.join(found)}."
     )
 
 

@@ -1,79 +1,80 @@
-"""The study's question: which methods perform alike and are different inside?"""
+"""The study's question: which methods perform alike and are different inside?
+
+Three claims a pair, each one p, which the page's correction then takes in (`engine.corrected`):
+
+- ``performs_alike``: AUROC and average precision, of the mean and of every class, are within the
+  margin, by two one-sided tests; all must be, so that the largest p counts (intersection-union).
+- ``performs_differently``: one of these differences is not 0; the smallest p, times their number.
+- ``differs_inside``: a measure of alignment, a count of detectors or concepts, or a measure of
+  features differs in any layer; the smallest p, times their number. CKA has no part in it: a few
+  seeds allow no test of it, and its noise floor is shown beside it.
+"""
 
 from __future__ import annotations
 
-from math import nan
-from typing import Any
+from collections.abc import Iterator, Sequence
+from math import isfinite, nan
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from rarelens.measures.statistics import Estimate, equivalence, equivalent_within
 from rarelens.studies.catalogue import with_role
-from rarelens.studies.comparison.comparison import COMPARISON
+from rarelens.studies.settings.results import Compare
 
 PERFORMANCE = with_role("performance")
-ALIGNMENT = with_role("alignment")
-CONCEPTS = with_role("concepts")
-PAIR = [*COMPARISON, "method_a", "method_b"]
-COLUMNS = [
-    *PAIR,
-    *(f"{name}_{number}" for name in PERFORMANCE for number in ("difference", "p_holm")),
-    "same_performance",
-    *(f"{name}_{number}" for name in ALIGNMENT for number in ("difference", "p_holm")),
-    *("energy_inside_matched_difference", "energy_inside_matched_p_holm"),
-    *("alignment_differs", "concepts_differ", "cka", "cka_noise_floor", "cka_layer"),
-    *("cka_differs", "different_inside", "sufficient_seeds", "claim"),
-]
+INSIDE = tuple(name for role in ("alignment", "concepts", "features") for name in with_role(role))
+QUESTIONS = ("performs_alike", "performs_differently", "differs_inside")
 
 
-def claims(pairs: pd.DataFrame) -> pd.DataFrame:
-    """One row a pair: how it differs in performance and inside.
+class Answer(NamedTuple):
+    """What is claimed of a pair; ``performance`` is equivalent, different or undecided.
 
-    - ``alignment_differs``: a measure of alignment does, by its p after Holm's correction over
-      pairs (it is not corrected over the three measures, which go together).
-    - ``concepts_differ``: detectors or unique concepts of a layer do, likewise.
-    - ``cka_differs``: in some layer every CKA between the methods is below every CKA between
-      seeds of one method. ``cka`` and its noise floor are of the layer where they are furthest
-      apart.
-    - ``different_inside``: any of the three. ``claim``: that, and the same performance, and at
-      least three seeds.
+    ``within``: the smallest margin within which all differences of performance are equivalent.
+    """
+
+    performance: str
+    inside: bool
+    within: float
+
+    @property
+    def hidden(self) -> bool:
+        """Whether performance does not show what is different inside."""
+        return self.performance == "equivalent" and self.inside
+
+
+def answers(
+    performance: Sequence[Estimate], inside: Sequence[Estimate], settings: Compare
+) -> Iterator[dict[str, Any]]:
+    """The rows of the three claims of a pair: ``quantity``, ``p``, ``claim``, ``value_a``.
 
     Args:
-        pairs: the table of pairs of methods (`rarelens.studies.comparison.classification.pairs`).
-
-    Returns:
-        `COLUMNS`, in the order of ``pairs``.
+        performance: the differences in AUROC and AP, of the mean and of each class that has enough
+            positives; one that is not defined stays out.
+        inside: the differences in what is inside.
+        settings: margin and confidence.
     """
-    rows = [
-        dict(zip(PAIR, names, strict=True)) | _answer(own)
-        for names, own in pairs.groupby(PAIR, sort=False)
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    known = [own for own in performance if isfinite(own.mean) and isfinite(own.p)]
+    level = 1 - settings.confidence
+    within = max((equivalent_within(own, level) for own in known), default=nan)
+    alike = max((equivalence(own, settings.equivalence) for own in known), default=nan)
+    p = (alike, _smallest(performance), _smallest(inside))
+    for name, own in zip(QUESTIONS, p, strict=True):
+        facts = {"value_a": within} if name == "performs_alike" else {}
+        yield {"quantity": name, "p": own, "claim": isfinite(own), **facts}
 
 
-def _answer(rows: pd.DataFrame) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in (*PERFORMANCE, *ALIGNMENT, "energy_inside_matched"):
-        own = rows[rows["quantity"] == name]
-        for number in ("difference", "p_holm"):
-            found[f"{name}_{number}"] = float(own[number].iloc[0]) if len(own) else nan
-    cka = rows[(rows["quantity"] == "cka") & rows["difference"].notna()]
-    if len(cka):
-        lowest = cka.iloc[int(cka["difference"].argmin())]
-        found |= {"cka": lowest["value_a"], "cka_noise_floor": lowest["value_b"]}
-        found["cka_layer"] = lowest["layer"]
-    differing = {
-        "alignment_differs": _significant(rows, ALIGNMENT),
-        "concepts_differ": _significant(rows, CONCEPTS),
-        "cka_differs": bool((cka["high"] < 0).any()),
-    }
-    performing = rows[rows["quantity"].isin(PERFORMANCE)]
-    alike = bool(rows["same_performance"].iloc[0])
-    enough = bool(performing["sufficient_seeds"].all()) and len(performing) > 0
-    inside = any(differing.values())
-    found |= {"same_performance": alike, "sufficient_seeds": enough, "different_inside": inside}
-    return found | differing | {"claim": alike and inside and enough}
+def answer(rows: pd.DataFrame) -> Answer:
+    """Of a pair's rows, after the correction."""
+    level = 1 - rows["confidence"].iloc[0]
+    alike, apart, inside = (rows[rows["quantity"] == name].iloc[0] for name in QUESTIONS)
+    different = "different" if apart["p_holm"] < level else "undecided"
+    verdict = "equivalent" if alike["p_holm"] < level else different
+    return Answer(verdict, bool(inside["p_holm"] < level), float(alike["value_a"]))
 
 
-def _significant(rows: pd.DataFrame, quantities: tuple[str, ...]) -> bool:
-    own = rows[rows["quantity"].isin(quantities)]
-    return bool((own["p_holm"] < 1 - own["confidence"]).any())
+def _smallest(differences: Sequence[Estimate]) -> float:
+    """Bonferroni's p of all at once."""
+    p = np.array([own.p for own in differences if isfinite(own.p)])
+    return float(min(1.0, p.size * p.min())) if p.size else nan

@@ -80,6 +80,16 @@ class Classifiers:
         """What values are given for: means over classes, then each class."""
         return [*GROUPS, *self.classes]
 
+    @cached_property
+    def enough_positives(self) -> list[bool]:
+        """Of each target whether enough test patients have it; means over classes always do."""
+        scores, least = self.first.scores, self.settings.least_positives
+        patients = [
+            scores.loc[scores[f"label_{number}"] == 1, "group"].nunique()
+            for number in range(len(self.classes))
+        ]
+        return [True] * len(GROUPS) + [known >= least for known in patients]
+
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """All pairs of methods."""

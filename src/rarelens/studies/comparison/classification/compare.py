@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,13 +17,13 @@ from rarelens.studies.comparison.classification.classifiers import Classifiers, 
 from rarelens.studies.comparison.classification.model_values import model_values
 from rarelens.studies.comparison.classification.ranking import ranked
 from rarelens.studies.comparison.comparison import COMPARISON, require_baseline
-from rarelens.studies.comparison.engine import Values, compared, tabulated
+from rarelens.studies.comparison.engine import Values, compared, corrected, tabulated
 from rarelens.studies.settings.results import Compare
 
 COLUMNS = [
     *[*COMPARISON, "method", "baseline", "class", "layer", "measure"],
     *["mean", "sd_over_seeds", "ci_low", "ci_high", "confidence"],
-    *["baseline_difference", "difference_low", "difference_high", "p", "p_holm"],
+    *["baseline_difference", "difference_low", "difference_high", "p", "p_holm", "claim"],
     *["seeds", "sufficient_seeds"],
 ]
 
@@ -31,17 +33,20 @@ def compare(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means over seeds with intervals, and differences to the baseline and between all methods.
 
-    AUROC, average precision and alignment are resampled over seeds and patients; alignment is that
-    of the test images. Everything else has one value per model and Student's t interval over three
-    or more seeds, which says nothing about the choice of test images (`inference`). Holm's
-    correction is over the methods that are compared with the baseline, for each dataset, network,
-    fraction, class, layer and measure.
+    AUROC, average precision and alignment hold for the next training and the next patient;
+    alignment is that of the test images. Everything else has one value per model and Student's t
+    interval over three or more seeds, which says nothing about the choice of test images
+    (`inference`).
+
+    The page's claims, over which Holm's correction is: every method against the baseline in the
+    measures that the catalogue has ``claimed``, in the mean over classes; and what is asked of each
+    pair (`claims.answers`).
 
     Args:
         cells: the study's models, in any order; a study that is switched off has none.
         analyses: the folder above ``<task>/<cell>``.
         baseline: the method that the others are compared with.
-        settings: number of bootstrap draws, confidence, seed.
+        settings: draws, confidence, seed, equivalence, fewest positives.
 
     Returns:
         Each method against the baseline, `COLUMNS`, and each pair of methods, `pairs.COLUMNS`;
@@ -52,14 +57,23 @@ def compare(
             with, or the baseline is not among the cells.
     """
     require_baseline(cells, baseline)
-    methods = [pd.DataFrame(columns=COLUMNS)]
-    both = [pd.DataFrame(columns=pairs.COLUMNS)]
+    rows: list[dict[str, Any]] = []
+    both: list[dict[str, Any]] = []
     for classifiers in read_classifiers(cells, analyses, settings):
         values = _values(classifiers)
-        rows = list(compared(classifiers.comparison, values, baseline, settings))
-        methods.append(pd.DataFrame(rows, columns=COLUMNS))
-        both.append(pairs.pairs_of(classifiers, values))
-    return _joined(methods), _joined(both)
+        rows += map(_claimed, compared(classifiers.comparison, values, baseline, settings))
+        both += pairs.pairs_of(classifiers, values)
+    methods, found = corrected(
+        pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"]),
+        pd.DataFrame(both, columns=[name for name in pairs.COLUMNS if name != "p_holm"]),
+    )
+    return methods[COLUMNS], found[pairs.COLUMNS]
+
+
+def _claimed(row: dict[str, Any]) -> dict[str, Any]:
+    declared = CLASSIFICATION.get(row["measure"])
+    asked = declared is not None and declared.claimed and row["class"] == "mean"
+    return row | {"claim": asked and isfinite(row["p"])}
 
 
 def _values(classifiers: Classifiers) -> list[Values]:
@@ -72,7 +86,3 @@ def _values(classifiers: Classifiers) -> list[Values]:
         classifiers.targets,
     )
     return [*ranked(classifiers), *aligned(classifiers), *single]
-
-
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables[1:], ignore_index=True) if len(tables) > 1 else tables[0]

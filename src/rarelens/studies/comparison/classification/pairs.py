@@ -2,90 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from math import nan
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from rarelens.measures import statistics
 from rarelens.measures.statistics import ENOUGH_SEEDS, Estimate
 from rarelens.studies.catalogue import CLASSIFICATION
 from rarelens.studies.comparison.classification.alignment import Aligned
 from rarelens.studies.comparison.classification.cka import cka_of_pairs
-from rarelens.studies.comparison.classification.claims import PAIR, PERFORMANCE
+from rarelens.studies.comparison.classification.claims import INSIDE, PERFORMANCE, answers
 from rarelens.studies.comparison.classification.classifiers import Classifiers
-from rarelens.studies.comparison.classification.ranking import delong_over_seeds
+from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.comparison.engine import Values
 from rarelens.studies.comparison.inference import over_resamples
 
 MATCHED = "energy_inside"
-NUMBERS = ["value_a", "value_b", "difference", "low", "high", "p", "p_holm"]
-COLUMNS = [*PAIR, "quantity", "class", "layer", *NUMBERS]
-COLUMNS += ["same_performance", "confidence", "seeds", "sufficient_seeds"]
+NUMBERS = ["value_a", "value_b", "difference", "low", "high", "p"]
+COLUMNS = [*COMPARISON, "method_a", "method_b", "quantity", "class", "layer", *NUMBERS, "p_holm"]
+COLUMNS += ["claim", "confidence", "seeds", "sufficient_seeds"]
 
 
-def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> pd.DataFrame:
+def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> Iterator[dict[str, Any]]:
     """Differences of all pairs of methods of a comparison; a row a measure, class and layer.
 
-    - auroc, average_precision, the three measures of alignment: means over classes, by
-      resampling seeds and patients.
-    - auroc_delong: for each class; the interval is that of resampling, p that of DeLong's test
-      (`delong_over_seeds`), which takes images for independent.
+    - auroc, average_precision: the mean over classes and each class; the three measures of
+      alignment: the mean. Seeds and patients are random.
     - energy_inside_matched: over the maps for which both methods are about equally sure
       (`Maps.matched`); matched_share: the share of maps that is, as ``value_a``.
     - detectors, unique_concepts (both also beyond the null), effective_rank, linear_probe_auroc:
       by Student's t over seeds, from three seeds on.
     - cka: ``value_a`` is the mean CKA of the two methods at equal seeds, ``value_b`` that between
       seeds of one method, the noise floor, over both. ``low`` is the lowest CKA between methods
-      minus the highest between seeds, ``high`` the reverse: where ``high`` is below 0, every pair
-      across methods is less alike than every pair of seeds.
+      minus the highest between seeds, ``high`` the reverse. No test, and no claim.
+    - performs_alike, performs_differently, differs_inside: the claims (`claims.answers`), with p
+      alone; the first has the margin within which the pair is equivalent as ``value_a``.
 
-    Holm's correction is over the pairs, for each measure, class and layer. Two methods have the
-    ``same_performance`` where neither AUROC nor average precision differs significantly after it:
-    no proof that they are equal, for which the intervals have to be read.
-
-    Returns:
-        `COLUMNS`.
+    Yields:
+        `COLUMNS` but p_holm; ``claim`` is true of the last three.
     """
-    rows = [row for values in known for row in _rows(classifiers, values)]
-    for layer in classifiers.first.about["layers"]:
-        rows += list(_cka_rows(classifiers, layer))
-    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "same_performance"])
-    table = table.assign(**classifiers.comparison.names, confidence=classifiers.settings.confidence)
-    for _, own in table.groupby(["quantity", "class", "layer"]):
-        table.loc[own.index, "p_holm"] = statistics.holm(own["p"].to_numpy(np.float64))
-    return _with_performance(table)[COLUMNS]
+    facts = {**classifiers.comparison.names, "confidence": classifiers.settings.confidence}
+    asked = [own for own in known if _role(own)]
+    means = [{method: own.own(method) for method in classifiers.methods} for own in asked]
+    cka = {
+        layer: cka_of_pairs(classifiers, layer) for layer in classifiers.first.about["layers"]
+    }
+    for pair in classifiers.pairs:
+        found = [
+            _Compared(values, pair, own, classifiers.classes)
+            for values, own in zip(asked, means, strict=True)
+        ]
+        rows = [row for own in found for row in own.rows()]
+        rows += [_blank("cka", layer) | _cka_numbers(*own[pair]) for layer, own in cka.items()]
+        performance, inside = (
+            [gap for own in found if own.values.measure in names for gap in own.gaps]
+            for names in (PERFORMANCE, INSIDE)
+        )
+        claims = answers(performance, inside, classifiers.settings)
+        for row in [*rows, *(_blank(own["quantity"], "") | own for own in claims)]:
+            enough = {"sufficient_seeds": row["seeds"] >= ENOUGH_SEEDS}
+            yield facts | {"method_a": pair[0], "method_b": pair[1]} | row | enough
 
 
-def _rows(classifiers: Classifiers, values: Values) -> Iterator[dict[str, Any]]:
-    """The rows of all pairs for a measure; none for one that has no role in pairs."""
-    name = values.measure
-    if name not in CLASSIFICATION or not CLASSIFICATION[name].role:
-        return
-    own = {method: values.own(method) for method in classifiers.methods}
-    place = values.classes.index("mean")
-    for first, second in classifiers.pairs:
-        gaps = values.difference(first, second)
-        every = list(zip(own[first], own[second], gaps, strict=True))
-        rows = [_row(name, "mean", values.layer, *every[place])]
-        if name == "auroc":
-            rows += _delong_rows(classifiers, (first, second), every)
-        if isinstance(values, Aligned) and name == MATCHED:
-            rows += _matched_rows(values, first, second)
-        for row in rows:
-            yield row | {"method_a": first, "method_b": second}
+@dataclass(frozen=True)
+class _Compared:
+    """A measure of two methods: means over classes, and of performance each class."""
+
+    values: Values
+    pair: tuple[str, str]
+    means: Mapping[str, Sequence[Estimate]]
+    classes: Sequence[str]
+
+    @cached_property
+    def every(self) -> dict[str, tuple[Estimate, Estimate, Estimate]]:
+        """By target: of the first method, of the second, of their difference."""
+        first, second = (self.means[method] for method in self.pair)
+        gaps = self.values.difference(*self.pair)
+        return dict(zip(self.values.classes, zip(first, second, gaps, strict=True), strict=True))
+
+    @property
+    def targets(self) -> list[str]:
+        """What there are rows for."""
+        return ["mean", *(self.classes if self.values.measure in PERFORMANCE else ())]
+
+    @property
+    def gaps(self) -> list[Estimate]:
+        """The differences of the targets."""
+        return [self.every[name][2] for name in self.targets]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row a target; of energy inside those over matched maps too."""
+        for name in self.targets:
+            yield _row(self.values.measure, name, self.values.layer, *self.every[name])
+        if isinstance(self.values, Aligned) and self.values.measure == MATCHED:
+            yield from _matched_rows(self.values, *self.pair)
 
 
-def _delong_rows(
-    classifiers: Classifiers, pair: tuple[str, str], auroc: Sequence[tuple[Estimate, ...]]
-) -> Iterator[dict[str, Any]]:
-    """A row a class, from the estimates of both methods and of their difference."""
-    for index, name in enumerate(classifiers.classes):
-        first, second, gap = auroc[classifiers.targets.index(name)]
-        tested = gap._replace(p=delong_over_seeds(classifiers, *pair, index))
-        yield _row("auroc_delong", name, "", first, second, tested)
+def _role(values: Values) -> str:
+    declared = CLASSIFICATION.get(values.measure)
+    return declared.role if declared else ""
 
 
 def _matched_rows(energy: Aligned, first: str, second: str) -> Iterator[dict[str, Any]]:
@@ -98,18 +116,12 @@ def _matched_rows(energy: Aligned, first: str, second: str) -> Iterator[dict[str
     yield _blank("matched_share", "") | {"value_a": share, "seeds": found[2].seeds}
 
 
-def _cka_rows(classifiers: Classifiers, layer: str) -> Iterator[dict[str, Any]]:
-    for (first, second), (between, within) in cka_of_pairs(classifiers, layer).items():
-        row = _blank("cka", layer) | {"method_a": first, "method_b": second}
-        yield row | _cka_numbers(between, within) | {"seeds": len(between)}
-
-
 def _cka_numbers(between: Sequence[float], within: Sequence[float]) -> dict[str, float]:
     if not between:
         return {}
     mean = float(np.mean(between))
     if not within:
-        return {"value_a": mean}
+        return {"value_a": mean, "seeds": len(between)}
     floor = float(np.mean(within))
     return {
         "value_a": mean,
@@ -117,6 +129,7 @@ def _cka_numbers(between: Sequence[float], within: Sequence[float]) -> dict[str,
         "difference": mean - floor,
         "low": min(between) - max(within),
         "high": max(between) - min(within),
+        "seeds": len(between),
     }
 
 
@@ -137,16 +150,4 @@ def _row(
 
 def _blank(measure: str, layer: str) -> dict[str, Any]:
     names = {"quantity": measure, "class": "mean", "layer": layer}
-    return {**names, **dict.fromkeys(NUMBERS, nan), "seeds": 0}
-
-
-def _with_performance(table: pd.DataFrame) -> pd.DataFrame:
-    """Add ``same_performance`` of each pair to all its rows, and whether the seeds suffice."""
-    table["same_performance"] = False
-    table["sufficient_seeds"] = table["seeds"] >= ENOUGH_SEEDS
-    for _, own in table.groupby(["method_a", "method_b"]):
-        p = own.loc[own["quantity"].isin(PERFORMANCE), "p_holm"]
-        # A p that is not defined is no evidence that two methods perform alike.
-        alike = len(p) == len(PERFORMANCE) and bool((p >= 1 - own["confidence"].iloc[0]).all())
-        table.loc[own.index, "same_performance"] = alike
-    return table
+    return {**names, **dict.fromkeys(NUMBERS, nan), "seeds": 0, "claim": False}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.measures.delong import delong_p
 from rarelens.measures.ranking import ranking
 from rarelens.measures.statistics import Estimate
 from rarelens.studies.comparison.classification.classifiers import Classifiers
@@ -37,12 +36,20 @@ class Ranked(Values):
 
     def own(self, method: str) -> list[Estimate]:
         """As `Values.own`."""
-        return over_resamples(self.values[method], self.classifiers.settings)
+        return self._estimates(self.values[method])
 
     def difference(self, first: str, second: str) -> list[Estimate]:
         """As `Values.difference`."""
-        gaps = self.values[first] - self.values[second]
-        return over_resamples(gaps, self.classifiers.settings)
+        return self._estimates(self.values[first] - self.values[second])
+
+    def _estimates(self, values: Array) -> list[Estimate]:
+        """Of a class with few positives, without interval."""
+        found = over_resamples(values, self.classifiers.settings)
+        enough = self.classifiers.enough_positives
+        return [
+            own if known else own.without_interval()
+            for own, known in zip(found, enough, strict=True)
+        ]
 
 
 def ranked(classifiers: Classifiers) -> Iterator[Ranked]:
@@ -54,29 +61,6 @@ def ranked(classifiers: Classifiers) -> Iterator[Ranked]:
             found[measure][method] = classifiers.pool(method, np.stack(of_models, axis=1))
     for measure, values in found.items():
         yield Ranked(classifiers, measure, values)
-
-
-def delong_over_seeds(classifiers: Classifiers, first: str, second: str, index: int) -> float:
-    """The p of DeLong's tests of two methods for class ``index``, one test a seed, combined.
-
-    The seeds' tests share their images, so their p values depend on each other in an unknown
-    way. With k = ⌊S/2⌋ + 1, p = S/k times the k-th smallest is valid all the same (Rüger 1978;
-    Vovk and Wang, Biometrika 2020, section 2): the upper median, made somewhat larger.
-    """
-    p = np.array(
-        [
-            delong_p(_column(classifiers, first, seed, "label", index),
-                     _column(classifiers, first, seed, "logit", index),
-                     _column(classifiers, second, seed, "logit", index))
-            for seed in classifiers.seeds
-            if {(first, seed), (second, seed)} <= classifiers.models.keys()
-        ]
-    )  # fmt: skip
-    known = np.sort(p[np.isfinite(p)])
-    if not known.size:
-        return float("nan")
-    place = known.size // 2 + 1
-    return min(1.0, float(known[place - 1]) * known.size / place)
 
 
 def _by_class(classifiers: Classifiers, method: str, seed: int) -> tuple[Array, Array]:

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from rarelens.studies.catalogue import CLASSIFICATION, with_role
-from rarelens.studies.reporting.classification.pairs import Pair
+from rarelens.studies.catalogue import CLASSIFICATION
+from rarelens.studies.reporting.classification.pairs import ORDER
 from rarelens.studies.reporting.classification.results import ClassificationResults
 from rarelens.studies.reporting.headline import clear_differences, no_claim
-from rarelens.studies.reporting.number_text import interval, number, relation, signed, words
+from rarelens.studies.reporting.number_text import interval, number, words
 
 COMPARED = [
     (name, CLASSIFICATION[name]) for name in ("auroc", "average_precision", "energy_inside")
@@ -65,55 +65,44 @@ def _undefined(results: ClassificationResults) -> list[str]:
 
 
 def _question(results: ClassificationResults) -> str:
-    pairs, level = results.pairs, 1 - results.confidence
-    alike = [pair for pair in pairs if pair.alike]
-    apart = [pair for pair in alike if pair.inside]
-    text = f"Of {_count(len(pairs))}, {len(alike)} show no significant difference in AUROC and AP"
-    if not alike:
-        return f"{text}: equal performance with different features cannot be asked here."
-    if not apart:
-        return f"{text}, and none of these differs inside: in alignment, concepts or CKA."
-    parts = []
-    looking = [pair for pair in apart if pair.alignment]
-    if looking:
-        listed = "; ".join(_described(pair, level) for pair in looking[:NAMED])
-        more = f"; and {len(looking) - NAMED} more" if len(looking) > NAMED else ""
-        parts.append(f"{len(looking)} in where the saliency maps look ({listed}{more})")
-    counting = sum(pair.concepts for pair in apart)
-    if counting:
-        parts.append(f"{counting} in how many units detect findings, or how many findings")
-    features = sum(pair.features for pair in apart)
-    if features:
-        parts.append(f"{features} in features, less alike by CKA than any two seeds of a method")
-    verb = "differs" if len(apart) == 1 else "differ"
-    return f"{text}; of these, {len(apart)} nevertheless {verb} inside: {'; '.join(parts)}."
-
-
-def _described(pair: Pair, level: float) -> str:
-    rows = {name: pair.row(name) for name in with_role("alignment")}
-    clear = [
-        f"{CLASSIFICATION[name].title} {signed(row['difference'])}, {relation(row['p_holm'])}"
-        for name, row in rows.items()
-        if row["p_holm"] < level
-    ]
-    return f"{words(pair.method_a)} minus {words(pair.method_b)}: {', '.join(clear)}"
+    pairs = results.pairs
+    by_answer = {
+        name: [pair for pair in pairs if pair.answer.performance == name] for name in ORDER
+    }
+    alike, undecided, apart = (len(own) for own in by_answer.values())
+    text = (
+        f"Of {_count(len(pairs))}, {alike} perform equivalently (AUROC and AP within "
+        f"±{results.margin:g}, in the mean and in every class), {apart} differently, and of "
+        f"{undecided} it is undecided"
+    )
+    inside = sum(pair.answer.inside for pair in pairs)
+    hidden = [pair for pair in pairs if pair.answer.hidden]
+    if hidden:
+        named = "; ".join(f"{words(p.method_a)} and {words(p.method_b)}" for p in hidden[:NAMED])
+        more = f"; and {len(hidden) - NAMED} more" if len(hidden) > NAMED else ""
+        return (
+            f"{text}. Of the equivalent ones {len(hidden)} differ inside, which AUROC and AP do "
+            f"not show: {named}{more}."
+        )
+    return (
+        f"{text}. {inside} of all differ inside, in alignment, units or features; none of these is "
+        "shown to perform equivalently: that methods of equal performance differ inside is not "
+        "shown here."
+    )
 
 
 def _features(results: ClassificationResults) -> str:
-    """CKA of the pairs that perform alike, against that of seeds."""
-    pairs = results.pairs
-    alike = [pair for pair in pairs if pair.alike] or pairs
+    """CKA of the pairs, against that of seeds."""
     layer = results.layers[-1]
-    rows = [pair.row("cka", layer) for pair in alike]
+    rows = [pair.row("cka", layer) for pair in results.pairs]
     known = [row for row in rows if math.isfinite(row["difference"])]
     if not known:
         return f"CKA of layer {layer} is undefined: there are not two seeds of the same method."
     between = float(np.mean([row["value_a"] for row in known]))
     seeds = float(np.mean([row["value_b"] for row in known]))
-    which = "these pairs" if any(pair.alike for pair in pairs) else "the pairs"
     return (
-        f"The features of {which} at layer {layer} have a CKA of {number(between, 2)} on average, "
-        f"against {number(seeds, 2)} between seeds of the same method."
+        f"The features of the pairs at layer {layer} have a CKA of {number(between, 2)} on "
+        f"average, against {number(seeds, 2)} between seeds of the same method."
     )
 
 

@@ -1,4 +1,4 @@
-"""Pairs of methods: alike in performance, or not, and how far apart they are inside."""
+"""Pairs of methods: do they perform alike, and are they alike inside?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from rarelens.studies.comparison.classification.claims import claims
+from rarelens.studies.comparison.classification.claims import Answer, answer
 from rarelens.studies.reporting.results import first_row
+
+ORDER = ("equivalent", "undecided", "different")
 
 
 @dataclass(frozen=True)
@@ -16,23 +18,14 @@ class Pair:
 
     Attributes:
         rows: quantity, class, layer, value_a, value_b, difference (a − b), low, high, p, p_holm.
-        alike: neither AUROC nor average precision differs significantly.
-        alignment, concepts, features: which of them differ.
+        answer: what is claimed of them.
     """
 
     number: int
     method_a: str
     method_b: str
     rows: pd.DataFrame
-    alike: bool
-    alignment: bool
-    concepts: bool
-    features: bool
-
-    @property
-    def inside(self) -> bool:
-        """Whether anything inside differs."""
-        return self.alignment or self.concepts or self.features
+    answer: Answer
 
     def row(self, quantity: str, layer: str = "") -> pd.Series:
         """What is known of one quantity; an empty row where nothing is."""
@@ -41,17 +34,14 @@ class Pair:
 
 
 def pairs_of(table: pd.DataFrame) -> list[Pair]:
-    """All pairs; first those alike in performance, of these first those that differ inside.
+    """All pairs; first those equivalent in performance, of these first those different inside.
 
     Args:
         table: the comparison of pairs, of one dataset, network and fraction.
     """
-    found = []
-    for answer in claims(table).to_dict("records"):
-        a, b = answer["method_a"], answer["method_b"]
-        rows = table[(table["method_a"] == a) & (table["method_b"] == b)]
-        alike, alignment = answer["same_performance"], answer["alignment_differs"]
-        concepts, features = answer["concepts_differ"], answer["cka_differs"]
-        found.append(Pair(0, a, b, rows, alike, alignment, concepts, features))
-    found.sort(key=lambda pair: (not pair.alike, not pair.alignment, not pair.inside))
+    found = [
+        Pair(0, str(a), str(b), rows, answer(rows))
+        for (a, b), rows in table.groupby(["method_a", "method_b"], sort=False)
+    ]
+    found.sort(key=lambda pair: (ORDER.index(pair.answer.performance), not pair.answer.inside))
     return [replace(pair, number=number) for number, pair in enumerate(found, start=1)]

@@ -1,4 +1,4 @@
-"""The study's question in one table: alike in performance, and different inside?"""
+"""The study's question in one table: equivalent in performance, and different inside?"""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-import pandas as pd
-
 from rarelens.studies.catalogue import CLASSIFICATION, PAIRS, with_role
 from rarelens.studies.reporting.classification.pairs import Pair
 from rarelens.studies.reporting.classification.results import ClassificationResults
 from rarelens.studies.reporting.number_text import (
     FEW_SEEDS,
     UNDEFINED,
+    number,
     relation,
-    signed,
     words,
     written,
 )
@@ -23,30 +21,35 @@ from rarelens.studies.reporting.tables import Column, Table, Value, difference, 
 
 NAMES = {name: measure.title for name, measure in {**CLASSIFICATION, **PAIRS}.items()}
 NOTE = (
-    "First method minus second, with interval and p (Holm). Pairs marked by ● and a coloured "
-    "edge show no significant difference in AUROC and AP, which does not prove them equal; ◆ "
-    "marks pairs that differ inside: in alignment, in detectors or concepts, or in CKA. "
-    "Matched: over the maps for which both methods are about equally sure. In small print "
-    "beneath CKA that between seeds of the same method, and ↓ where every CKA between the "
-    "methods is below it. The numbers of the pairs are those of the figure below."
+    "First method minus second, with interval. Performance: equivalent where AUROC and AP, in the "
+    "mean and in every class, lie within ±{margin} by two one-sided tests; different where one of "
+    "them differs; else undecided, and beneath stands the smallest margin within which the pair is "
+    "equivalent. Different inside: one claim a pair, over alignment, units and features of all "
+    "layers. All claims of this page are corrected together (Holm). Matched: over the maps for "
+    "which both methods are about equally sure. In small print beneath CKA that between seeds of "
+    "the same method, which makes no claim. The numbers of the pairs are those of the figure below."
 )
 
 
 def question(results: ClassificationResults) -> Table:
-    """A line a pair, those alike in performance first."""
+    """A line a pair, those equivalent in performance first."""
     columns = tuple(_columns(results.layers))
+    note = NOTE.format(margin=f"{results.margin:g}")
     return Table(
         "Equal performance, different features?",
         columns,
         tuple(
-            row(_head(pair), columns, pair, "alike" if pair.alike else "") for pair in results.pairs
+            row(_head(pair), columns, pair, "alike" if pair.answer.hidden else "")
+            for pair in results.pairs
         ),
-        NOTE if results.enough_seeds("auroc", ["mean"]) else f"{NOTE} {FEW_SEEDS}",
+        note if results.enough_seeds("auroc", ["mean"]) else f"{note} {FEW_SEEDS}",
         wide=True,
     )
 
 
 def _columns(layers: tuple[str, ...]) -> Iterator[Column]:
+    yield Column("claims", "performance", _performance)
+    yield Column("claims", "inside", _inside)
     for name in with_role("performance"):
         yield Column("performance", NAMES[name], partial(_tested, name))
     for name in (*with_role("alignment"), "energy_inside_matched"):
@@ -59,28 +62,35 @@ def _columns(layers: tuple[str, ...]) -> Iterator[Column]:
 
 
 def _head(pair: Pair) -> str:
-    marks = ("●" if pair.alike else "") + ("◆" if pair.inside else "")
-    return f"{pair.number}. {words(pair.method_a)} − {words(pair.method_b)} {marks}".rstrip()
+    return f"{pair.number}. {words(pair.method_a)} − {words(pair.method_b)}"
+
+
+def _performance(pair: Pair) -> Value:
+    within = f"within ±{number(pair.answer.within)}"
+    known = math.isfinite(pair.answer.within)
+    return Value(pair.answer.performance, (within,) if known else ())
+
+
+def _inside(pair: Pair) -> Value:
+    found = pair.row("differs_inside")
+    p = (relation(found["p_holm"]),) if math.isfinite(found["p_holm"]) else ()
+    return Value("different" if pair.answer.inside else "undecided", p)
 
 
 def _tested(name: str, pair: Pair) -> Value:
     found = pair.row(name)
-    text, small = difference(found["difference"], found["low"], found["high"], 3)
-    return Value(text, (*small, *_probability(found)))
+    return Value(*difference(found["difference"], found["low"], found["high"], 3))
 
 
 def _counted(name: str, layer: str, pair: Pair) -> Value:
     found = pair.row(name, layer)
     if not math.isfinite(found["difference"]):
         return Value(UNDEFINED)
-    return Value(signed(found["difference"], 1), _probability(found))
+    return Value(*difference(found["difference"], found["low"], found["high"], 1))
 
 
 def _cka(layer: str, pair: Pair) -> Value:
     found = pair.row("cka", layer)
     between, seeds = (written(found[name], PAIRS["cka"]) for name in ("value_a", "value_b"))
-    return Value(between + (" ↓" if found["high"] < 0 else ""), (f"seeds {seeds}",))
+    return Value(between, (f"seeds {seeds}",))
 
-
-def _probability(found: pd.Series) -> tuple[str, ...]:
-    return (relation(found["p_holm"]),) if math.isfinite(found["p_holm"]) else ()

@@ -14,7 +14,7 @@ from rarelens.studies.reporting.classification.question import NAMES
 from rarelens.studies.reporting.classification.results import ClassificationResults
 
 SHOWN = ("energy_inside", "pointing_game")
-ALIKE = style.TEST
+COLOURS = {"equivalent": style.TEST, "undecided": style.MUTED, "different": style.TRAIN}
 # Pairs with a number beside their point, at most.
 NUMBERED = 8
 
@@ -73,9 +73,9 @@ def _cka(axis: Axes, results: ClassificationResults, pair: Pair, performance: st
 
 
 def _point(axis: Axes, pair: Pair, x: float, y: float, size: float, colour: str) -> None:
-    marker = "D" if pair.inside else "o"
+    marker = "D" if pair.answer.inside else "o"
     axis.plot([x], [y], marker=marker, ms=size, color=colour, mec="white", mew=0.7, ls="")
-    if pair.alike and pair.inside and pair.number <= NUMBERED:
+    if pair.answer.hidden and pair.number <= NUMBERED:
         axis.annotate(
             str(pair.number), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8.5,
             fontweight="bold", color=style.INK,
@@ -83,14 +83,13 @@ def _point(axis: Axes, pair: Pair, x: float, y: float, size: float, colour: str)
 
 
 def _look(pair: Pair) -> tuple[str, float]:
-    return (ALIKE, 7.5) if pair.alike else (style.MUTED, 5.5)
+    return COLOURS[pair.answer.performance], 7.5 if pair.answer.hidden else 5.5
 
 
 def _legend(figure: Figure) -> None:
     handles = [
-        _key("o", ALIKE, "AUROC and AP alike"),
-        _key("D", ALIKE, "alike, but different inside"),
-        _key("o", style.MUTED, "AUROC or AP differs"),
+        *(_key("o", colour, name) for name, colour in COLOURS.items()),
+        _key("D", style.INK, "different inside"),
         _key("_", style.MUTED, "CKA between seeds"),
     ]
     style.legend(figure, handles)
