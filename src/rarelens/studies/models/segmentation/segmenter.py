@@ -19,7 +19,7 @@ Image = NDArray[np.float32]
 
 
 class Segmenter:
-    """A trained segmentation model; `rarelens.load_segmenter` makes one.
+    """A trained segmentation model; `rarelens.load_model` makes one.
 
     Images are (channels, X, Y, Z) with the affine (4, 4) of their grid, as nibabel has it. They
     are prepared as in training (orientation, crop, intensities, spacing), and what comes out lies
@@ -39,12 +39,12 @@ class Segmenter:
         RarelensError: if the folder holds no model, or a broken one.
 
     Example:
-        >>> model = load_segmenter("models/segmentation/…")  # doctest: +SKIP
-        >>> scan = nibabel.load("patient.nii.gz")  # doctest: +SKIP
-        >>> image = scan.get_fdata(dtype=np.float32)[None]  # doctest: +SKIP
-        >>> model.probabilities(image, scan.affine).shape  # doctest: +SKIP
-        (3, 240, 240, 155)
-
+        >>> import nibabel, numpy as np, rarelens
+        >>> model = rarelens.load_model("models/segmenter")
+        >>> scan = nibabel.load("scans/patient_1.nii.gz")
+        >>> image = scan.get_fdata(dtype=np.float32)[None]
+        >>> model.probabilities(image, scan.affine).shape == (2, *scan.shape)
+        True
     """
 
     def __init__(
