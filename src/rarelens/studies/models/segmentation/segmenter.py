@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.collection import Affine, Labels
 from rarelens.studies.data.segmentation.geometry import restore_labels, restore_probabilities
-from rarelens.studies.data.segmentation.preprocessing import PreparedImage, prepare_volume
+from rarelens.studies.data.segmentation.preprocessing import PreparedImage, prepare_image
 from rarelens.studies.models.segmentation.inference import dense_logits
 from rarelens.studies.models.segmentation.model import OVERLAP, WINDOW_BATCH, load_segmenter
 
@@ -64,7 +64,7 @@ class Segmenter:
                 f"{len(image)} channels, but the model takes {len(self.card.channels)} "
                 f"({', '.join(self.card.channels)}); give those"
             )
-        return prepare_volume(image, affine, self.card.preprocess)
+        return prepare_image(image, affine, self.card.preprocess)
 
     def logits(self, prepared: NDArray[Any]) -> NDArray[np.float32]:
         """Logits (C, X, Y, Z) of a prepared image (channels, X, Y, Z), on its prepared grid."""
