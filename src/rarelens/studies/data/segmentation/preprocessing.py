@@ -77,7 +77,7 @@ def prepare_image(
 
     ``crop_margin`` is in voxels of the image's own grid.
     """
-    source_shape: Any = image.shape[1:]
+    source_shape = image.shape[1:]
     image, affine = canonical(image, source_affine)
     margin = settings.crop_margin if settings.crop_foreground else max(source_shape)
     box = foreground_box(image, margin)

@@ -72,19 +72,11 @@ class Segmenter:
         return dense_logits(self.network, prepared, size, self.overlap, self.window_batch)
 
     def labels(self, image: Image, affine: Affine) -> Labels:
-        """The label map (X, Y, Z) of an image, on its own grid.
-
-        Raises:
-            RarelensError: if it has other channels than the model.
-        """
+        """The label map (X, Y, Z) of an image, on its own grid; refuses as `prepare`."""
         prepared = self.prepare(image, affine)
         return restore_labels(self.logits(prepared.array), *prepared.grids)
 
     def probabilities(self, image: Image, affine: Affine) -> NDArray[np.float32]:
-        """Probabilities (C, X, Y, Z) of an image, on its own grid; the largest is the label's.
-
-        Raises:
-            RarelensError: if it has other channels than the model.
-        """
+        """Probabilities (C, X, Y, Z) on the image's own grid; the largest is the label's."""
         prepared = self.prepare(image, affine)
         return restore_probabilities(self.logits(prepared.array), *prepared.grids)
