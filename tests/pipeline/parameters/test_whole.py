@@ -192,6 +192,13 @@ def test_parameters_cannot_be_changed_once_read():
             "analyse.classification",
             ["tail_below 0.5", "head_above 0.15"],
         ),
+        # what no exchange could show
+        (
+            "analyse.segmentation.permutations",
+            18,
+            "analyse.segmentation",
+            ["18 exchanges cannot reach null_level 0.95", "at least 19"],
+        ),
     ],
 )
 def test_a_mistake_is_told_once_with_its_place_value_and_cure(path, value, where, words):
