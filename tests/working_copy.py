@@ -131,7 +131,7 @@ def _shrink_classification(parameters: Any) -> None:
     parameters["extract"]["classification"] |= {"threads": 1, "probe_images": 40}
     parameters["analyse"]["classification"] |= {
         "bootstrap": 20,
-        "permutations": 5,
+        "permutations": 19,
         "panels": 2,
     }
 
@@ -153,4 +153,4 @@ def _shrink_segmentation(parameters: Any) -> None:
         "units_patches": 4,
         "sample_voxels": 20,
     }
-    parameters["analyse"]["segmentation"] |= {"bootstrap": 20, "permutations": 5}
+    parameters["analyse"]["segmentation"] |= {"bootstrap": 20, "permutations": 19}

@@ -24,10 +24,7 @@ from rarelens.studies.settings.checking import check
 def find(package: str, name: str, path: str = "") -> Callable[..., Any]:
     """The component of the file ``name`` in ``rarelens.components.<package>``.
 
-    Args:
-        package: of the component.
-        name: its file.
-        path: where ``params.yaml`` names it, for the message.
+    ``path``: where ``params.yaml`` names it, for the message.
 
     Raises:
         RarelensError: if there is no such file; the sentence lists those that there are.

@@ -44,6 +44,7 @@ def test_another_name_is_an_attribute_error(name):
         getattr(objectives, name)
 
 
+@pytest.mark.slow  # Starts another Python.
 def test_one_loss_is_imported_without_the_others():
     code = (
         "import sys; from rarelens.components.objectives import FocalLoss; "

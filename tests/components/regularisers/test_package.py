@@ -44,6 +44,7 @@ def test_every_exported_name_is_there_and_others_are_not() -> None:
         _ = regularisers.nothing
 
 
+@pytest.mark.slow  # Starts another Python.
 def test_one_regulariser_does_not_import_another() -> None:
     code = (
         "import sys; from rarelens.components.regularisers import mix_patches;"

@@ -11,7 +11,17 @@ from rarelens.measures.dissection import Dissection, dissect
 from rarelens.measures.dissection.pixels_above import pixels_above
 
 MODES = {2: "bilinear", 3: "trilinear"}
-FIELDS = ("thresholds", "coverage", "iou", "ceiling", "null", "p", "detected", "dead")
+FIELDS = (
+    "thresholds",
+    "coverage",
+    "iou",
+    "ceiling",
+    "null",
+    "p",
+    "p_corrected",
+    "detected",
+    "dead",
+)
 
 
 def straightforward(activations, masks, quantile, maps="native"):

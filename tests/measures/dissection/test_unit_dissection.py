@@ -20,12 +20,14 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 def test_batches_in_any_order_merged_or_not_are_one(data: tuple[np.ndarray, np.ndarray]) -> None:
     activations, masks = data
-    expected = dissect(activations, masks, **SETTINGS).table()
+    patients = np.array([*"abbcccabcdea"])
+    expected = dissect(activations, masks, groups=patients, **SETTINGS).table()
     first, second = UnitDissection(**SETTINGS), UnitDissection(**SETTINGS)
     for start in (9, 0, 3, 6):
         part = first if start in (0, 9) else second
         own = slice(start, start + 3)
-        part.update(torch.from_numpy(activations[own]), torch.from_numpy(masks[own]))
+        images = torch.from_numpy(activations[own]), torch.from_numpy(masks[own])
+        part.update(*images, patients[own])
     assert second.merge(first).compute().table().equals(expected)
 
 
@@ -49,6 +51,12 @@ def test_nonsense_is_refused(data: tuple[np.ndarray, np.ndarray]) -> None:
         found.update(activations[:3], masks)
     with pytest.raises(ValueError, match="differ from earlier"):
         found.update(activations, masks[..., :8])
+    with pytest.raises(ValueError, match="patient of each image"):
+        found.update(activations, masks, [*range(3)])
+    with pytest.raises(ValueError, match="others have none"):
+        found.update(activations, masks, [*range(12)])
+    with pytest.raises(TypeError, match="groups"):
+        UnitDissection(groups=[1, 2])
     other = UnitDissection()
     other.update(activations[:, :2], masks)
     with pytest.raises(ValueError, match="differ from earlier"):

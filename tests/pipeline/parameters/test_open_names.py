@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rarelens.pipeline.lineage.closures import Closures, is_ours, source_of
+from rarelens.pipeline.lineage.closures import Closures, is_own, source_of
 from rarelens.studies.data.classification.simulation.shapes import SHAPES
 from rarelens.studies.data.layout import TASKS, layout_module, layouts_of
 from rarelens.studies.settings import base
@@ -22,7 +22,7 @@ CLOSURES = Closures()
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_no_other_stage_runs_or_lists_a_layout_or_a_shape(script: Path) -> None:
-    closure = set(filter(is_ours, CLOSURES.of_script(script)))
+    closure = set(filter(is_own, CLOSURES.of_script(script)))
     assert not closure & {layout_module(layout) for layout in LAYOUTS}
     assert not {module for module in closure if ".simulation" in module}
     for file in (script, *map(source_of, closure)):

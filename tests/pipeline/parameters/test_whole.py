@@ -99,7 +99,7 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{STUDY}.methods", ["A b"], f"{STUDY}.methods.0", ["pattern", "'A b'"]),
         (f"{EMBEDDED}.layout", "bids", f"{EMBEDDED}.layout", ["choose 'msd', 'nnunet'", "'bids'"]),
         (f"{EMBEDDED}.patch_size", [8, 8], f"{EMBEDDED}.patch_size.2", ["missing", "add it"]),
-        (f"{EMBEDDED}.simulate.lesions", [4, 1], f"{EMBEDDED}.simulate", ["lesions", "4", "1"]),
+        (f"{EMBEDDED}.simulate.lesions", [4, 1], f"{EMBEDDED}.simulate.lesions", ["4", "1"]),
         (f"{EMBEDDED}.split.group", "(", f"{EMBEDDED}.split.group", ["'('", "expression"]),
         (f"{EMBEDDED}.split.group", "a", f"{EMBEDDED}.split.group", ["'a'", "bracket"]),
         (
@@ -150,7 +150,7 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{IMAGES}.split.group", "(", f"{IMAGES}.split.group", ["'('", "expression", "correct"]),
         (f"{IMAGES}.split.group", "a", f"{IMAGES}.split.group", ["'a'", "bracket", "add one"]),
         (f"{FINDINGS}.simulate.bogus", 1, f"{FINDINGS}.simulate.bogus", ["unknown key"]),
-        (f"{FINDINGS}.simulate.images", [6, 4], f"{FINDINGS}.simulate", ["images", "6", "4"]),
+        (f"{FINDINGS}.simulate.images", [6, 4], f"{FINDINGS}.simulate.images", ["6", "4"]),
         (
             f"{FINDINGS}.simulate.findings.mass",
             None,
@@ -160,7 +160,7 @@ def test_parameters_cannot_be_changed_once_read():
         (
             f"{FINDINGS}.simulate.findings.mass.radius",
             [9.0, 8.0],
-            f"{FINDINGS}.simulate.findings.mass",
+            f"{FINDINGS}.simulate.findings.mass.radius",
             ["radius", "9.0", "8.0"],
         ),
         (
@@ -191,6 +191,13 @@ def test_parameters_cannot_be_changed_once_read():
             0.5,
             "analyse.classification",
             ["tail_below 0.5", "head_above 0.15"],
+        ),
+        # what no exchange could show
+        (
+            "analyse.segmentation.permutations",
+            18,
+            "analyse.segmentation",
+            ["18 exchanges cannot reach null_level 0.95", "at least 19"],
         ),
     ],
 )

@@ -19,6 +19,10 @@ class LogitAdjustment:
         class_priors: π, shares of voxels in the training subset; a class without any counts as
             a share of 1e-8.
         tau: τ, the temperature of the prior.
+
+    Example:
+        >>> LogitAdjustment([0.9, 0.1])([]).round(3).tolist()
+        [0.10499999672174454, 2.302999973297119]
     """
 
     def __init__(self, class_priors: Sequence[float], tau: Annotated[float, Gt(0)] = 1.0) -> None:

@@ -32,6 +32,12 @@ class LightCNN(Classifier):
     Attributes:
         stage1, stage2, stage3, stage4: the stages, (B, channels, H, W), (B, channels, H / 2,
             W / 2) and so on, rounded up.
+
+    Example:
+        >>> import torch
+        >>> network = LightCNN(in_channels=1, out_channels=3, channels=(8, 8, 8, 16))
+        >>> network(torch.zeros(2, 1, 20, 30)).shape, network.maps(torch.zeros(2, 1, 20, 30)).shape
+        (torch.Size([2, 3]), torch.Size([2, 16, 3, 4]))
     """
 
     def __init__(

@@ -22,6 +22,11 @@ class UNet(unet.UNet):  # type: ignore[misc]
         residual_units: convolutions per residual block; 0 for plain convolutions.
         norm: normalisation layer.
         dropout: share of features dropped in training.
+
+    Example:
+        >>> import torch
+        >>> UNet(in_channels=1, out_channels=2, channels=(4, 8))(torch.zeros(1, 1, 8, 8, 8)).shape
+        torch.Size([1, 2, 8, 8, 8])
     """
 
     def __init__(

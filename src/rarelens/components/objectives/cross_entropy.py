@@ -17,6 +17,7 @@ class CrossEntropyLoss(nn.Module):
         reduction: "mean" over the voxels that count, "sum", or "none".
 
     Example:
+        >>> import torch
         >>> loss = CrossEntropyLoss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4).long())
         >>> round(loss.item(), 4)
         0.6931

@@ -113,6 +113,12 @@ def mix_patches(
 
     Raises:
         ValueError: if ``rare_classes`` is empty, or the symmetric form is not told ``classes``.
+
+    Example:
+        >>> images, labels = torch.tensor([[[1.0, 1]], [[0, 0]]]), torch.tensor([[1, 0], [0, 0]])
+        >>> mixed, target, _ = mix_patches(images, labels, alpha=1.0, classes=2)
+        >>> torch.equal(target[0, 1, 0], mixed[0, 0, 0])  # λ, which both are mixed by
+        True
     """
     refuse_empty(rare_classes, "only voxels of equal labels would count")
     rng = generator or np.random.default_rng()

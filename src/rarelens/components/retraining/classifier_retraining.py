@@ -30,6 +30,12 @@ class ClassifierRetraining:
         learning_rate: at first.
         batch_size: images a step.
         threads: of a CPU; results are the same bytes for the same number.
+
+    Example:
+        >>> features, labels = torch.eye(4), torch.eye(4)[:, :2]
+        >>> head, history = ClassifierRetraining(steps=200)(features, labels, seed=0)
+        >>> ((head(features) > 0) == labels).all().item()
+        True
     """
 
     def __init__(

@@ -22,6 +22,10 @@ def weights(labels: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Returns:
         Weights (N,) summing to 1.
+
+    Example:
+        >>> weights(np.array([[1.0, 0], [1, 0], [0, 1], [0, 0]])).round(3).tolist()
+        [0.167, 0.167, 0.333, 0.333]
     """
     member = balanced_groups(labels)
     shares: NDArray[np.float64] = (member / member.sum(axis=0)).mean(axis=1)

@@ -7,7 +7,7 @@ pixels, so the result does not depend on the size or order of batches.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from rarelens.measures.dissection.mask_permutation import (
     circles,
     shared_pixels,
 )
+from rarelens.measures.dissection.max_statistic import corrected_p
 from rarelens.measures.dissection.pixels_above import Grid
 from rarelens.measures.dissection.unit_blocks import (
     UnitBlock,
@@ -45,13 +46,15 @@ class Dissection:
         iou: Σ|M_k ∩ L_c| / Σ|M_k ∪ L_c| over images; 0 where there is neither.
         ceiling: the highest IoU possible, min(q̂_k, m_c)/max(q̂_k, m_c) with m_c the concept's
             share of all pixels.
-        null: quantile ``null_level`` of the IoU when images exchange their masks, the least IoU
+        null: quantile ``null_level`` of the IoU when patients exchange their masks, the least IoU
             that at least this share of exchanges does not exceed; NaN without any.
         p: (1 + number of exchanges with an IoU at least as large)/(1 + exchanges); or NaN.
+        p_corrected: of IoU/ceiling, over all units and concepts (`max_statistic.corrected_p`).
         detected: the concept with the highest IoU where that is above ``iou_threshold``, else −1.
         dead: T_k = 0. The other fields hold for dead units too.
         iou_threshold: of the published rule.
         ceiling_share: of the rule beside it.
+        null_level: 1 − the chance of any detection beyond the null where there is nothing.
     """
 
     thresholds: Floats
@@ -60,10 +63,12 @@ class Dissection:
     ceiling: Floats
     null: Floats
     p: Floats
+    p_corrected: Floats
     detected: NDArray[np.int64]
     dead: Flags
     iou_threshold: float
     ceiling_share: float
+    null_level: float
 
     @property
     def iou_over_ceiling(self) -> Floats:
@@ -77,12 +82,14 @@ class Dissection:
 
     @property
     def detects_beyond_null(self) -> Flags:
-        """IoU/ceiling above ``ceiling_share`` and IoU above the null, (K, C).
+        """IoU/ceiling above ``ceiling_share`` and corrected p at most 1 − ``null_level``, (K, C).
 
-        Each concept for itself, so that a large one does not hide a small one.
+        Each concept for itself, so that a large one does not hide a small one. The chance of any
+        such pair among units that know nothing is at most 1 − ``null_level``.
         """
         share = np.nan_to_num(self.iou_over_ceiling, nan=0.0)
-        return (share > self.ceiling_share) & (self.iou > self.null)
+        # 1 − 0.9 is a little less than 0.1.
+        return (share > self.ceiling_share) & (self.p_corrected <= 1 - self.null_level + 1e-9)
 
     def table(self) -> pd.DataFrame:
         """One row per unit and class, in this order."""
@@ -98,6 +105,7 @@ class Dissection:
             "iou_over_ceiling": self.iou_over_ceiling,
             "null": self.null,
             "p": self.p,
+            "p_corrected": self.p_corrected,
             "detects": self.detects,
             "detects_beyond_null": self.detects_beyond_null,
         }
@@ -116,6 +124,7 @@ def dissect(
     quantile: float = 0.005,
     iou_threshold: float = 0.04,
     *,
+    groups: Sequence[Any] | NDArray[Any] | None = None,
     maps: Literal["native", "upsampled"] = "native",
     permutations: int = 0,
     null_level: float = 0.95,
@@ -136,9 +145,14 @@ def dissect(
             Concepts may overlap, and be absent from images.
         quantile: q.
         iou_threshold: above which a unit detects the concept of its highest IoU.
+        groups: (N,) the patient of each image, whose masks move together; each image one of its
+            own if None.
         maps: take T_k over native or over upsampled activations.
-        permutations: exchanges of masks between images, the same for all units.
-        null_level: the quantile of their IoUs that is reported.
+        permutations: exchanges of masks between patients, the same for all units. Fewer than
+            1/(1 − ``null_level``) − 1 (19 for .95) cannot find anything beyond the null. As many
+            IoUs of all units and concepts are held in memory.
+        null_level: the quantile of their IoUs that is reported, and the level of
+            `Dissection.detects_beyond_null`.
         ceiling_share: of IoU/ceiling, for `Dissection.detects_beyond_null`.
         exact_quantile_values: as many activations of a unit are sorted in memory; more are
             counted in two passes (`quantiles.counted_quantiles`), with the same result.
@@ -156,11 +170,14 @@ def dissect(
         >>> dissect(activations, masks, quantile=0.25).iou
         array([[0.5]])
     """
+    patients = range(len(activations)) if groups is None else [*groups]
+    if len(patients) != len(activations):
+        raise ValueError("groups needs the patient of each image")
     if len(activations) == 0 or (not callable(masks) and len(masks) != len(activations)):
         raise ValueError("activations and masks need the same number of images, at least one")
     concepts = Concepts.read(masks if callable(masks) else masks.__getitem__, len(activations))
     grid = Grid(activations.shape[2:], concepts.size)
-    columns = _columns(activations, concepts, permutations, chunk, seed)
+    columns = _columns(activations, concepts, patients, permutations, chunk, seed)
     threshold = native_thresholds if maps == "native" else upsampled_thresholds
 
     parts = []
@@ -168,27 +185,31 @@ def dissect(
         block = UnitBlock(activations, units, chunk)
         limits = threshold(block, grid, 1 - quantile, exact_quantile_values)
         pixels = ActiveImages.of(block.above(grid, limits), len(activations), block.count)
-        parts.append((limits, *_compare(pixels, columns, null_level)))
-    thresholds, active, iou, null, p = (np.concatenate(own) for own in zip(*parts, strict=True))
-    areas, best = concepts.areas.sum(axis=0), iou.argmax(axis=1)
-    found = iou[np.arange(len(iou)), best] > iou_threshold
-    smaller, larger = (pick(active[:, None], areas) for pick in (np.minimum, np.maximum))
+        shared = np.concatenate([shared_pixels(pixels, own) for own in columns])
+        parts.append((limits, pixels.count.sum(axis=0).astype(np.float64), shared.T))
+    thresholds, active, shared = (np.concatenate(own) for own in zip(*parts, strict=True))
+    found = _null(active, shared.T, columns, null_level)
+    best = found["iou"].argmax(axis=1)
+    strong = found["iou"][np.arange(len(best)), best] > iou_threshold
     return Dissection(
         thresholds=thresholds,
         coverage=active / (len(activations) * grid.pixels),
-        iou=iou,
-        ceiling=ratio(smaller, larger, 0),
-        null=null,
-        p=p,
-        detected=np.where(found, best, -1),
+        **found,
+        detected=np.where(strong, best, -1),
         dead=thresholds == 0,
         iou_threshold=iou_threshold,
         ceiling_share=ceiling_share,
+        null_level=null_level,
     )
 
 
 def _columns(
-    activations: NDArray[Any], concepts: Concepts, permutations: int, chunk: int, seed: int
+    activations: NDArray[Any],
+    concepts: Concepts,
+    patients: Sequence[Any],
+    permutations: int,
+    chunk: int,
+    seed: int,
 ) -> list[MaskColumns]:
     """The masks in the circles that they are exchanged on.
 
@@ -200,32 +221,30 @@ def _columns(
             hashlib.blake2b(np.ascontiguousarray(own).tobytes() + digest).digest()
             for own, digest in zip(activations, concepts.digests, strict=True)
         ]
-    return [
-        MaskColumns(concepts, circle, chunk // 4) for circle in circles(keys, permutations, seed)
-    ]
+    drawn = circles(keys, patients, permutations, seed)
+    return [MaskColumns(concepts, circle, chunk // 4) for circle in drawn]
 
 
-def _compare(
-    pixels: ActiveImages, columns: list[MaskColumns], null_level: float
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Active pixels (k,), and IoU, null and p (k, C), of the units of a block."""
-    active = pixels.count.sum(axis=0).astype(np.float64)
-    areas = columns[0].concepts.areas.sum(axis=0)[:, None]
-    ious = []
-    for own in columns:
-        shared = shared_pixels(pixels, own)
-        ious.append(ratio(shared, active + areas - shared, 0))
-    observed = ious[0][columns[0].circle.before]
-    exchanged = [
-        np.delete(one, own.circle.before, 0) for one, own in zip(ious, columns, strict=True)
-    ]
-    drawn = np.concatenate(exchanged)
-    if len(drawn) == 0:
-        undefined = np.full_like(observed.T, np.nan)
-        return active, observed.T, undefined, undefined
-    null = np.quantile(drawn, null_level, axis=0, method="inverted_cdf")
-    p = (1 + (drawn >= observed).sum(axis=0)) / (1 + len(drawn))
-    return active, observed.T, null.T, p.T
+def _null(
+    active: Floats, shared: Floats, columns: list[MaskColumns], null_level: float
+) -> dict[str, Floats]:
+    """IoU, ceiling, null, p and p_corrected, (K, C), of pixels (K,) and (assignments, C, K)."""
+    own = [one.circle for one in columns]
+    areas = np.concatenate([circle.areas(columns[0].concepts.areas) for circle in own])[:, :, None]
+    iou = ratio(shared, active + areas - shared, 0)
+    ceiling = ratio(np.minimum(active, areas), np.maximum(active, areas), 0)
+    home = [circle.true for circle in own].index(True)
+    true = sum(circle.width for circle in own[:home]) + own[home].before
+    found = {"iou": iou[true], "ceiling": ceiling[true]}
+    exchanged = np.delete(iou, true, 0)
+    if len(exchanged) == 0:
+        undefined = np.full_like(iou[true], np.nan)
+        found |= {"null": undefined, "p": undefined, "p_corrected": undefined}
+    else:
+        found["null"] = np.quantile(exchanged, null_level, axis=0, method="inverted_cdf")
+        found["p"] = (iou >= iou[true]).mean(axis=0)
+        found["p_corrected"] = corrected_p(ratio(iou, ceiling, 0), true)
+    return {name: values.T for name, values in found.items()}
 
 
 def _blocks(activations: NDArray[Any], grid: Grid, quantile: float, chunk: int) -> Iterator[slice]:

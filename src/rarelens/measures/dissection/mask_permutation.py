@@ -1,19 +1,25 @@
-"""Concept masks that change places between images: how often units then meet concepts.
+"""Concept masks that change places between patients: how often units then meet concepts.
 
-The images stand in a random circle, and each exchange gives every image the masks of the image a
+All masks of a patient move together, for images of one patient resemble each other. Exchangeable
+under the null are the patients' lists of masks: an image takes the mask of its own rank in the list
+of another patient, a list starting again at its end where it is too short. Patients with the same
+number of images thus swap their masks whole, and the test is exact; where numbers differ, longer
+lists are cut and shorter ones repeat, which spreads the null a little wider. Ranks follow content.
+
+The patients stand in a random circle, and each exchange gives every patient the masks of the one a
 fixed number of places further on. So the masks that an image meets lie side by side, and one
-product of a sparse with a dense matrix counts all its meetings; no image keeps its own masks. The
-exchanges of a circle are consecutive, the true assignment at a random place among them: under
+product of a sparse with a dense matrix counts all its meetings. A circle of P patients has P
+assignments; for more exchanges further circles are drawn, in which takers and givers stand in
+independent orders. The true assignment has a random place among all of them: under
 exchangeability its rank is uniform, so that p = (1 + #{null ≥ observed})/(1 + exchanges) is valid
-(Hemerik & Goeman, TEST 2018, on tests with part of a group). A circle of N images allows N − 1
-exchanges; for more, further circles are drawn.
+(Hemerik & Goeman, TEST 2018, on tests with part of a group).
 """
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,11 +41,30 @@ READ_BYTES = 2**25
 
 @dataclass(frozen=True)
 class Circle:
-    """``order``: image at each place. ``before`` of the ``width`` shifts come before shift 0."""
+    """Assignments of masks of P patients, who have at most R images; a place is rank·P + patient.
 
-    order: Integers
+    Attributes:
+        givers: (R·P,) image whose masks are given.
+        takers: (R·P,) image that takes some; −1 where a patient has fewer.
+        patients: P.
+        before: so many of the ``width`` shifts come before that of each patient to its own place.
+        width: assignments, at most P.
+        true: whether that shift is the true assignment.
+    """
+
+    givers: Integers
+    takers: Integers
+    patients: int
     before: int
     width: int
+    true: bool
+
+    def areas(self, areas: Integers) -> Integers:
+        """Pixels of each concept in each assignment, (width, C), of those (N, C) of the images."""
+        given = areas[self.givers].reshape(-1, self.patients, areas.shape[1])
+        taken = self.takers.reshape(-1, self.patients) >= 0
+        shifts = range(-self.before, self.width - self.before)
+        return np.stack([np.roll(given, -shift, axis=1)[taken].sum(axis=0) for shift in shifts])
 
 
 @dataclass(frozen=True)
@@ -65,26 +90,51 @@ class Concepts:
         return cls(masks, areas, first.shape[2:], digests)
 
 
-def circles(keys: list[bytes], exchanges: int, seed: int) -> list[Circle]:
-    """Circles of images for so many exchanges; one with none if there is nothing to exchange.
+def circles(keys: list[bytes], groups: Sequence[Any], exchanges: int, seed: int) -> list[Circle]:
+    """Circles of patients for so many exchanges; one with none if there is nothing to exchange.
 
     Args:
         keys: of each image, from its content: the circles follow the images, not their order.
+        groups: the patient of each image.
         exchanges: how many.
         seed: of the draw.
     """
-    images = len(keys)
-    if exchanges == 0 or images < 2:
-        return [Circle(np.arange(images), 0, 1)]
-    rng = np.random.default_rng([seed, images])
-    ranked = np.array(sorted(range(images), key=keys.__getitem__))
+    members = _members(keys, groups)
+    patients = len(members)
+    if exchanges == 0 or patients < 2:
+        own = np.arange(len(keys))
+        return [Circle(own, own, len(keys), 0, 1, true=True)]
+    most = max(map(len, members))
+    givers = np.array([np.resize(own, most) for own in members])
+    takers = np.where(np.arange(most) < [[len(own)] for own in members], givers, -1)
+    rng = np.random.default_rng([seed, patients])
+    place_of_truth = int(rng.integers(exchanges + 1))
     found = []
-    while exchanges > 0:
-        drawn = min(exchanges, images - 1)
-        order = ranked[rng.permutation(images)]
-        found.append(Circle(order, int(rng.integers(drawn + 1)), drawn + 1))
-        exchanges -= drawn
+    for first in range(0, exchanges + 1, patients):
+        width = min(patients, exchanges + 1 - first)
+        true = first <= place_of_truth < first + width
+        taking = rng.permutation(patients)
+        giving = taking if true else rng.permutation(patients)
+        found.append(
+            Circle(
+                givers=givers[giving].T.ravel(),
+                takers=takers[taking].T.ravel(),
+                patients=patients,
+                before=place_of_truth - first if true else 0,
+                width=width,
+                true=true,
+            )
+        )
     return found
+
+
+def _members(keys: list[bytes], groups: Sequence[Any]) -> list[Integers]:
+    """The images of each patient, ranked by their keys; the patients ranked by those of theirs."""
+    members: dict[Any, list[int]] = {}
+    for image in sorted(range(len(keys)), key=keys.__getitem__):
+        members.setdefault(groups[image], []).append(image)
+    ranked = sorted(members.values(), key=lambda own: [keys[image] for image in own])
+    return [np.array(own) for own in ranked]
 
 
 class MaskColumns:
@@ -96,7 +146,7 @@ class MaskColumns:
     def __init__(self, concepts: Concepts, circle: Circle, values: int) -> None:
         self.circle = circle
         self.concepts = concepts
-        present = concepts.areas[circle.order] > 0
+        present = concepts.areas[circle.givers] > 0
         self.place, self.concept = np.nonzero(present)
         self.offsets = np.concatenate([[0], present.sum(axis=1).cumsum()])
         self.pixels = int(np.prod(concepts.size))
@@ -105,14 +155,14 @@ class MaskColumns:
 
     def blocks(self) -> Iterator[tuple[int, int, torch.Tensor]]:
         """First and last place (excluded) of each block, and its matrix."""
-        images = len(self.circle.order)
+        places = len(self.circle.givers)
         if self.offsets[-1] <= self._most:
             if self._whole is None:
-                self._whole = self._matrix(0, images)
-            yield 0, images, self._whole
+                self._whole = self._matrix(0, places)
+            yield 0, places, self._whole
             return
         start = 0
-        while start < images:
+        while start < places:
             end = int(np.searchsorted(self.offsets, self.offsets[start] + self._most, "right")) - 1
             end = max(start + 1, end)
             yield start, end, self._matrix(start, end)
@@ -125,10 +175,12 @@ class MaskColumns:
         step = max(1, READ_BYTES // (self.pixels * self.concepts.areas.shape[1]))
         for place in range(start, end, step):
             stop = min(end, place + step)
-            masks = self.concepts.masks(self.circle.order[place:stop])
+            # An image whose patient has few gives its mask several times, and is read once.
+            images, back = np.unique(self.circle.givers[place:stop], return_inverse=True)
+            masks = self.concepts.masks(images)
             own = slice(self.offsets[place], self.offsets[stop])
-            chosen = masks[self.place[own] - place, self.concept[own]]
-            columns = torch.from_numpy(chosen.reshape(len(chosen), -1)).T
+            chosen = masks[back[self.place[own] - place], self.concept[own]]
+            columns = torch.from_numpy(chosen.reshape(len(chosen), self.pixels)).T
             matrix[:, own.start - first : own.stop - first] = columns
         return matrix
 
@@ -189,10 +241,10 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def shared_pixels(active: ActiveImages, columns: MaskColumns) -> NDArray[np.float64]:
-    """Pixels that units share with concepts, summed over images, at each shift of a circle.
+    """Pixels that units share with concepts, summed over images, in each assignment of a circle.
 
     Returns:
-        (shifts, C, K), whole numbers; shift 0, the true assignment, at ``circle.before``.
+        (width, C, K), whole numbers.
     """
     circle, concepts = columns.circle, columns.concepts.areas.shape[1]
     units = active.count.shape[1]
@@ -205,23 +257,30 @@ def shared_pixels(active: ActiveImages, columns: MaskColumns) -> NDArray[np.floa
 def _count(active: ActiveImages, columns: MaskColumns, total: NDArray[np.float64]) -> None:
     """Add to ``total`` (shifts·C, K)."""
     circle, concepts = columns.circle, columns.concepts.areas.shape[1]
-    images = len(active.count)
+    patients = circle.patients
     for first, end, matrix in columns.blocks():
-        for place, image in enumerate(circle.order):
-            start = (place - circle.before) % images
-            pieces = [*_pieces(start, circle.width, images, first, end)]
-            own = active.matrix(int(image), columns.pixels, matrix.dtype) if pieces else None
+        ranks = range(first // patients, -(-end // patients))
+        for place in range(ranks.start * patients, ranks.stop * patients):
+            rank, patient = divmod(place, patients)
+            start, image = (patient - circle.before) % patients, int(circle.takers[place])
+            if image < 0:
+                continue
+            base = rank * patients
+            pieces = [*_pieces(start, circle.width, patients, first - base, end - base)]
+            own = active.matrix(image, columns.pixels, matrix.dtype) if pieces else None
             for low, high in pieces if own is not None else ():
-                here = slice(columns.offsets[low], columns.offsets[high])
-                shift = (columns.place[here] - start) % images
+                here = slice(columns.offsets[base + low], columns.offsets[base + high])
+                shift = (columns.place[here] - base - start) % patients
                 block = matrix[:, here.start - columns.offsets[first] :][:, : shift.size]
                 total[shift * concepts + columns.concept[here]] += _product(own, block)
 
 
-def _pieces(start: int, width: int, images: int, first: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of [start, start + width) on a circle of ``images`` that lie in [first, end)."""
-    around = max(0, start + width - images)
-    for piece in ((start, min(images, start + width)), (0, around)):
+def _pieces(
+    start: int, width: int, patients: int, first: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """The parts of [start, start + width) on a circle that lie in [first, end)."""
+    around = max(0, start + width - patients)
+    for piece in ((start, min(patients, start + width)), (0, around)):
         low, high = max(piece[0], first), min(piece[1], end)
         if low < high:
             yield low, high

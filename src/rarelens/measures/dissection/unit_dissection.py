@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ Shape = tuple[int, ...]
 class UnitDissection:
     """Which units of a layer respond to which concept, from batches of activations and masks.
 
-    A unit's threshold is a quantile over all images, and permutations exchange masks between all
-    of them: so activations are kept, at their own resolution and as float16 where they come so,
+    A unit's threshold is a quantile over all images, and permutations exchange masks between
+    patients: so activations are kept, at their own resolution and as float16 where they come so,
     and masks, as bits. What lies on disk is better given to `dissect` as a memory map.
 
     Args:
@@ -43,21 +44,26 @@ class UnitDissection:
     """
 
     def __init__(self, **settings: Any) -> None:
-        inspect.signature(dissect).bind(None, None, **settings)
+        inspect.signature(dissect).bind(None, None, groups=None, **settings)
         self.settings = settings
         self._activations: list[NDArray[Any]] = []
         self._masks: list[NDArray[np.uint8]] = []
+        self._groups: list[Any] = []
         self._shapes: tuple[Shape, Shape] | None = None
 
-    def update(self, activations: Any, masks: Any) -> None:
+    def update(
+        self, activations: Any, masks: Any, groups: Sequence[Any] | NDArray[Any] | None = None
+    ) -> None:
         """Add some images.
 
         Args:
             activations: (B, K, *grid), NumPy or torch.
             masks: (B, C, *size), bool.
+            groups: (B,) the patient of each image, given with all images or with none.
 
         Raises:
-            ValueError: if shapes do not fit one another, or earlier ones.
+            ValueError: if shapes do not fit one another, or earlier ones, or an image has no
+                patient though others have.
         """
         own, regions = narrow(as_array(activations)), as_array(masks).astype(np.bool_)
         if own.ndim != regions.ndim or own.ndim < 3 or len(own) != len(regions):
@@ -65,8 +71,12 @@ class UnitDissection:
                 f"activations of shape {own.shape} and masks of {regions.shape}: (B, K, *grid) and "
                 "(B, C, *size) are expected"
             )
-        self._check((own.shape[1:], regions.shape[1:]))
+        patients = [] if groups is None else [*groups]
+        if len(patients) != (0 if groups is None else len(own)):
+            raise ValueError("groups needs the patient of each image")
+        self._check((own.shape[1:], regions.shape[1:]), groups is not None)
         self._activations.append(own)
+        self._groups += patients
         self._masks.append(np.packbits(regions.reshape(len(regions), -1), axis=1))
 
     def merge(self, other: UnitDissection) -> UnitDissection:
@@ -78,8 +88,9 @@ class UnitDissection:
         if self.settings != other.settings:
             raise ValueError(f"cannot merge: settings {other.settings} and {self.settings}")
         if other._shapes:
-            self._check(other._shapes)
+            self._check(other._shapes, bool(other._groups))
         self._activations += other._activations
+        self._groups += other._groups
         self._masks += other._masks
         return self
 
@@ -97,10 +108,13 @@ class UnitDissection:
             flat = np.unpackbits(packed[images], axis=1, count=int(np.prod(size)))
             return flat.reshape(-1, *size).astype(np.bool_)
 
-        return dissect(np.concatenate(self._activations), masks, **self.settings)
+        groups = self._groups or None
+        return dissect(np.concatenate(self._activations), masks, groups=groups, **self.settings)
 
-    def _check(self, shapes: tuple[Shape, Shape]) -> None:
-        """Refuse activations and masks of an image that differ from earlier ones."""
+    def _check(self, shapes: tuple[Shape, Shape], grouped: bool) -> None:
+        """Refuse images that differ from earlier ones in shape, or in having a patient."""
+        if self._shapes is not None and grouped != bool(self._groups):
+            raise ValueError("some images have a patient and others have none; give groups for all")
         if self._shapes not in (None, shapes):
             raise ValueError(
                 f"activations {shapes[0]} and masks {shapes[1]} of an image differ from earlier "

@@ -29,11 +29,5 @@ def check_study(parameters: Parameters) -> list[str]:
 
 
 def check_prepared(parameters: Parameters, prepared: Path, task: str) -> list[str]:
-    """Problems of a task's study that its prepared cases show.
-
-    Args:
-        parameters: the whole of them.
-        prepared: the folder of prepared datasets.
-        task: segmentation or classification.
-    """
+    """Problems of a task's study that its cases, in the folder ``prepared``, show."""
     return list(dict.fromkeys(_TASKS[task](parameters).check_prepared(prepared)))

@@ -24,9 +24,6 @@ D = TypeVar("D", bound=Dataset | ImageDataset)
 class StudyChecks(ABC, Generic[D]):
     """Of the study of one task.
 
-    Args:
-        parameters: the whole of them.
-
     Attributes:
         study: its lists.
         datasets: those of the task, whether the study names them or not.
@@ -71,11 +68,7 @@ class StudyChecks(ABC, Generic[D]):
         return problems
 
     def check_prepared(self, prepared: Path) -> list[str]:
-        """Problems that prepared data show.
-
-        Args:
-            prepared: the folder of prepared datasets.
-        """
+        """Problems that the datasets in the folder ``prepared`` show."""
         problems: list[str] = []
         for name in self.study.datasets:
             data = self.open(prepared / name)

@@ -62,11 +62,7 @@ class Closures:
         return self.of_modules((named | outside) & self.graph.modules - {PACKAGE})
 
     def of_modules(self, modules: set[str]) -> set[str]:
-        """The modules, their packages, and all that they import, directly or not.
-
-        Args:
-            modules: names of modules of the graph.
-        """
+        """The modules, their packages, and all that they import, directly or not."""
         found: set[str] = set()
         left = set(modules)
         while left:
@@ -80,7 +76,7 @@ class Closures:
         return found
 
 
-def is_ours(module: str) -> bool:
+def is_own(module: str) -> bool:
     """Whether a module of a closure is of rarelens."""
     return module.startswith(f"{PACKAGE}.")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.lineage.closures import Closures, is_ours, source_of
+from rarelens.pipeline.lineage.closures import Closures, is_own, source_of
 from rarelens.pipeline.lineage.entries import Entries, components
 from rarelens.pipeline.lineage.syntax import syntax_digest
 from rarelens.studies.files import write_json
@@ -64,7 +64,7 @@ class _Fingerprints:
     def of(self, closure: set[str]) -> dict[str, Any]:
         """Digests of a closure's modules and files, versions of its packages."""
         code: dict[str, str] = {}
-        for module in filter(is_ours, closure):
+        for module in filter(is_own, closure):
             code[module] = self._digest(module)
             code |= _resources(module)
         packages = {NUMERIC[name] for name in closure if name in NUMERIC}

@@ -74,11 +74,7 @@ def timed(main: Callable[P, None]) -> Callable[P, None]:
 
 
 def duration_file(stage: str) -> Path:
-    """Where the seconds of a stage's last run stand.
-
-    Args:
-        stage: its address, as DVC has it in ``DVC_STAGE``.
-    """
+    """Where the seconds of a stage's last run stand, by its address in ``DVC_STAGE``."""
     return SECONDS / stage.replace("/", "~")
 
 
@@ -91,16 +87,12 @@ def fill(components: tuple[str, ...], arguments: dict[str, Any]) -> list[str]:
 def check_imports(fingerprints: list[str], script: str) -> None:
     """Raise if a module of rarelens was imported that stands in none of the fingerprints.
 
-    Args:
-        fingerprints: their texts.
-        script: which, for the message.
-
     Raises:
         RarelensError: with the names of such modules.
     """
     known = {module for text in fingerprints for module in json.loads(text)["code"]}
-    ours = {name for name in sys.modules if name.startswith("rarelens.")}
-    missed = sorted(name for name in ours - known if not name.startswith(WITHOUT_RESULT))
+    imported = {name for name in sys.modules if name.startswith("rarelens.")}
+    missed = sorted(name for name in imported - known if not name.startswith(WITHOUT_RESULT))
     if missed:
         raise RarelensError(
             f"stages/{script}.py: {', '.join(missed)} ran but is not in the stage's fingerprints, "

@@ -33,12 +33,7 @@ def parse(file: Path) -> ast.Module:
 
 
 def no_python(file: str, line: int | None) -> RarelensError:
-    """What is said of a file that is no Python.
-
-    Args:
-        file: which.
-        line: where it stops being Python, if that is known.
-    """
+    """What is said of a file that is no Python."""
     return RarelensError(f"{file}: line {line or '?'} is no Python; correct it")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Discriminator, Tag
 
@@ -40,39 +40,19 @@ from rarelens.studies.settings.study import Studies
 UNTRACKED = ("size", "nfiles")
 
 
-class Train(Section):
-    """Training, by task."""
-
-    segmentation: TrainSegmentation
-    classification: TrainClassification
+S = TypeVar("S")
+C = TypeVar("C")
 
 
-class Extract(Section):
-    """Extraction, by task."""
+class ByTask(Section, Generic[S, C]):
+    """A section with a part for each task."""
 
-    segmentation: ExtractSegmentation
-    classification: ExtractClassification
-
-
-class Analyse(Section):
-    """Analysis, by task."""
-
-    segmentation: AnalyseSegmentation
-    classification: AnalyseClassification
+    segmentation: S
+    classification: C
 
 
-class Adjustments(Section):
-    """Post-hoc controls, by task."""
-
-    segmentation: dict[Name, Adjustment]
-    classification: dict[Name, Adjustment]
-
-
-class Methods(Section):
-    """Methods, by task."""
-
-    segmentation: dict[Name, Method]
-    classification: dict[Name, ClassificationMethod]
+Adjustments = ByTask[dict[Name, Adjustment], dict[Name, Adjustment]]
+Methods = ByTask[dict[Name, Method], dict[Name, ClassificationMethod]]
 
 
 def _task(dataset: Any) -> str:
@@ -97,9 +77,9 @@ class Parameters(Section):
     layers: dict[Name, Layers]
     methods: Methods
     adjustments: Adjustments
-    train: Train
-    extract: Extract
-    analyse: Analyse
+    train: ByTask[TrainSegmentation, TrainClassification]
+    extract: ByTask[ExtractSegmentation, ExtractClassification]
+    analyse: ByTask[AnalyseSegmentation, AnalyseClassification]
     compare: Compare
     report: Report
 

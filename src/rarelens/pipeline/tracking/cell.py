@@ -33,12 +33,7 @@ def mirror_cell(
 ) -> str:
     """The id of the cell's run, brought up to date.
 
-    Args:
-        client: the client.
-        experiment: its experiment's id.
-        cell: what the run is to show.
-        parent: the id of the study's run.
-        found: runs of this cell and identity, the oldest first.
+    ``found``: runs of this cell and identity, the oldest first; ``parent``: the study's run.
     """
     tags = _tags(cell, parent, found)
     for run in found:

@@ -18,12 +18,7 @@ COLUMNS, BINS, OUTSIDE = 4, 50, 0.001
 
 
 def draw_margins(analysis: Path, file: Path) -> None:
-    """Write the picture of the analysis in a folder.
-
-    Args:
-        analysis: the folder, with ``margins.parquet`` and ``analysis.json``.
-        file: the PNG.
-    """
+    """Draw ``margins.parquet`` of an analysis's folder into a PNG."""
     # Imported here, for most syncs have nothing to draw.
     from rarelens.studies.reporting import style
 

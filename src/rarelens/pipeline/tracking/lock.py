@@ -13,12 +13,9 @@ from rarelens.errors import RarelensError
 
 
 class Lock:
-    """All entries of ``dvc.lock`` and ``studies/<task>/dvc.lock`` below a folder.
+    """All entries of ``dvc.lock`` and ``studies/<task>/dvc.lock`` below the folder ``root``.
 
     Paths are as they stand in the files, relative to the project's root.
-
-    Args:
-        root: the folder.
 
     Raises:
         RarelensError: if a file is not as DVC writes it.

@@ -45,9 +45,6 @@ class Synced:
 def sync(cells: Sequence[Cell]) -> Synced:
     """Create or update the run of each recorded cell; mark all other runs as stale.
 
-    Args:
-        cells: all cells of the studies, in the project that is the working directory.
-
     Raises:
         RarelensError: if a lock or a record is not as DVC and training write it.
     """
@@ -118,8 +115,8 @@ def _tagged(runs: Iterable[Run], tag: str, value: str) -> list[Run]:
 
 def _mark_stale(client: MlflowClient, runs: list[Run], current: set[str]) -> int:
     """Mark our runs that are not current as stale; others' runs are none of our business."""
-    ours = [run for run in runs if {names.CELL, names.STUDY} & run.data.tags.keys()]
-    stale = [run for run in ours if run.info.run_id not in current]
+    own = [run for run in runs if {names.CELL, names.STUDY} & run.data.tags.keys()]
+    stale = [run for run in own if run.info.run_id not in current]
     for run in stale:
         if run.data.tags.get(names.STALE) != "true":
             log_tags(client, run.info.run_id, {names.STALE: "true"})

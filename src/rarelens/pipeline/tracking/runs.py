@@ -69,13 +69,7 @@ def find_cell_run(
 ) -> tuple[str, dict[str, set[int]]]:
     """The run of a training that begins or goes on, found or made: its id, and `logged_steps`.
 
-    Args:
-        client: the client.
-        experiment: its experiment's id.
-        cell: which is trained.
-        identity: of the training.
-        tags: further tags; ``dataset_digest`` must be among them.
-        parameters: of the training, nested plain values.
+    ``dataset_digest`` must be among ``tags``.
     """
     wanted = {**cell_tags(cell, identity), **tags, STALE: "false"}
     wanted[PARENT] = find_study_run(client, experiment, cell.task)
@@ -132,11 +126,7 @@ def log_epochs(
 ) -> None:
     """Log rows of the training history, each at its optimiser step.
 
-    Args:
-        client: the client.
-        run: the run's id.
-        rows: a value may be missing or not a number; it is left out.
-        known: as `logged_steps`; what is there already is not logged again.
+    Values that are missing, no number, or ``known`` (`logged_steps`) are left out.
     """
     now = milliseconds()
     points = [

@@ -18,14 +18,7 @@ from rarelens.pipeline.tracking.runs import finish, log_datasets, log_measures, 
 
 
 def mirror_study(client: MlflowClient, task: str, cells: Sequence[RecordedCell], run: Run) -> None:
-    """Show the report, the comparison's tables and the study's extent, where they have changed.
-
-    Args:
-        client: the client.
-        task: the study's.
-        cells: those of its cells that MLflow is to show.
-        run: the study's run.
-    """
+    """Show the report, the comparison's tables and the study's extent, where they have changed."""
     files = _files(task, cells)
     content = [hashlib.sha256(file.read_bytes()).hexdigest() for file, _ in files]
     shown = [VERSION, [str(file) for file, _ in files], content, sorted(e.state for e in cells)]

@@ -13,7 +13,7 @@ from rarelens.measures.dissection.mask_permutation import Masks
 from rarelens.studies.settings.stages import Dissection
 
 DISSECTION = [
-    *("layer", "unit", "class", "iou", "ceiling", "iou_over_ceiling", "null", "p"),
+    *("layer", "unit", "class", "iou", "ceiling", "iou_over_ceiling", "null", "p", "p_corrected"),
     *("threshold", "coverage", "dead", "detects", "detects_beyond_null"),
 ]
 
@@ -22,6 +22,7 @@ def dissect_layer(
     layer: str,
     activations: NDArray[Any],
     masks: NDArray[np.bool_] | Masks,
+    patients: pd.Series,
     settings: Dissection,
     seed: int,
 ) -> pd.DataFrame:
@@ -31,6 +32,7 @@ def dissect_layer(
         layer: its name.
         activations: (N, K, *grid), may be memory-mapped.
         masks: as `rarelens.measures.dissection.dissection.dissect` takes them.
+        patients: of each of the N images; their masks move together.
         settings: quantile, rules of detection, permutations.
         seed: of the permutations.
     """
@@ -39,6 +41,7 @@ def dissect_layer(
         masks,
         settings.quantile,
         settings.iou_threshold,
+        groups=patients.to_numpy(),
         maps=settings.maps,
         permutations=settings.permutations,
         null_level=settings.null_level,

@@ -54,6 +54,8 @@ DETECTOR = Term(
     "Detector",
     "A unit (channel of a named layer) whose strongest activations overlap the regions of a "
     "finding or rare class with an IoU above the threshold of network dissection (counts: mean "
-    "over seeds). Beyond null: the overlap is also above what permuted regions give, and a set "
-    "share of the largest that the region's size allows. Best IoU: the highest of a layer's units.",
+    "over seeds). Beyond null: the overlap is above a set share of the largest that the region's "
+    "size allows, and above what regions exchanged between patients give, corrected over all units "
+    "and regions of the layer: where units know nothing, the chance of any is at most 1 − the "
+    "level (5 % by default). Best IoU: the highest of a layer's units.",
 )

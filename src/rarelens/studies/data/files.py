@@ -51,11 +51,7 @@ def read_csv(file: Path, columns: Sequence[str | int]) -> list[tuple[int, list[s
 
 
 def read_json(file: Path, cure: str = "add it") -> Any:
-    """Read a JSON file.
-
-    Args:
-        file: the file.
-        cure: what to do where there is none.
+    """Read a JSON file; ``cure`` says what to do where there is none.
 
     Raises:
         RarelensError: if it is missing or no JSON.
@@ -78,8 +74,8 @@ def read_description(file: Path, kind: type[M]) -> M:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        told = dict.fromkeys(_sentence(file, problem) for problem in error.errors())
-        raise RarelensError(*shortened(list(told))) from error
+        sentences = dict.fromkeys(_sentence(file, problem) for problem in error.errors())
+        raise RarelensError(*shortened(list(sentences))) from error
 
 
 def read_list(file: Path) -> list[str] | None:

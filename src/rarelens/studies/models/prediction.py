@@ -72,8 +72,10 @@ def predict(
             are written.
 
     Example:
-        >>> rarelens.predict("models/…", "scans/", "maps", probabilities=True)  # doctest: +SKIP
-        [PosixPath('maps/patient_1.nii.gz'), PosixPath('maps/probabilities/patient_1.nii.gz')]
+        >>> import rarelens
+        >>> files = rarelens.predict("models/segmenter", "scans", "maps", probabilities=True)
+        >>> [str(file) for file in files]
+        ['maps/patient_1.nii.gz', 'maps/probabilities/patient_1.nii.gz']
     """
     files = [Path(each) for each in ([images] if isinstance(images, str | Path) else images)]
     folder, target, done = Path(model), Path(output), list[Path]()

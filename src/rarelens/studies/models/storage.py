@@ -116,11 +116,8 @@ def sides(table: pd.DataFrame, training: Collection[str], validation: Collection
 def fix_algorithms(threads: int) -> None:
     """Let the same work give the same bytes on one type of CPU.
 
-    Some operations have no deterministic CUDA form: there, PyTorch warns, and results keep to a
-    tolerance.
-
-    Args:
-        threads: of the CPU; results depend on their number.
+    Results depend on the number of the CPU's ``threads``. Some operations have no deterministic
+    CUDA form: there, PyTorch warns, and results keep to a tolerance.
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())

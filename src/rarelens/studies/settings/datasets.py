@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rarelens.studies.settings.base import Count, GroupExpression, Positive, Section, Seed, Share
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    low, high = bounds
+    if low > high:
+        raise ValueError(f"the lower bound {low} is above the upper bound {high}")
+    return bounds
+
+
+Ascending = AfterValidator(_ascending)
+"""Of a pair: the least and the most."""
 
 
 class DatasetSplit(Section):
@@ -42,11 +53,3 @@ class VirtualSubjects(Section):
     bias_field: Annotated[float, Field(ge=0, lt=1)]
     noise: Share
     contrast_change: Annotated[float, Field(ge=0, lt=1)]
-
-
-def check_ranges(section: Section, *keys: str) -> None:
-    """Refuse a pair of bounds whose lower is above its upper."""
-    for key in keys:
-        low, high = getattr(section, key)
-        if low > high:
-            raise ValueError(f"{key}: the lower bound {low} is above the upper bound {high}")

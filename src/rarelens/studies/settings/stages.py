@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rarelens.studies.settings.base import Count, Positive, Section
 
@@ -34,9 +35,9 @@ class Dissection(Section):
     """Network dissection, and the rule beside it.
 
     ``quantile``, ``iou_threshold``, ``maps``: of network dissection; beside it, a unit counts as
-    detector where IoU/ceiling is above ``ceiling_share`` and the IoU above the ``null_level``
-    quantile of ``permutations`` exchanges of masks between images. ``exact_quantile_values``: as
-    many activations of a unit are sorted in memory, more are counted.
+    detector where IoU/ceiling is above ``ceiling_share`` and beyond ``permutations`` exchanges of
+    masks between patients at ``null_level``, corrected over units and concepts.
+    ``exact_quantile_values``: as many activations of a unit are sorted in memory, more are counted.
     """
 
     quantile: Inside
@@ -46,3 +47,13 @@ class Dissection(Section):
     permutations: Count
     null_level: Inside
     exact_quantile_values: Count
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Dissection:
+        least = math.ceil(1 / (1 - self.null_level) - 1 - 1e-9)
+        if self.permutations < least:
+            raise ValueError(
+                f"permutations: {self.permutations} exchanges cannot reach null_level "
+                f"{self.null_level:g}; take at least {least}"
+            )
+        return self

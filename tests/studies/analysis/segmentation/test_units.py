@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarelens.measures.dissection import dissect
 from rarelens.studies.analysis.segmentation.analyse import analyse
 from rarelens.studies.analysis.segmentation.units import dissect_units, units_by_layer
 from rarelens.studies.settings.segmentation.stages import AnalyseSegmentation
@@ -46,6 +47,8 @@ def write_units(masks: np.ndarray) -> Callable[[Path], dict[str, np.ndarray]]:
         for name, own in layers.items():
             np.save(folder / "activations" / f"{name}.npy", own)
         np.save(folder / "masks.npy", masks)
+        tiles = {"group": [f"patient{patch // 2}" for patch in range(PATCHES)]}
+        pd.DataFrame(tiles).to_parquet(folder / "tiles.parquet")
         facts = {"layers": list(layers), "classes": LABELS, "size": list(SIZE)}
         (folder / "units.json").write_text(json.dumps(facts))
         return layers
@@ -66,6 +69,12 @@ def test_iou_is_that_of_a_plain_loop_and_class_is_the_label(
         region = masks[:, LABELS.index(row["class"])]
         expected = (active & region).sum() / (active | region).sum()
         assert row["iou"] == pytest.approx(expected, abs=1e-12)
+    # Two patches a patient, their masks exchanged together.
+    units = layers["model.0"], masks
+    patients = np.arange(PATCHES) // 2
+    expected = dissect(*units, settings.quantile, groups=patients, permutations=20, seed=3)
+    own = found[found["layer"] == "model.0"]
+    np.testing.assert_array_equal(own["p_corrected"], expected.p_corrected.ravel())
     beyond = found[found["detects_beyond_null"]].set_index(["layer", "unit", "class"]).index
     assert {("model.0", 2, 3), ("model.1.submodule", 0, 1)} <= set(beyond)
 

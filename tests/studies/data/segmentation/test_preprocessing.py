@@ -10,6 +10,7 @@ import pytest
 from folders import digests
 from rarelens.errors import RarelensError
 from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.segmentation.collection import load_images, load_label
 from rarelens.studies.data.segmentation.geometry import restore_labels
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import (
@@ -57,10 +58,10 @@ def test_prepared_label_goes_back_exactly(make_dataset, settings, layout, affine
     maker = make_dataset(channels=2, classes=4, affine=affine, cases=1)
     case = read_collection(layout, getattr(maker, layout)(), "tiny").cases[0]
     chosen = settings(crop_foreground=crop)
-    prepared = prepare_image(case.images, chosen)
+    prepared = prepare_image(*load_images(case.images), chosen)
     assert nib.aff2axcodes(prepared.affine) == ("R", "A", "S")
     assert prepared.array.shape[0] == 2
-    labels = prepare_label(case.label, prepared, chosen)
+    labels = prepare_label(load_label(case.label)[0], prepared, chosen)
     assert labels.shape == prepared.array.shape[1:]
     np.testing.assert_array_equal(restored(labels, prepared, 4), maker.arrays(0)[1])
 
@@ -75,8 +76,8 @@ def test_image_and_label_stay_together_through_crop_turn_and_resampling(make_dat
     files = maker.save("imagesTr/s0.nii.gz", image), maker.save("labelsTr/s0.nii.gz", labels)
     ct = (Clip(method="clip", lower=0, upper=40),)
     chosen = settings(spacing=(1.1, 1.1, 1.1), crop_margin=1, intensity=ct)
-    prepared = prepare_image(files[:1], chosen)
-    label = prepare_label(files[1], prepared, chosen)
+    prepared = prepare_image(*load_images(files[:1]), chosen)
+    label = prepare_label(load_label(files[1])[0], prepared, chosen)
     bright = prepared.array[0] > 0.5  # above 20
     dice = 2 * np.sum(bright & (label == 1)) / (bright.sum() + label.sum())
     assert dice > 0.97
@@ -91,7 +92,7 @@ def test_crop_margin_is_in_own_voxels_and_zero_background_stays_zero(make_datase
     image = np.zeros(maker.shape, np.float32)
     image[3:6, 2:5, 4] = np.arange(1, 10).reshape(3, 3)
     file = maker.save("imagesTr/s0.nii.gz", image)
-    prepared = prepare_image((file,), settings(crop_margin=1, dtype="float16"))
+    prepared = prepare_image(*load_images((file,)), settings(crop_margin=1, dtype="float16"))
     assert prepared.array.shape == (1, 5, 5, 3)
     assert prepared.array.dtype == np.float16
     np.testing.assert_array_equal(prepared.affine[:3, 3], (2, 1, 3))
@@ -103,7 +104,7 @@ def test_unlabelled_image_with_nan_is_named(make_dataset, settings):
     maker = make_dataset(cases=1)
     file = maker.save("new.nii.gz", np.full(maker.shape, np.nan, np.float32))
     with pytest.raises(RarelensError, match=r"new\.nii\.gz: 504 voxels are NaN"):
-        prepare_image((file,), settings())
+        prepare_image(*load_images((file,)), settings())
 
 
 def test_foreground_index_is_grouped_by_class():
@@ -159,7 +160,7 @@ def test_4d_files_and_channel_files_give_the_same_arrays(prepare, make_dataset, 
         maker.save(f"channels/{n}.nii.gz", volume) for n, volume in enumerate(maker.arrays(3)[0])
     ]
     assert folder.is_dir()
-    single = prepare_image(tuple(files), settings())
+    single = prepare_image(*load_images(tuple(files)), settings())
     np.testing.assert_array_equal(single.array, data.image("s3"))
 
 

@@ -80,6 +80,7 @@ def test_tiles_are_of_the_named_cases_and_some_lie_on_a_structure(extract, tiny)
     target = extract("a", patches=12, rare_classes=[1, 2])
     tiles = pd.read_parquet(target / "tiles.parquet")
     assert set(tiles["case"]) == set(tiny.cases("test"))
+    assert tiles["group"].tolist() == [tiny.groups[case] for case in tiles["case"]]
     assert tiles["tile"].tolist() == list(range(12))
     centred = tiles["centre"] > 0
     assert 2 <= centred.sum() <= 10

@@ -27,9 +27,6 @@ class StudyFiles(ABC, Generic[D, C]):
 
     What is wrong with the parameters alone is left to `check_study`.
 
-    Args:
-        checks: of the task's study.
-
     Attributes:
         problems: sentences; without any the study can run.
         notes: sentences that are no problems.
@@ -65,12 +62,7 @@ class StudyFiles(ABC, Generic[D, C]):
         """The parameters of a cell's training as its record will keep them."""
 
     def check_split(self, name: str, splits: pd.Series[str]) -> Iterator[str]:
-        """Sentences on splits that the study lacks, and on fractions that leave nothing.
-
-        Args:
-            name: of the dataset.
-            splits: of its cases.
-        """
+        """Sentences on splits that the study lacks, and on fractions that leave nothing."""
         if "validation" not in set(splits):
             yield from self.checks.without_validation(name)
         pool = int((splits == "pool").sum())

@@ -60,11 +60,6 @@ class Cache:
     ) -> dict[str, State] | None:
         """What the run cache holds of an earlier run on the same inputs.
 
-        Args:
-            stage: the stage.
-            states: of its dependencies on files.
-            values: of its dependencies on parameters.
-
         Returns:
             The outputs by their path in the stage, or nothing.
         """

@@ -37,10 +37,6 @@ def cell_of(stage: PipelineStage) -> str:
 class Durations:
     """Of all stages of a project; those that never ran are taken to be as long as their kind.
 
-    Args:
-        root: of the project.
-        stages: of the project.
-
     Attributes:
         last: seconds of a stage's last run by its address, where it is known.
     """

@@ -66,7 +66,8 @@ def write_dissection(
     for name in read_json(extract / "extract.json")["layers"] if len(probe) else ():
         stored = np.load(extract / "activations" / f"{name}.npy", mmap_mode="r")
         layers[name] = Layer(name, stored, probe, data)
-        tables.append(dissect_layer(name, stored, layers[name].masks, settings, settings.seed))
+        regions, patients = layers[name].masks, probe["group"]
+        tables.append(dissect_layer(name, stored, regions, patients, settings, settings.seed))
         limits = tables[-1].drop_duplicates("unit")["threshold"].to_numpy()
         components += _components(layers[name], limits)
     table = _joined(tables)

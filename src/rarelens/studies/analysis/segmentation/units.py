@@ -27,10 +27,11 @@ def dissect_units(units: Path, settings: AnalyseSegmentation) -> pd.DataFrame:
         return pd.DataFrame(columns=DISSECTION)
     facts = read_json(units / "units.json")
     masks = np.load(units / "masks.npy", mmap_mode="r")
+    patients = pd.read_parquet(units / "tiles.parquet")["group"]
     tables = []
     for layer in facts["layers"]:
         activations = np.load(units / "activations" / f"{layer}.npy", mmap_mode="r")
-        tables.append(dissect_layer(layer, activations, masks, settings, settings.seed))
+        tables.append(dissect_layer(layer, activations, masks, patients, settings, settings.seed))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(**{"class": np.array(facts["classes"])[table["class"]]})
 

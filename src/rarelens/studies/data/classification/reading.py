@@ -84,10 +84,6 @@ def read_picture(file: Path) -> NDArray[Any]:
 class NpzMember:
     """An array within an npz file, read row by row without loading the whole of it.
 
-    Args:
-        file: the npz file.
-        name: of the array.
-
     Raises:
         RarelensError: if there is no such array, or it is not stored row by row (C order).
     """

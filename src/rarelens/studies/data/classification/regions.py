@@ -23,12 +23,7 @@ Mask = NDArray[np.bool_]
 
 
 def region_problem(region: Region, size: tuple[int, int]) -> str | None:
-    """Say what is wrong with a region, as the end of a sentence.
-
-    Args:
-        region: of an image.
-        size: (width, height) of the image.
-    """
+    """What is wrong with a region of an image of ``size`` (width, height): a sentence's end."""
     frame = region.frame or size
     if region.box is not None:
         problem = _box_problem(region.box, frame)

@@ -31,15 +31,11 @@ if TYPE_CHECKING:
 def assign_image_splits(collection: ImageCollection, split: ImageSplit, raw: Path) -> pd.DataFrame:
     """Assign every image to test, validation or pool; a group is never parted.
 
-    A split file decides alone (it may also call images unused). Otherwise groups in an official
-    test or validation list go there. A side that has no list is drawn as a share of all images,
-    in whole groups: first from groups in no list, then from those of the training list. All
-    others form the pool.
-
-    Args:
-        collection: as `choose_labels` makes it, for its labels tell which groups are rare.
-        split: the settings.
-        raw: the dataset's folder, in which a split file is looked up.
+    A split file in ``raw``, the dataset's folder, decides alone (it may also call images unused).
+    Otherwise groups in an official test or validation list go there. A side that has no list is
+    drawn as a share of all images, in whole groups: first from groups in no list, then from those
+    of the training list. All others form the pool. ``collection`` is as `choose_labels` makes it,
+    for its labels tell which groups are rare.
 
     Returns:
         Columns image, group, split; sorted by image.

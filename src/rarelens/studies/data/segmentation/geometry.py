@@ -20,8 +20,8 @@ from scipy.special import softmax
 
 from rarelens.studies.data.segmentation.collection import Affine, Labels, label_type
 
-Shape = tuple[int, int, int]
-Box = tuple[slice, slice, slice]
+Shape = tuple[int, ...]
+Box = tuple[slice, ...]
 Volume = NDArray[np.float32]
 
 SAME_GRID = 1e-3
@@ -35,10 +35,10 @@ class AxisMap:
     """Target voxel ``i`` along each axis lies at ``scale * i + offset`` of the source's voxels."""
 
     shape: Shape
-    scale: tuple[float, float, float]
-    offset: tuple[float, float, float]
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
 
-    def index_only(self, source: tuple[int, ...]) -> bool:
+    def index_only(self, source: Shape) -> bool:
         """Whether the target is the very grid of the source, of that shape."""
         ends = (
             max(abs(offset), abs(scale * (n - 1) + offset - (n - 1)))
@@ -93,7 +93,7 @@ def foreground_box(image: NDArray[Any], margin: int) -> Box:
         inside = np.flatnonzero(mask.any(axis=others))
         return slice(max(0, int(inside[0]) - margin), int(inside[-1]) + 1 + margin)
 
-    return extent(0), extent(1), extent(2)
+    return tuple(map(extent, range(3)))
 
 
 def crop_affine(affine: Affine, box: Box) -> Affine:
@@ -104,7 +104,7 @@ def crop_affine(affine: Affine, box: Box) -> Affine:
 
 
 def to_spacing(
-    shape: tuple[int, ...], affine: Affine, spacing: tuple[float, float, float]
+    shape: Shape, affine: Affine, spacing: tuple[float, float, float]
 ) -> tuple[AxisMap, Affine]:
     """The grid of that spacing (mm) along the same axes, about the same centre.
 
@@ -118,8 +118,8 @@ def to_spacing(
     old = np.array(shape)
     new = np.maximum(1, np.ceil(old / scale - SAME_GRID)).astype(int)
     offset = (old - 1) / 2 - scale * (new - 1) / 2
-    axes = AxisMap(*(_three(value.tolist()) for value in (new, scale, offset)))
-    if axes.index_only(tuple(shape)):
+    axes = AxisMap(*(tuple(value.tolist()) for value in (new, scale, offset)))
+    if axes.index_only(shape):
         return axes, affine
     moved = affine.copy()
     moved[:3, :3] *= scale
@@ -214,8 +214,7 @@ def _within(
     extent = np.maximum(0, last - first + 1)
     box = tuple(slice(a, a + n) for a, n in zip(first.tolist(), extent.tolist(), strict=True))
     moved = offset + scale * first
-    axes = AxisMap(*(_three(value.tolist()) for value in (extent, scale, moved)))
-    return (box[0], box[1], box[2]), axes
+    return box, AxisMap(*(tuple(value.tolist()) for value in (extent, scale, moved)))
 
 
 def _whole(axes: AxisMap) -> bool:
@@ -225,15 +224,9 @@ def _whole(axes: AxisMap) -> bool:
     return bool((drift < SAME_GRID).all())
 
 
-def _three(values: list[Any]) -> tuple[Any, Any, Any]:
-    first, second, third = values
-    return first, second, third
-
-
 def _shifted(axes: AxisMap) -> Box:
     starts = [round(offset) for offset in axes.offset]
-    box = [slice(start, start + n) for start, n in zip(starts, axes.shape, strict=True)]
-    return box[0], box[1], box[2]
+    return tuple(slice(start, start + n) for start, n in zip(starts, axes.shape, strict=True))
 
 
 def _largest(volumes: Iterable[Volume]) -> NDArray[np.uint16]:

@@ -70,24 +70,14 @@ class PreparedImage:
         return self.affine, self.source_shape, self.source_affine
 
 
-def prepare_image(files: tuple[Path, ...], settings: Preprocess) -> PreparedImage:
-    """Prepare the image of one case, labelled or not.
-
-    Args:
-        files: a 3-D file, a 4-D file (channels last), or one file per channel.
-        settings: ``crop_margin`` is in voxels of the case's own grid.
-
-    Raises:
-        RarelensError: for each problem in the files (`load_images`).
-    """
-    return prepare_volume(*load_images(files), settings)
-
-
-def prepare_volume(
+def prepare_image(
     image: NDArray[np.float32], source_affine: Affine, settings: Preprocess
 ) -> PreparedImage:
-    """Prepare an image (C, X, Y, Z) of the grid ``source_affine`` (4, 4); see `prepare_image`."""
-    source_shape: Any = image.shape[1:]
+    """Prepare an image (C, X, Y, Z) of the grid ``source_affine`` (4, 4), labelled or not.
+
+    ``crop_margin`` is in voxels of the image's own grid.
+    """
+    source_shape = image.shape[1:]
     image, affine = canonical(image, source_affine)
     margin = settings.crop_margin if settings.crop_foreground else max(source_shape)
     box = foreground_box(image, margin)
@@ -100,13 +90,12 @@ def prepare_volume(
     return PreparedImage(array, affine, source_shape, source_affine, box, axes)
 
 
-def prepare_label(file: Path, prepared: PreparedImage, settings: Preprocess) -> Labels:
-    """Bring the label map of a case to the grid of its prepared image.
-
-    Returns:
-        Labels (X, Y, Z).
-    """
-    return _to_prepared(load_label(file)[0], prepared, settings)
+def prepare_label(labels: Labels, prepared: PreparedImage, settings: Preprocess) -> Labels:
+    """Bring a label map (X, Y, Z) of an image's own grid to that of the prepared image."""
+    cropped = canonical(labels, prepared.source_affine)[0][prepared.box]
+    if prepared.axes is not None:
+        cropped = resample_labels(cropped, prepared.axes, settings.label_interpolation)
+    return np.ascontiguousarray(cropped)
 
 
 def prepare_dataset(
@@ -149,9 +138,9 @@ def _write_case(
     """Write one case's files and return its row of the table."""
     assert case.label is not None
     classes = len(collection.classes)
-    prepared = prepare_image(case.images, settings)
+    prepared = prepare_image(*load_images(case.images), settings)
     reference = load_label(case.label)[0].astype(label_type(classes))
-    labels = _to_prepared(reference, prepared, settings)
+    labels = prepare_label(reference, prepared, settings)
     np.save(target / "images" / f"{case.case}.npy", prepared.array)
     np.save(target / "labels" / f"{case.case}.npy", labels)
     np.save(target / "foreground" / f"{case.case}.npy", foreground_index(labels))
@@ -174,13 +163,6 @@ def foreground_index(labels: Labels) -> NDArray[np.signedinteger[Any]]:
     inside = np.flatnonzero(flat)
     grouped = inside[np.argsort(flat[inside], kind="stable")]
     return grouped.astype(np.int32 if flat.size <= np.iinfo(np.int32).max else np.int64)
-
-
-def _to_prepared(labels: Labels, prepared: PreparedImage, settings: Preprocess) -> Labels:
-    cropped = canonical(labels, prepared.source_affine)[0][prepared.box]
-    if prepared.axes is not None:
-        cropped = resample_labels(cropped, prepared.axes, settings.label_interpolation)
-    return np.ascontiguousarray(cropped)
 
 
 def _check_pool(name: str, collection: Collection, table: pd.DataFrame) -> None:

@@ -18,12 +18,8 @@ def assign_splits(cases: Sequence[str], split: Split, raw: Path) -> pd.DataFrame
     """Assign every case to test, validation, pool or unused; a group is never parted.
 
     Groups come in a seeded order; test takes whole groups until it has its number of cases,
-    then validation, then the pool; the rest is unused. A split file decides instead.
-
-    Args:
-        cases: case ids.
-        split: the settings.
-        raw: the dataset's folder, in which a split file is looked up.
+    then validation, then the pool; the rest is unused. A split file in ``raw``, the dataset's
+    folder, decides instead.
 
     Returns:
         Columns case, group, split; sorted by case.

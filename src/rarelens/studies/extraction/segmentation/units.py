@@ -43,7 +43,8 @@ def extract_units(
 
     Writes ``activations/<layer>.npy`` (float16 (P, K, x, y, z), at the layer's own resolution,
     clipped to ±65504), ``masks.npy`` (bool (P, R, X, Y, Z), one channel per rare class),
-    ``tiles.parquet`` (tile, case, centre: the class it is centred on, or −1) and ``units.json``.
+    ``tiles.parquet`` (tile, case, its group, centre: the class it is centred on,
+    or −1) and ``units.json``.
 
     Args:
         network: in evaluation mode, of volumes (B, channels, X, Y, Z).
@@ -70,7 +71,9 @@ def extract_units(
         def images() -> Iterator[NDArray[np.float32]]:
             for tile, batch in enumerate(map(sampler.batch, range(patches))):
                 centre = int(batch.centres[0])
-                tiles.append({"tile": tile, "case": batch.cases[0], "centre": centre})
+                case = batch.cases[0]
+                group = data.groups[case]
+                tiles.append({"tile": tile, "case": case, "group": group, "centre": centre})
                 masks.append(batch.labels[:, None] == rare)
                 yield batch.images
 

@@ -46,13 +46,7 @@ def build_classifier(
     """A new network with the layout of weights that is fastest for 2-D convolution on a CPU.
 
     It maps images (B, channels, H, W) to logits (B, classes), and is made of ``features(images)``,
-    (B, D), and ``head``, a linear layer.
-
-    Args:
-        network: its parameters.
-        channels: of an image.
-        classes: of the logits.
-        path: where the parameters stand, for the message.
+    (B, D), and ``head``, a linear layer. ``path``: where its parameters stand, for the message.
 
     Raises:
         RarelensError: if there is no such network, it does not take its options, or it is not for

@@ -68,15 +68,7 @@ def classify(
     bar: bool = False,
     written: Callable[[Path], object] = lambda _: None,
 ) -> None:
-    """Write ``probabilities.csv``: a row for each image, a column for each class.
-
-    Args:
-        model: the model.
-        images: image files or folders of them.
-        output: folder, made where it is missing.
-        overwrite: a table that lies there already.
-        bar: show a progress bar.
-        written: called with the table's file once it is there.
+    """Write ``probabilities.csv``: a row for each image, a column for each class; see `predict`.
 
     Raises:
         RarelensError: before anything is written, if there is no image or the table is there

@@ -40,11 +40,7 @@ def build_segmenter(
 ) -> nn.Module:
     """A new network with the layout of weights that is fastest for 3-D convolution on a CPU.
 
-    Args:
-        network: its parameters.
-        channels: of an image.
-        classes: of the logits.
-        path: where the parameters stand, for the message.
+    ``path``: where its parameters stand, for the message.
 
     Raises:
         RarelensError: if there is no such network, it does not take its options, or it is for

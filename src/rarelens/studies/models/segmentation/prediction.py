@@ -30,18 +30,7 @@ def segment(
     bar: bool = False,
     written: Callable[[Path], object] = lambda _: None,
 ) -> None:
-    """Write one label map a case, on the case's own grid, into ``output``.
-
-    Args:
-        model: the model.
-        images: NIfTI files or folders of them. With a model of several channels, either 4-D
-            files or files ``<case>_0000.nii.gz``, ``<case>_0001.nii.gz``, … of one case.
-        output: folder, made where it is missing.
-        probabilities: also write ``probabilities/<case>.nii.gz``: float32 (X, Y, Z, C) on the
-            same grid, summing to 1; the largest is the label map's class.
-        overwrite: what lies there already.
-        bar: show a progress bar.
-        written: called with each file once it is there.
+    """Write one label map a case, on the case's own grid, into ``output``; see `predict`.
 
     Raises:
         RarelensError: before anything is written, if there is no image or a file is there

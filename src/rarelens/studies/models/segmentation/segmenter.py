@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.collection import Affine, Labels
 from rarelens.studies.data.segmentation.geometry import restore_labels, restore_probabilities
-from rarelens.studies.data.segmentation.preprocessing import PreparedImage, prepare_volume
+from rarelens.studies.data.segmentation.preprocessing import PreparedImage, prepare_image
 from rarelens.studies.models.segmentation.inference import dense_logits
 from rarelens.studies.models.segmentation.model import OVERLAP, WINDOW_BATCH, load_segmenter
 
@@ -19,7 +19,7 @@ Image = NDArray[np.float32]
 
 
 class Segmenter:
-    """A trained segmentation model; `rarelens.load_segmenter` makes one.
+    """A trained segmentation model; `rarelens.load_model` makes one.
 
     Images are (channels, X, Y, Z) with the affine (4, 4) of their grid, as nibabel has it. They
     are prepared as in training (orientation, crop, intensities, spacing), and what comes out lies
@@ -39,12 +39,12 @@ class Segmenter:
         RarelensError: if the folder holds no model, or a broken one.
 
     Example:
-        >>> model = load_segmenter("models/segmentation/…")  # doctest: +SKIP
-        >>> scan = nibabel.load("patient.nii.gz")  # doctest: +SKIP
-        >>> image = scan.get_fdata(dtype=np.float32)[None]  # doctest: +SKIP
-        >>> model.probabilities(image, scan.affine).shape  # doctest: +SKIP
-        (3, 240, 240, 155)
-
+        >>> import nibabel, numpy as np, rarelens
+        >>> model = rarelens.load_model("models/segmenter")
+        >>> scan = nibabel.load("scans/patient_1.nii.gz")
+        >>> image = scan.get_fdata(dtype=np.float32)[None]
+        >>> model.probabilities(image, scan.affine).shape == (2, *scan.shape)
+        True
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Segmenter:
                 f"{len(image)} channels, but the model takes {len(self.card.channels)} "
                 f"({', '.join(self.card.channels)}); give those"
             )
-        return prepare_volume(image, affine, self.card.preprocess)
+        return prepare_image(image, affine, self.card.preprocess)
 
     def logits(self, prepared: NDArray[Any]) -> NDArray[np.float32]:
         """Logits (C, X, Y, Z) of a prepared image (channels, X, Y, Z), on its prepared grid."""
@@ -72,19 +72,11 @@ class Segmenter:
         return dense_logits(self.network, prepared, size, self.overlap, self.window_batch)
 
     def labels(self, image: Image, affine: Affine) -> Labels:
-        """The label map (X, Y, Z) of an image, on its own grid.
-
-        Raises:
-            RarelensError: if it has other channels than the model.
-        """
+        """The label map (X, Y, Z) of an image, on its own grid; refuses as `prepare`."""
         prepared = self.prepare(image, affine)
         return restore_labels(self.logits(prepared.array), *prepared.grids)
 
     def probabilities(self, image: Image, affine: Affine) -> NDArray[np.float32]:
-        """Probabilities (C, X, Y, Z) of an image, on its own grid; the largest is the label's.
-
-        Raises:
-            RarelensError: if it has other channels than the model.
-        """
+        """Probabilities (C, X, Y, Z) on the image's own grid; the largest is the label's."""
         prepared = self.prepare(image, affine)
         return restore_probabilities(self.logits(prepared.array), *prepared.grids)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
-from rarelens.studies.settings.datasets import DatasetSplit, VirtualSubjects, check_ranges
+from rarelens.studies.settings.datasets import Ascending, DatasetSplit, VirtualSubjects
 
 ImageLayoutName = Annotated[Name, module_in("rarelens.studies.data.classification.layouts")]
 ImageSize = tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]]
@@ -23,14 +23,9 @@ class Finding(Section):
 
     shape: Name
     prevalence: Annotated[float, Field(gt=0, lt=1)]
-    radius: tuple[Positive, Positive]
-    contrast: tuple[Positive, Positive]
-    number: tuple[Count, Count]
-
-    @model_validator(mode="after")
-    def _check(self) -> Finding:
-        check_ranges(self, "radius", "contrast", "number")
-        return self
+    radius: Annotated[tuple[Positive, Positive], Ascending]
+    contrast: Annotated[tuple[Positive, Positive], Ascending]
+    number: Annotated[tuple[Count, Count], Ascending]
 
 
 class SimulateFindings(VirtualSubjects):
@@ -40,14 +35,9 @@ class SimulateFindings(VirtualSubjects):
     variable within a subject, and between the findings of an image (0: independent).
     """
 
-    images: tuple[Count, Count]
+    images: Annotated[tuple[Count, Count], Ascending]
     correlation: Annotated[float, Field(ge=0, lt=1)]
     findings: dict[Name, Finding] = Field(min_length=2)
-
-    @model_validator(mode="after")
-    def _check(self) -> SimulateFindings:
-        check_ranges(self, "images")
-        return self
 
 
 class ImagePreprocess(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
-from rarelens.studies.settings.datasets import DatasetSplit, VirtualSubjects, check_ranges
+from rarelens.studies.settings.datasets import Ascending, DatasetSplit, VirtualSubjects
 
 Radius = Annotated[float, Field(gt=0, le=50)]
 Contrast = Annotated[float, Field(gt=0, le=1)]
@@ -27,15 +27,10 @@ class Simulate(VirtualSubjects):
     and fewer training subjects.
     """
 
-    lesions: tuple[Count, Count]
-    lesion_radius: tuple[Radius, Radius]
-    lesion_contrast: tuple[Contrast, Contrast]
+    lesions: Annotated[tuple[Count, Count], Ascending]
+    lesion_radius: Annotated[tuple[Radius, Radius], Ascending]
+    lesion_contrast: Annotated[tuple[Contrast, Contrast], Ascending]
     lesion_dark_share: Share
-
-    @model_validator(mode="after")
-    def _check(self) -> Simulate:
-        check_ranges(self, "lesions", "lesion_radius", "lesion_contrast")
-        return self
 
 
 class ZScore(Section):

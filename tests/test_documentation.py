@@ -1,0 +1,49 @@
+"""What the documentation names is there: modules and their contents, files, links."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from working_copy import ROOT
+
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+FOLDERS = "src|stages|tests|docs|benchmarks|studies|components|measures|pipeline"
+TAGS = {"rarelens.identity", "rarelens.origin", "rarelens.stale"}  # Of MLflow's runs.
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module of rarelens, or something in one."""
+    parts = name.split(".")
+    for number in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:number]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[number:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_everything_named_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"\brarelens(?:\.\w+)+", text)) - TAGS
+    assert [name for name in sorted(named) if not exists(name)] == []
+
+    # Files that a page tells to write have a title.
+    written = set(re.findall(r'title="([^"]+)"', text))
+    files = set(re.findall(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]+", text)) - written
+    places = (ROOT, ROOT / "src/rarelens", page.parent)
+    missing = [file for file in files if not any((place / file).exists() for place in places)]
+    assert sorted(missing) == []
+
+    links = re.findall(r"\]\((?!http)([^)#]+?)(?:#[^)]*)?\)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
