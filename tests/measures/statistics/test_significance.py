@@ -1,32 +1,14 @@
-"""Tests and their correction: by hand, and scipy and statsmodels directly."""
+"""The correction of many tests: by hand, and statsmodels directly."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-from rarelens.measures.statistics import holm, record, signed_rank
+from rarelens.measures.statistics import holm, record
 
 NAN = float("nan")
-
-
-@pytest.mark.parametrize("size", [6, 25, 80])
-def test_signed_rank_is_scipys(size):
-    differences = np.random.default_rng(size).normal(0.3, 1, size)
-    with_gap = np.append(differences, NAN)
-    assert signed_rank(with_gap) == wilcoxon(differences).pvalue
-
-
-def test_signed_rank_by_hand():
-    # All five positive: 2 of the 2^5 sign patterns are as extreme.
-    assert signed_rank(np.array([0.1, 0.2, 0.3, 0.4, 0.5])) == pytest.approx(2 / 32)
-
-
-def test_signed_rank_of_equal_methods_is_one():
-    assert signed_rank(np.zeros(8)) == 1
-    assert np.isnan(signed_rank(np.full(3, NAN)))
 
 
 @pytest.mark.parametrize(

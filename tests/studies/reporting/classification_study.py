@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 
+from rarelens.studies.catalogue import with_role
 from rarelens.studies.cells import Cell
-from rarelens.studies.comparison.classification.claims import ALIGNMENT, PERFORMANCE
+from rarelens.studies.comparison.classification.claims import PERFORMANCE, QUESTIONS
 from rarelens.studies.comparison.classification.compare import COLUMNS
 from rarelens.studies.comparison.classification.pairs import COLUMNS as PAIR_COLUMNS
 
@@ -190,7 +191,7 @@ def _means(classes: tuple[str, ...], rank: int) -> dict[tuple[str, str, str], fl
     means["mean", "", "average_precision_over_prevalence"] = 4.0 + rank
     means["mean", "", "ece"] = 0.08 + 0.01 * rank
     means["mean", "", "ece_calibrated"] = 0.02
-    for measure in ALIGNMENT:
+    for measure in with_role("alignment"):
         means["mean", "", measure] = 0.25 + 0.06 * rank
         for control, value in CONTROLS.items():
             means["mean", "", f"{measure}_{control}"] = value
@@ -205,21 +206,20 @@ def _means(classes: tuple[str, ...], rank: int) -> dict[tuple[str, str, str], fl
 
 
 def _write_pairs(study: ClassificationStudy, methods: tuple[str, ...], seeds: int) -> None:
-    """The first two methods perform alike and differ inside; others perform differently or not."""
+    """The first two methods perform alike and differ inside; others differently, or undecided."""
     rows = []
     for (one, a), (two, b) in combinations(enumerate(methods), 2):
         rng = np.random.default_rng([one, two])
         alike = two - one < 3
         inside = 1.0 if (one, two) == (0, 1) else rng.normal(0, 0.3)
         common = STUDY | {
-            "method_a": a, "method_b": b, "same_performance": alike, "confidence": 0.95,
+            "method_a": a, "method_b": b, "confidence": 0.95, "claim": False,
             "seeds": seeds, "sufficient_seeds": seeds >= 3,
         }  # fmt: skip
         gap = rng.normal(0, 0.005) if alike else 0.08
         own = [(name, "mean", "", gap, 0.5 if alike else 0.001) for name in PERFORMANCE]
-        own += [("auroc_delong", "wide", "", gap, 0.5)]
         p = 0.0004 if abs(inside) > 0.9 else 0.6
-        own += [(name, "mean", "", 0.1 * inside, p) for name in ALIGNMENT]
+        own += [(name, "mean", "", 0.1 * inside, p) for name in with_role("alignment")]
         own += [("energy_inside_matched", "mean", "", 0.08 * inside, 0.2)]
         for layer in LAYERS:
             own += [("detectors", "mean", layer, 4 * inside, 0.3)]
@@ -230,6 +230,11 @@ def _write_pairs(study: ClassificationStudy, methods: tuple[str, ...], seeds: in
             between = 0.9 - 0.2 * abs(inside)
             row = common | _difference("cka", "mean", layer, between - floor, np.nan)
             rows.append(row | {"value_a": between, "value_b": floor})
+        claimed = (0.01 if (one, two) == (0, 1) else 0.2, 0.3 if alike else 0.01, p)
+        for name, value in zip(QUESTIONS, claimed, strict=True):
+            row = common | _difference(name, "mean", "", np.nan, value)
+            margins = {"value_a": 0.015, "value_b": 0.02} if name == QUESTIONS[0] else {}
+            rows.append(row | {"claim": True} | margins)
     table = pd.DataFrame(rows, columns=PAIR_COLUMNS)
     table.to_csv(study.metrics / "classification_pairs.csv", index=False)
 

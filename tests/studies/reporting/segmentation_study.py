@@ -65,7 +65,7 @@ def build_study(
         methods[0],
         Compare(bootstrap=300, confidence=0.95, equivalence=0.02, least_positives=1, seed=0),
     )
-    write_metrics(root / "metrics", "segmentation", table)
+    write_metrics(root / "metrics", "segmentation", *table)
     return study
 
 

@@ -26,7 +26,7 @@ def equivalence(difference: Estimate, margin: float) -> float:
         >>> from rarelens.measures.statistics.estimates import student
         >>> import numpy as np
         >>> round(equivalence(student(np.array([0.004, -0.002, 0.001]), 0.95), 0.02), 4)
-        0.0042
+        0.0041
     """
     # scipy.stats takes a second to import, and only this function needs it.
     from scipy.stats import t

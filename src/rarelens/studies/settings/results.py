@@ -12,9 +12,10 @@ from rarelens.studies.settings.base import Count, Section, Seed
 class Compare(Section):
     """Statistics over seeds and patients.
 
-    ``bootstrap``: resamples of patients for what is no mean over them. ``equivalence``: the largest
-    difference of AUROC and of AP between methods that perform alike. ``least_positives``: fewer
-    patients who have a class in the test split give it numbers, but no interval and no test.
+    ``bootstrap``: resamples of patients for what is no mean over them. ``equivalence``: methods
+    perform alike that differ by less in AUROC and AP, or in Dice and sensitivity.
+    ``least_positives``: fewer patients who have a class in the test split give it numbers, but no
+    interval and no test.
     """
 
     bootstrap: Annotated[int, Field(ge=2)]

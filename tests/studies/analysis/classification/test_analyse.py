@@ -163,7 +163,7 @@ def test_analyses_can_be_compared(prepared, tmp_path):
     assert means["focal", "energy_inside", "mean", ""] > means["focal", "energy_inside_uniform",
                                                                "mean", ""]  # fmt: skip
     quantities = set(found[1]["quantity"])
-    assert {"auroc", "auroc_delong", "energy_inside_matched", "cka"} <= quantities
+    assert {"auroc", "performs_alike", "energy_inside_matched", "cka"} <= quantities
 
 
 def test_a_dataset_without_any_region_breaks_nothing(prepared, tmp_path):

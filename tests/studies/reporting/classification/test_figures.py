@@ -23,9 +23,13 @@ def results(classification):
 def test_pairs_that_perform_alike_come_first(results):
     found = results.pairs
     assert [pair.number for pair in found] == [1, 2, 3, 4, 5, 6]
-    assert [pair.alike for pair in found] == [True] * 5 + [False]
+    assert [pair.answer.performance for pair in found] == [
+        "equivalent",
+        *["undecided"] * 4,
+        "different",
+    ]
     assert (found[0].method_a, found[0].method_b) == ("bce", "focal")
-    assert (found[0].alignment, found[0].concepts, found[0].features) == (True, False, True)
+    assert (found[0].answer.inside, found[0].answer.hidden) == (True, True)
 
 
 def test_every_pair_is_drawn_with_the_better_method_first(results):

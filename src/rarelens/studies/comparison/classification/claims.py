@@ -47,7 +47,10 @@ class Answer(NamedTuple):
 def answers(
     performance: Sequence[Estimate], inside: Sequence[Estimate], settings: Compare
 ) -> Iterator[dict[str, Any]]:
-    """The rows of the three claims of a pair: ``quantity``, ``p``, ``claim``, ``value_a``.
+    """The rows of a pair's claims: ``quantity``, ``p``, ``claim``, and of the first the margins.
+
+    ``value_a``: within which the pair is equivalent; ``value_b``: the one that is asked for.
+
 
     Args:
         performance: the differences in AUROC and AP, of the mean and of each class that has enough
@@ -61,7 +64,8 @@ def answers(
     alike = max((equivalence(own, settings.equivalence) for own in known), default=nan)
     p = (alike, _smallest(performance), _smallest(inside))
     for name, own in zip(QUESTIONS, p, strict=True):
-        facts = {"value_a": within} if name == "performs_alike" else {}
+        tested = {"value_a": within, "value_b": settings.equivalence}
+        facts = tested if name == "performs_alike" else {}
         yield {"quantity": name, "p": own, "claim": isfinite(own), **facts}
 
 

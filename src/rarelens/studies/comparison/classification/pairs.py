@@ -39,7 +39,8 @@ def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> Iterator[dict
       seeds of one method, the noise floor, over both. ``low`` is the lowest CKA between methods
       minus the highest between seeds, ``high`` the reverse. No test, and no claim.
     - performs_alike, performs_differently, differs_inside: the claims (`claims.answers`), with p
-      alone; the first has the margin within which the pair is equivalent as ``value_a``.
+      alone; of the first ``value_a`` is the margin within which the pair is equivalent, ``value_b``
+      the one that is asked for.
 
     Yields:
         `COLUMNS` but p_holm; ``claim`` is true of the last three.
@@ -47,9 +48,7 @@ def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> Iterator[dict
     facts = {**classifiers.comparison.names, "confidence": classifiers.settings.confidence}
     asked = [own for own in known if _role(own)]
     means = [{method: own.own(method) for method in classifiers.methods} for own in asked]
-    cka = {
-        layer: cka_of_pairs(classifiers, layer) for layer in classifiers.first.about["layers"]
-    }
+    cka = {layer: cka_of_pairs(classifiers, layer) for layer in classifiers.first.about["layers"]}
     for pair in classifiers.pairs:
         found = [
             _Compared(values, pair, own, classifiers.classes)

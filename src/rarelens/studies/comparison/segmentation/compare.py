@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from rarelens.measures.statistics import equivalence
 from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.comparison import (
@@ -33,7 +34,7 @@ COLUMNS = [
 ]
 PAIR_KEYS = [*COMPARISON, "method_a", "method_b", "class", "measure"]
 PAIR_COLUMNS = [*PAIR_KEYS, "value_a", "value_b", "difference", "low", "high", "confidence"]
-PAIR_COLUMNS += ["p", "p_holm", "claim", "subjects", "seeds", "sufficient_seeds"]
+PAIR_COLUMNS += ["p", "p_holm", "claim", "p_equivalent", "subjects", "seeds", "sufficient_seeds"]
 ASYMMETRIC = "asymmetric_"
 
 
@@ -80,7 +81,7 @@ def compare(
         about = read_json(own.cells[0].folder(str(analyses)) / "analysis.json")
         rare = {about["classes"][number] for number in about["rare_classes"]}
         rows += [_claimed(row, rare) for row in compared(own, values, baseline, settings)]
-        pairs += [_claimed(row, rare) for row in _pairs(own, values, settings.confidence)]
+        pairs += [_claimed(row, rare) for row in _pairs(own, values, settings)]
     found = corrected(
         pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"]),
         pd.DataFrame(pairs, columns=[name for name in PAIR_COLUMNS if name != "p_holm"]),
@@ -106,13 +107,17 @@ def _claimed(row: dict[str, Any], rare: set[str]) -> dict[str, Any]:
 
 
 def _pairs(
-    comparison: Comparison, values: Sequence[Values], confidence: float
+    comparison: Comparison, values: Sequence[Values], settings: Compare
 ) -> Iterator[dict[str, Any]]:
-    """Every pair, asymmetric after symmetric, for the headline measures by rule "all"."""
+    """Every pair, asymmetric after symmetric, for the headline measures by rule "all".
+
+    ``p_equivalent``: that Dice or sensitivity differ by ``settings.equivalence`` or more.
+    """
     ordered = sorted(comparison.methods, key=lambda name: (name.startswith(ASYMMETRIC), name))
     for measure in values:
         if measure.rule != "all" or not SEGMENTATION[measure.measure].headline:
             continue
+        share = measure.measure in ("dice", "sensitivity")
         means = {method: measure.own(method) for method in ordered}
         for first, second in combinations(ordered, 2):
             gaps = measure.difference(second, first)
@@ -128,8 +133,9 @@ def _pairs(
                     "difference": gap.mean,
                     "low": gap.low,
                     "high": gap.high,
-                    "confidence": confidence,
+                    "confidence": settings.confidence,
                     "p": gap.p,
+                    "p_equivalent": equivalence(gap, settings.equivalence) if share else nan,
                     "subjects": gap.patients,
                     "seeds": gap.seeds,
                     "sufficient_seeds": gap.sufficient,

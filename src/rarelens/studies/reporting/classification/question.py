@@ -93,4 +93,3 @@ def _cka(layer: str, pair: Pair) -> Value:
     found = pair.row("cka", layer)
     between, seeds = (written(found[name], PAIRS["cka"]) for name in ("value_a", "value_b"))
     return Value(between, (f"seeds {seeds}",))
-

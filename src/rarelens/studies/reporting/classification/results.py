@@ -61,6 +61,12 @@ class ClassificationResults(Results):
         return pairs_of(self.pair_rows)
 
     @property
+    def margin(self) -> float:
+        """Within which pairs are asked to perform alike."""
+        asked = self.pair_rows[self.pair_rows["quantity"] == "performs_alike"]
+        return float(asked["value_b"].iloc[0])
+
+    @property
     def by_frequency(self) -> list[int]:
         """The classes, from the most frequent to the rarest."""
         shares = np.nan_to_num(self.prevalence)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import pandas as pd
 
 from rarelens.studies.catalogue import SEGMENTATION
@@ -44,16 +46,18 @@ def _shift(results: SegmentationResults, class_: int) -> str:
     bounds = interval(shift["ci_low"], shift["ci_high"], 2)
     return (
         f"{text}: a shift of {signed(shift['mean'], 2)} "
-        f"({shift['confidence']:.0%} interval {bounds}), {_meaning(shift, *means)}."
+        f"({shift['confidence']:.0%} interval {bounds}), {_meaning(shift, train, test)}."
     )
 
 
-def _meaning(shift: pd.Series, train: float, test: float) -> str:
+def _meaning(shift: pd.Series, train: pd.Series, test: pd.Series) -> str:
+    """Only what the intervals say: of the shift, and of the margins, on which side they lie."""
     if shift["ci_low"] > 0:
-        side = "away from" if train > 0 else "towards the correct side of"
-        return f"{side} the decision boundary"
-    if shift["ci_high"] < 0:
-        if train < 0:
-            return "further beyond the decision boundary"
-        return "over the decision boundary" if test < 0 else "towards the decision boundary"
-    return "an interval that includes 0"
+        return "away from the boundary" if train["ci_low"] > 0 else "to larger margins"
+    if not shift["ci_high"] < 0:
+        return "an interval that includes 0" if isfinite(shift["ci_low"]) else "without interval"
+    if train["ci_high"] < 0:
+        return "further beyond the decision boundary"
+    if train["ci_low"] > 0 and test["ci_high"] < 0:
+        return "over the decision boundary"
+    return "towards the decision boundary" if train["mean"] > 0 else "to smaller margins"

@@ -30,6 +30,7 @@ class SegmentationResults(Results):
         panels: per subject, of each method arrays image, truth, prediction, margin.
         units: method, seed, layer, units (how many), detectors, detectors_beyond_null, best_iou;
             no rows where nothing was looked into.
+        pairs: the rows of the comparison of pairs that belong here.
     """
 
     rare: tuple[int, ...]
@@ -39,6 +40,7 @@ class SegmentationResults(Results):
     joint: pd.DataFrame
     subjects: pd.DataFrame
     units: pd.DataFrame
+    pairs: pd.DataFrame
 
     @property
     def shown_classes(self) -> tuple[int, ...]:
@@ -52,17 +54,20 @@ def read_results(cells: Sequence[Cell], analyses: Path, metrics: Path) -> list[S
     Args:
         cells: the study's models.
         analyses: the folder above ``<task>/<cell>``.
-        metrics: the folder of the comparison's ``segmentation.csv``.
+        metrics: the folder of ``segmentation.csv`` and ``segmentation_pairs.csv``.
 
     Raises:
         RarelensError: one sentence for each file that is missing, and where the comparison
             does not cover a cell.
     """
     table = read_metrics(metrics / "segmentation.csv")
-    return [_results(files, table) for files in analysis_files(cells, analyses, REQUIRED)]
+    pairs = read_metrics(metrics / "segmentation_pairs.csv")
+    return [_results(files, table, pairs) for files in analysis_files(cells, analyses, REQUIRED)]
 
 
-def _results(files: AnalysisFiles, metrics: pd.DataFrame) -> SegmentationResults:
+def _results(
+    files: AnalysisFiles, metrics: pd.DataFrame, pairs: pd.DataFrame
+) -> SegmentationResults:
     facts = read_json(files.folder(files.comparison.cells[0]) / "analysis.json")
     return SegmentationResults(
         **files.common_fields(facts["classes"], metrics),
@@ -73,6 +78,7 @@ def _results(files: AnalysisFiles, metrics: pd.DataFrame) -> SegmentationResults
         joint=_pooled(files, "joint", ["side", "class", "foreground", "bin_x", "bin_y"]),
         subjects=_subjects(files),
         units=files.gather(_units),
+        pairs=files.comparison.rows_of(pairs),
     )
 
 

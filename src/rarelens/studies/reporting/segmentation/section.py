@@ -11,7 +11,7 @@ from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.segmentation.figures import margins, overlap, write_figures
 from rarelens.studies.reporting.segmentation.headline import headline
 from rarelens.studies.reporting.segmentation.results import SegmentationResults, read_results
-from rarelens.studies.reporting.segmentation.tables import class_table, unit_table
+from rarelens.studies.reporting.segmentation.tables import asymmetry_table, class_table, unit_table
 
 __all__ = ["plots", "read_results", "section"]
 
@@ -23,6 +23,7 @@ def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, A
         "results": results,
         "headline": headline(results),
         "tables": [class_table(results, class_) for class_ in results.rare],
+        "asymmetry": asymmetry_table(results),
         "units": unit_table(results),
         "figures": write_figures(results, folder, dpi),
         "subjects": int(measured["subjects"].max()),

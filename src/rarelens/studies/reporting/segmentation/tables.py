@@ -9,17 +9,21 @@ from functools import partial
 import pandas as pd
 
 from rarelens.studies.catalogue import SEGMENTATION, Measure
-from rarelens.studies.reporting.number_text import NONE
+from rarelens.studies.reporting.number_text import NONE, words
+from rarelens.studies.reporting.results import first_row
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 from rarelens.studies.reporting.tables import (
     Column,
     MethodColumns,
     Table,
     Value,
+    corrected,
+    difference,
     mean,
     mean_and_interval,
     mean_and_spread,
     method_rows,
+    row,
     with_spread,
 )
 
@@ -57,6 +61,43 @@ def class_table(results: SegmentationResults, class_: int) -> Table:
         label=f"Table of methods for {name}",
         corner="method",
     )
+
+
+def asymmetry_table(results: SegmentationResults) -> Table | None:
+    """Each asymmetric method against its symmetric form; None where there are none."""
+    claims = results.pairs[results.pairs["claim"]]
+    if claims.empty:
+        return None
+    measures = [name for name in SEGMENTATION if name in set(claims["measure"])]
+    columns = tuple(
+        column
+        for name in measures
+        for column in (
+            Column(SEGMENTATION[name].title, "difference", partial(_difference, name)),
+            Column(SEGMENTATION[name].title, "p (Holm)", partial(_p, name)),
+        )
+    )
+    rows = tuple(
+        row(f"{words(str(method))}, {name}", columns, own)
+        for (method, name), own in claims.groupby(["method_b", "class"], sort=False)
+    )
+    return Table(
+        "Asymmetric against symmetric",
+        columns,
+        rows,
+        "Each asymmetric method minus its symmetric form, paired by seed and test subject.",
+        label="Table of asymmetric methods against their symmetric forms",
+        corner="method, class",
+    )
+
+
+def _difference(name: str, rows: pd.DataFrame) -> Value:
+    own = first_row(rows[rows["measure"] == name])
+    return difference(own["difference"], own["low"], own["high"], SEGMENTATION[name].digits)
+
+
+def _p(name: str, rows: pd.DataFrame) -> Value:
+    return corrected(first_row(rows[rows["measure"] == name]), SEGMENTATION[name])
 
 
 def unit_table(results: SegmentationResults) -> Table | None:

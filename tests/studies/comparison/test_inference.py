@@ -1,0 +1,62 @@
+"""Which test is chosen for which values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rarelens.measures.statistics import crossed_difference, crossed_statistic, student
+from rarelens.studies.comparison.inference import over_models, over_patients, over_resamples
+from rarelens.studies.settings.results import Compare
+
+SETTINGS = Compare(bootstrap=200, confidence=0.9, equivalence=0.02, least_positives=5, seed=1)
+RNG = np.random.default_rng(0)
+
+
+def test_patients_and_seeds_are_crossed_where_all_have_a_value():
+    values = RNG.normal(0.1, 0.2, (4, 9))
+    found, expected = over_patients(values, SETTINGS), crossed_difference(values, 0.9)
+    assert found[:4] == pytest.approx(expected[:4])
+    assert (found.error, found.freedom) == (expected.error, expected.freedom)
+    assert (found.seeds, found.patients) == (4, 9)
+    assert found.spread == pytest.approx(values.mean(axis=1).std(ddof=1))
+
+
+def test_a_patient_and_a_seed_without_any_value_do_not_count():
+    values = RNG.normal(size=(4, 9))
+    wider = np.full((5, 10), np.nan)
+    wider[1:, :9] = values
+    assert over_patients(wider, SETTINGS) == over_patients(values, SETTINGS)
+
+
+def test_seeds_with_patients_of_their_own_are_independent():
+    """Training subjects are drawn anew for each seed: the seeds' means alone are tested."""
+    values = np.full((4, 40), np.nan)
+    for seed, row in enumerate(values):
+        row[10 * seed : 10 * seed + 10] = RNG.normal(size=10)
+    found = over_patients(values, SETTINGS)
+    assert found[:4] == student(np.nanmean(values, axis=1), 0.9)[:4]
+    assert found.patients == 40
+
+
+@pytest.mark.parametrize(("seeds", "patients", "interval", "p"), [
+    (3, 5, True, True), (2, 5, True, False), (3, 4, False, False), (1, 9, False, False),
+])  # fmt: skip
+def test_no_claim_rests_on_two_seeds_and_no_interval_on_few_patients(seeds, patients, interval, p):
+    found = over_patients(RNG.normal(size=(seeds, patients)), SETTINGS)
+    assert np.isfinite(found.mean)
+    assert np.isfinite(found.low) == interval
+    assert np.isfinite(found.p) == p
+
+
+def test_resamples_are_of_every_target():
+    values = RNG.normal(size=(301, 3, 2))
+    for number, found in enumerate(over_resamples(values, SETTINGS)):
+        expected = crossed_statistic(values[0, :, number], values[1:, :, number], 0.9)
+        assert found[:4] == pytest.approx(expected[:4])
+
+
+def test_what_is_pooled_over_patients_has_no_interval():
+    values = RNG.normal(size=4)
+    assert over_models(values, False, SETTINGS) == student(values, 0.9)
+    assert np.isnan(over_models(values, True, SETTINGS).low)
