@@ -161,8 +161,10 @@ class LogitShift:
         """The subject-mean shift of each class, in the order of the classes.
 
         Intervals are percentile intervals of a bootstrap over the subjects of both sides. They
-        speak of other subjects, not of another training of the network; below about ten subjects
-        a side they are too narrow.
+        speak of this one trained network and other subjects, not of another training: for that,
+        train several and give their shifts, with resamples of the subjects, to
+        `rarelens.statistics.crossed_statistic`. Below about ten subjects a side they are too
+        narrow.
 
         Args:
             confidence: of the intervals, between 0 and 1.

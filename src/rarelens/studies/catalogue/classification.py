@@ -141,7 +141,6 @@ CLASSIFICATION: Mapping[str, Measure] = {
 
 # What pairs of classifiers have beside the measures above.
 PAIRS: Mapping[str, Measure] = {
-    "auroc_delong": Measure("AUROC, DeLong's test", "larger"),
     "energy_inside_matched": Measure("energy, matched", "larger"),
     "matched_share": Measure("share of matched maps", "none", 0, percent=True),
     "cka": Measure(
@@ -152,8 +151,7 @@ PAIRS: Mapping[str, Measure] = {
             "CKA",
             "Centred kernel alignment: how alike two networks arrange the same images, whatever "
             "the order or rotation of their units; 1 is the same. Noise floor: between two seeds "
-            "of the same method. Two methods differ where all CKAs between them are below all of "
-            "these.",
+            "of the same method. It makes no claim: a few seeds allow no test of it.",
         ),
     ),
 }

@@ -52,8 +52,9 @@ _STATISTICS: Mapping[str, tuple[Term, ...]] = {
     "segmentation": (
         Term(
             "Interval",
-            "A bootstrap interval over seeds, then over subjects; every method is drawn on the "
-            "same seeds and subjects.",
+            "For the next training and the next patient: seeds and test patients are both random, "
+            "and crossed (Student's t of a random-effects model). Of a shift the patients of both "
+            "sides are resampled.",
         ),
         Term(
             "Difference",
@@ -62,9 +63,8 @@ _STATISTICS: Mapping[str, tuple[Term, ...]] = {
         ),
         Term(
             "p (Holm)",
-            "Wilcoxon's signed-rank test on the differences of the subjects (each the mean over "
-            "seeds), corrected by Holm for the number of methods. With fewer than three seeds it "
-            "says nothing about the methods, only about these runs.",
+            "That the difference is 0, by the t of the interval, corrected by Holm over every "
+            "claim of this page. With fewer than three seeds there is none.",
         ),
         Term(
             "Win / tie / loss",
@@ -76,15 +76,16 @@ _STATISTICS: Mapping[str, tuple[Term, ...]] = {
     "classification": (
         Term(
             "Interval of a classifier",
-            "For AUROC, AP and alignment a bootstrap interval over seeds and patients (all images "
-            "of one are drawn together), every method on the same ones. For counts of units, "
-            "effective rank and linear probe Student's t over seeds, from three seeds on.",
+            "For AUROC, AP and alignment: for the next training and the next patient, from the "
+            "seeds' values and resampled patients (all images of one together; Obuchowski and "
+            "Rockette). For counts of units, effective rank and linear probe Student's t over "
+            "seeds, from three seeds on.",
         ),
         Term(
             "Difference, p (Holm) of classifiers",
             "Method minus baseline (or first minus second of a pair), paired by seed and patient; "
-            "p corrected by Holm for the number of comparisons. With fewer than three seeds it "
-            "says nothing about the methods, only about these runs.",
+            "p corrected by Holm over every claim of this page. With fewer than three seeds there "
+            "is none.",
         ),
     ),
 }
