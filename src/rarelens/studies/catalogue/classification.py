@@ -151,7 +151,7 @@ PAIRS: Mapping[str, Measure] = {
             "CKA",
             "Centred kernel alignment: how alike two networks arrange the same images, whatever "
             "the order or rotation of their units; 1 is the same. Noise floor: between two seeds "
-            "of the same method. It makes no claim: a few seeds allow no test of it.",
+            "of the same method. A few seeds allow no test of it.",
         ),
     ),
 }
