@@ -81,9 +81,13 @@ class Results:
         return first_row(rows)
 
     def enough_seeds(self, measure: str, class_names: Collection[str]) -> bool:
-        """Whether differences may be claimed, by the seeds that have the measure."""
+        """Whether differences may be claimed, by the seeds that have the measure.
+
+        A class for which nobody has it, as no test subject has the structure, does not count.
+        """
         rows = self.metrics
         rows = rows[(rows["measure"] == measure) & rows["class"].isin(class_names)]
+        rows = rows[rows["mean"].notna()]
         return bool(rows["sufficient_seeds"].all())
 
 

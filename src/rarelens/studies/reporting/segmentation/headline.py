@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 import pandas as pd
 
 from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting.headline import clear_differences, no_claim
-from rarelens.studies.reporting.number_text import interval, signed, words
+from rarelens.studies.reporting.number_text import interval, relation, signed, words
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 COMPARED = [(name, SEGMENTATION[name]) for name in ("dice", "shift_mean")]
@@ -43,11 +41,15 @@ def _shift(results: SegmentationResults, class_: int) -> str:
     )
     if not class_:
         text = f"The margin of {name} voxels goes from {before} to {after}"
+    text = f"{text}: a shift of {signed(shift['mean'], 2)}"
     bounds = interval(shift["ci_low"], shift["ci_high"], 2)
-    return (
-        f"{text}: a shift of {signed(shift['mean'], 2)} "
-        f"({shift['confidence']:.0%} interval {bounds}), {_meaning(shift, train, test)}."
-    )
+    if not bounds:
+        return f"{text}, without interval."
+    level = shift["confidence"]
+    text = f"{text} ({level:.0%} interval {bounds}), {_meaning(shift, train, test)}"
+    if shift["p"] < 1 - level <= shift["p_holm"]:
+        return f"{text}, but not after Holm's correction ({relation(shift['p_holm'])})."
+    return f"{text}."
 
 
 def _meaning(shift: pd.Series, train: pd.Series, test: pd.Series) -> str:
@@ -55,7 +57,7 @@ def _meaning(shift: pd.Series, train: pd.Series, test: pd.Series) -> str:
     if shift["ci_low"] > 0:
         return "away from the boundary" if train["ci_low"] > 0 else "to larger margins"
     if not shift["ci_high"] < 0:
-        return "an interval that includes 0" if isfinite(shift["ci_low"]) else "without interval"
+        return "an interval that includes 0"
     if train["ci_high"] < 0:
         return "further beyond the decision boundary"
     if train["ci_low"] > 0 and test["ci_high"] < 0:
