@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from rarelens.cells import read_cells
-from rarelens.comparison.question import question
-from rarelens.comparison.segmentation import read_metrics
-from rarelens.files import read_json
+from rarelens.studies.cells import read_cells
+from rarelens.studies.comparison.classification.claims import answer
+from rarelens.studies.comparison.metrics import read_metrics
+from rarelens.studies.files import read_json
 
 LABELS = ("auroc", "average_precision", "energy_inside", "pointing_game", "soft_iou")
 CONTROLS = ("random_weights", "centre", "uniform")
@@ -31,11 +31,12 @@ def comparison() -> None:
     """One row per dataset, network, fraction, class and method."""
     metrics = read_metrics(Path("metrics/segmentation.csv"))
     rare = metrics[(metrics["measure"].isin(MEASURES)) & (metrics["rule"].isin(["all", ""]))]
-    head = ["dataset", "class", "method", *MEASURES, "Dice against baseline", "p (Holm)"]
+    head = ["dataset", "network", "fraction", "class", "method", *MEASURES]
+    head += ["Dice against baseline", "p (Holm)"]
     _row(head)
     _row(["---"] * len(head))
     keys = ["dataset", "network", "fraction", "class", "method"]
-    for (dataset, _, _, name, method), rows in rare.groupby(keys, sort=False):
+    for (dataset, network, fraction, name, method), rows in rare.groupby(keys, sort=False):
         by = rows.drop_duplicates("measure").set_index("measure")
         if "dice" not in by.index:
             continue
@@ -43,7 +44,7 @@ def comparison() -> None:
         dice = by.loc["dice"]
         gain = _interval(dice, "baseline_difference", "difference_low", "difference_high", "+")
         p = "" if pd.isna(dice["p_holm"]) else f"{dice['p_holm']:.3g}"
-        _row([dataset, name, method, *cells, gain, p])
+        _row([dataset, network, fraction, name, method, *cells, gain, p])
 
 
 def shifts() -> None:
@@ -96,21 +97,33 @@ def units(metrics: pd.DataFrame) -> None:
         _row([method, layer, *values, *gain])
 
 
+def asymmetric() -> None:
+    """One row per claim: an asymmetric method against its symmetric form."""
+    table = read_metrics(Path("metrics/segmentation_pairs.csv"))
+    claims = table[table["claim"]]
+    if claims.empty:
+        return
+    print()
+    _row(["dataset", "class", "method", "measure", "against its symmetric form", "p (Holm)"])
+    _row(["---"] * 6)
+    for row in claims.to_dict("records"):
+        gap = _interval(pd.Series(row), "difference", "low", "high", "+")
+        names = (row["dataset"], row["class"], row["method_b"], row["measure"])
+        _row([*names, gap, f"{row['p_holm']:.3g}"])
+
+
 def pairs() -> None:
     """One row per pair of methods: the classification study's question."""
-    table = question(pd.read_csv("metrics/classification_pairs.csv", na_values=[""]))
-    _row(["pair", *ASKED, "CKA (noise floor)", "same performance", "different inside"])
-    _row(["---"] * (len(ASKED) + 4))
-    for row in table.to_dict("records"):
-        values = [
-            f"{row[f'{name}_difference']:+.3g} (p {row[f'{name}_p_holm']:.2g})" for name in ASKED
-        ]
-        cka = f"{row['cka']:.2f} ({row['cka_noise_floor']:.2f})"
-        kinds = ("alignment_differs", "concepts_differ", "cka_differs")
-        inside = [kind.rpartition("_")[0] for kind in kinds if row[kind]]
-        same = "yes" if row["same_performance"] else "no"
-        pair = f"{row['method_a']} − {row['method_b']}"
-        _row([pair, *values, cka, same, ", ".join(inside) or "no"])
+    table = read_metrics(Path("metrics/classification_pairs.csv"))
+    _row(["pair", *ASKED, "performance", "equivalent within", "inside", "p (Holm)"])
+    _row(["---"] * (len(ASKED) + 5))
+    for (first, second), rows in table.groupby(["method_a", "method_b"], sort=False):
+        mean = rows[rows["class"] == "mean"].drop_duplicates("quantity").set_index("quantity")
+        gaps = [_interval(mean.loc[name], "difference", "low", "high", "+") for name in ASKED]
+        found, p = answer(rows), mean.loc["differs_inside", "p_holm"]
+        inside = "different" if found.inside else "undecided"
+        claims = [found.performance, f"±{found.within:.3g}", inside, f"{p:.3g}"]
+        _row([f"{first} − {second}", *gaps, *claims])
 
 
 def _value(by: pd.DataFrame, measure: str, column: str) -> str:
@@ -133,6 +146,7 @@ def _row(values: list[str]) -> None:
 if __name__ == "__main__":
     if read_cells(Path("cells/segmentation/cells.csv")):
         comparison()
+        asymmetric()
         print()
         shifts()
     if read_cells(Path("cells/classification/cells.csv")):
