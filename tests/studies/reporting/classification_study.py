@@ -170,6 +170,7 @@ def _write_metrics(
                     "ci_low": mean - 0.03, "ci_high": mean + 0.03, "confidence": 0.95,
                     "baseline_difference": difference, "difference_low": difference - 0.02,
                     "difference_high": difference + 0.02, "p": p, "p_holm": p,
+                    "few_positives": int(class_ in ("tiny", "never_in_test")),
                     "seeds": len(seeds), "sufficient_seeds": len(seeds) >= 3,
                 }
             )  # fmt: skip

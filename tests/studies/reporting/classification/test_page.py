@@ -77,6 +77,12 @@ def test_classes_stand_from_frequent_to_rare(page):
     assert shares == sorted(shares, reverse=True)
 
 
+def test_a_class_in_too_few_patients_is_named_once(page):
+    """One without any numbers is called undefined instead."""
+    assert page.count("In too few test patients") == 1
+    assert "a part in a pair&#39;s answer: tiny." in page
+
+
 def test_methods_have_their_numbers(page, classification):
     rows = table(page, "What the methods predict")
     assert list(rows) == ["bce (baseline)", "focal", "weighted bce", "bce+classifier retraining"]

@@ -62,6 +62,12 @@ class Maps:
                 rows.append(table[column].reindex(self.maps).to_numpy(np.float64))
         return np.stack(rows)
 
+    @cached_property
+    def patients(self) -> list[int]:
+        """How many patients have maps of each class."""
+        groups = self.classifiers.first.scores["group"].to_numpy(object)[self._rows]
+        return [len(set(groups[own])) for own in self._members]
+
     def matched(self, first: str, second: str, saliency: str) -> Mask:
         """(S, M): where both methods are about equally sure of the class.
 
@@ -148,8 +154,14 @@ class Aligned(Values):
         return one, other
 
     def _estimates(self, values: Array) -> list[Estimate]:
-        settings = self.maps.classifiers.settings
-        return over_resamples(values[:, :, : len(self.classes)], settings)
+        """Of a class with maps of few patients, without interval."""
+        known = self.maps.classifiers
+        found = over_resamples(values[:, :, : len(self.classes)], known.settings)
+        enough = known.enough(self.maps.patients)
+        return [
+            own if whole else own.without_interval()
+            for own, whole in zip(found, enough, strict=False)
+        ]
 
 
 def aligned(classifiers: Classifiers) -> Iterator[Aligned]:

@@ -3,7 +3,8 @@
 Three claims a pair, each one p, which the page's correction then takes in (`engine.corrected`):
 
 - ``performs_alike``: AUROC and average precision, of the mean and of every class, are within the
-  margin, by two one-sided tests; all must be, so that the largest p counts (intersection-union).
+  margin, by two one-sided tests; all must be, so that the largest p counts (intersection-union),
+  and one difference without a p leaves the pair without.
 - ``performs_differently``: one of these differences is not 0; the smallest p, times their number.
 - ``differs_inside``: a measure of alignment, a count of detectors or concepts, or a measure of
   features differs in any layer; the smallest p, times their number. CKA has no part in it: a few
@@ -31,6 +32,8 @@ QUESTIONS = ("performs_alike", "performs_differently", "differs_inside")
 class Answer(NamedTuple):
     """What is claimed of a pair; ``performance`` is equivalent, different or undecided.
 
+    A pair that is shown to lie within the margin is equivalent even where a difference is not 0.
+
     ``within``: the smallest margin within which all differences of performance are equivalent.
     """
 
@@ -49,8 +52,8 @@ def answers(
 ) -> Iterator[dict[str, Any]]:
     """The rows of a pair's claims: ``quantity``, ``p``, ``claim``, and of the first the margins.
 
-    ``value_a``: within which the pair is equivalent; ``value_b``: the one that is asked for.
-
+    ``value_a``: within which the pair is equivalent, at the level before any correction;
+    ``value_b``: the margin that is asked for.
 
     Args:
         performance: the differences in AUROC and AP, of the mean and of each class that has enough
@@ -58,10 +61,10 @@ def answers(
         inside: the differences in what is inside.
         settings: margin and confidence.
     """
-    known = [own for own in performance if isfinite(own.mean) and isfinite(own.p)]
+    known = [own for own in performance if isfinite(own.mean)]
     level = 1 - settings.confidence
-    within = max((equivalent_within(own, level) for own in known), default=nan)
-    alike = max((equivalence(own, settings.equivalence) for own in known), default=nan)
+    within = _largest([equivalent_within(own, level) for own in known])
+    alike = _largest([equivalence(own, settings.equivalence) for own in known])
     p = (alike, _smallest(performance), _smallest(inside))
     for name, own in zip(QUESTIONS, p, strict=True):
         tested = {"value_a": within, "value_b": settings.equivalence}
@@ -76,6 +79,11 @@ def answer(rows: pd.DataFrame) -> Answer:
     different = "different" if apart["p_holm"] < level else "undecided"
     verdict = "equivalent" if alike["p_holm"] < level else different
     return Answer(verdict, bool(inside["p_holm"] < level), float(alike["value_a"]))
+
+
+def _largest(values: Sequence[float]) -> float:
+    """NaN where any is."""
+    return float(np.max(values)) if values else nan
 
 
 def _smallest(differences: Sequence[Estimate]) -> float:

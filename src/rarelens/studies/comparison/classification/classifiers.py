@@ -22,6 +22,7 @@ from rarelens.studies.files import read_json
 from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 TABLES = ["scores", "prediction", "shift", "alignment", "dissection", "components"]
 TABLES += ["representation"]
@@ -81,14 +82,31 @@ class Classifiers:
         return [*GROUPS, *self.classes]
 
     @cached_property
-    def enough_positives(self) -> list[bool]:
-        """Of each target whether enough test patients have it; means over classes always do."""
-        scores, least = self.first.scores, self.settings.least_positives
-        patients = [
+    def positives(self) -> list[int]:
+        """How many test patients have each class."""
+        scores = self.first.scores
+        return [
             scores.loc[scores[f"label_{number}"] == 1, "group"].nunique()
             for number in range(len(self.classes))
         ]
-        return [True] * len(GROUPS) + [known >= least for known in patients]
+
+    def few(self, patients: Sequence[int]) -> dict[str, int]:
+        """Of each target how many of its classes have fewer patients than ``least_positives``.
+
+        Args:
+            patients: of each class.
+        """
+        few = np.array(patients) < self.settings.least_positives
+        number = (self._all_members @ few).max(axis=0).astype(int)
+        return dict(zip(self.targets, number.tolist(), strict=True))
+
+    def enough(self, patients: Sequence[int]) -> list[bool]:
+        """Of each target whether any of its classes has enough patients for an interval."""
+        members, few = self._all_members, np.array(patients) < self.settings.least_positives
+        size = members.sum(axis=2)
+        # A group that has no class in one model has none in that model's number.
+        lost: Mask = (size > 0) & (members @ few == size)
+        return [not lost[:, target].any() for target in range(len(self.targets))]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -115,6 +133,11 @@ class Classifiers:
         means = ratio(sums, number)
         means[:, :, len(GROUPS) :] = values
         return means
+
+    @cached_property
+    def _all_members(self) -> Array:
+        """`_members` of all models, (models, K, C)."""
+        return np.stack([self._members(*key) for key in self.models])
 
     def _members(self, method: str, seed: int) -> Array:
         """Which classes belong to which target, (K, C)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ COLUMNS = [
     *[*COMPARISON, "method", "baseline", "class", "layer", "measure"],
     *["mean", "sd_over_seeds", "ci_low", "ci_high", "confidence"],
     *["baseline_difference", "difference_low", "difference_high", "p", "p_holm", "claim"],
-    *["seeds", "sufficient_seeds"],
+    *["few_positives", "seeds", "sufficient_seeds"],
 ]
+TESTED = ("ci_low", "ci_high", "difference_low", "difference_high", "p")
 
 
 def compare(
@@ -36,7 +37,9 @@ def compare(
     AUROC, average precision and alignment hold for the next training and the next patient;
     alignment is that of the test images. Everything else has one value per model and Student's t
     interval over three or more seeds, which says nothing about the choice of test images
-    (`inference`).
+    (`inference`). A class that fewer test patients have than ``least_positives`` has neither
+    interval nor p in anything, nor has a mean over such classes alone; ``few_positives`` counts
+    them.
 
     The page's claims, over which Holm's correction is: every method against the baseline in the
     measures that the catalogue has ``claimed``, in the mean over classes; and what is asked of each
@@ -61,13 +64,22 @@ def compare(
     both: list[dict[str, Any]] = []
     for classifiers in read_classifiers(cells, analyses, settings):
         values = _values(classifiers)
-        rows += map(_claimed, compared(classifiers.comparison, values, baseline, settings))
+        own = compared(classifiers.comparison, values, baseline, settings)
+        rows += map(_claimed, _tested(classifiers, own))
         both += pairs.pairs_of(classifiers, values)
     methods, found = corrected(
         pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"]),
         pd.DataFrame(both, columns=[name for name in pairs.COLUMNS if name != "p_holm"]),
     )
     return methods[COLUMNS], found[pairs.COLUMNS]
+
+
+def _tested(classifiers: Classifiers, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    few = classifiers.few(classifiers.positives)
+    enough = dict(zip(classifiers.targets, classifiers.enough(classifiers.positives), strict=True))
+    for row in rows:
+        known = {} if enough[row["class"]] else dict.fromkeys(TESTED, nan)
+        yield row | known | {"few_positives": few[row["class"]]}
 
 
 def _claimed(row: dict[str, Any]) -> dict[str, Any]:

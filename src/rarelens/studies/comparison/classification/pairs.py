@@ -15,7 +15,7 @@ from rarelens.studies.catalogue import CLASSIFICATION
 from rarelens.studies.comparison.classification.alignment import Aligned
 from rarelens.studies.comparison.classification.cka import cka_of_pairs
 from rarelens.studies.comparison.classification.claims import INSIDE, PERFORMANCE, answers
-from rarelens.studies.comparison.classification.classifiers import Classifiers
+from rarelens.studies.comparison.classification.classifiers import GROUPS, Classifiers
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.comparison.engine import Values
 from rarelens.studies.comparison.inference import over_resamples
@@ -48,11 +48,12 @@ def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> Iterator[dict
     facts = {**classifiers.comparison.names, "confidence": classifiers.settings.confidence}
     asked = [own for own in known if _role(own)]
     means = [{method: own.own(method) for method in classifiers.methods} for own in asked]
+    whole = classifiers.enough(classifiers.positives)
+    tested = [name for name, own in zip(classifiers.targets, whole, strict=True) if own]
     cka = {layer: cka_of_pairs(classifiers, layer) for layer in classifiers.first.about["layers"]}
     for pair in classifiers.pairs:
         found = [
-            _Compared(values, pair, own, classifiers.classes)
-            for values, own in zip(asked, means, strict=True)
+            _Compared(values, pair, own, tested) for values, own in zip(asked, means, strict=True)
         ]
         rows = [row for own in found for row in own.rows()]
         rows += [_blank("cka", layer) | _cka_numbers(*own[pair]) for layer, own in cka.items()]
@@ -73,7 +74,7 @@ class _Compared:
     values: Values
     pair: tuple[str, str]
     means: Mapping[str, Sequence[Estimate]]
-    classes: Sequence[str]
+    tested: Sequence[str]
 
     @cached_property
     def every(self) -> dict[str, tuple[Estimate, Estimate, Estimate]]:
@@ -85,12 +86,13 @@ class _Compared:
     @property
     def targets(self) -> list[str]:
         """What there are rows for."""
-        return ["mean", *(self.classes if self.values.measure in PERFORMANCE else ())]
+        rest = self.values.classes if self.values.measure in PERFORMANCE else ()
+        return ["mean", *(name for name in rest if name not in GROUPS)]
 
     @property
     def gaps(self) -> list[Estimate]:
-        """The differences of the targets."""
-        return [self.every[name][2] for name in self.targets]
+        """The differences of the targets that are tested."""
+        return [self.every[name][2] for name in self.targets if name in self.tested]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row a target; of energy inside those over matched maps too."""

@@ -45,7 +45,7 @@ class Ranked(Values):
     def _estimates(self, values: Array) -> list[Estimate]:
         """Of a class with few positives, without interval."""
         found = over_resamples(values, self.classifiers.settings)
-        enough = self.classifiers.enough_positives
+        enough = self.classifiers.enough(self.classifiers.positives)
         return [
             own if known else own.without_interval()
             for own, known in zip(found, enough, strict=True)

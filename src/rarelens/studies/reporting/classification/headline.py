@@ -84,10 +84,11 @@ def _question(results: ClassificationResults) -> str:
             f"{text}. Of the equivalent ones {len(hidden)} differ inside, which AUROC and AP do "
             f"not show: {named}{more}."
         )
+    found = f"{inside} of all differ inside, in alignment, units or features, but none of these is "
+    found += "shown to perform equivalently"
     return (
-        f"{text}. {inside} of all differ inside, in alignment, units or features; none of these is "
-        "shown to perform equivalently: that methods of equal performance differ inside is not "
-        "shown here."
+        f"{text}. {found if inside else 'None is shown to differ inside'}: that methods of equal "
+        "performance differ inside is not shown here."
     )
 
 

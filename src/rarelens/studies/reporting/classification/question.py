@@ -22,12 +22,13 @@ from rarelens.studies.reporting.tables import Column, Table, Value, difference, 
 NAMES = {name: measure.title for name, measure in {**CLASSIFICATION, **PAIRS}.items()}
 NOTE = (
     "First method minus second, with interval. Performance: equivalent where AUROC and AP, in the "
-    "mean and in every class, lie within ±{margin} by two one-sided tests; different where one of "
-    "them differs; else undecided, and beneath stands the smallest margin within which the pair is "
-    "equivalent. Different inside: one claim a pair, over alignment, units and features of all "
-    "layers. All claims of this page are corrected together (Holm). Matched: over the maps for "
-    "which both methods are about equally sure. In small print beneath CKA that between seeds of "
-    "the same method, which makes no claim. The numbers of the pairs are those of the figure below."
+    "mean and in every class with enough positives, lie within ±{margin} by two one-sided tests; "
+    "different where one of them differs; else undecided. Beneath stands the smallest margin "
+    "within which the pair is equivalent, before correction. Different inside: one claim a pair, "
+    "over alignment, units and features of all layers. All claims of this page are corrected "
+    "together (Holm). Matched: over the maps for which both methods are about equally sure. In "
+    "small print beneath CKA that between seeds of the same method, which makes no claim. The "
+    "numbers of the pairs are those of the figure below."
 )
 
 

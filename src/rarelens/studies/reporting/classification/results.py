@@ -72,6 +72,11 @@ class ClassificationResults(Results):
         shares = np.nan_to_num(self.prevalence)
         return sorted(range(len(self.classes)), key=lambda class_: -shares[class_])
 
+    def few(self, class_: int) -> bool:
+        """Whether a class that has numbers has too few test patients for intervals and tests."""
+        row = self.entry(self.baseline, "auroc", self.classes[class_])
+        return bool(np.isfinite(row["mean"]) and row["few_positives"] > 0)
+
     def prevalence_text(self, class_: int) -> str:
         """The prevalence of a class, for people."""
         share = self.prevalence[class_]

@@ -126,6 +126,12 @@ def _classes(results: ClassificationResults) -> Table:
 
         return Column("average precision", words(method), value)
 
+    named = ", ".join(words(results.classes[c]) for c in results.by_frequency if results.few(c))
+    few = (
+        f" In too few test patients for an interval or a part in a pair's answer: {named}."
+        if named
+        else ""
+    )
     columns = (
         Column("", "prevalence", lambda class_: Value(results.prevalence_text(class_))),
         *(predicted(method) for method in results.methods),
@@ -135,5 +141,5 @@ def _classes(results: ClassificationResults) -> Table:
         columns,
         tuple(row(words(results.classes[c]), columns, c) for c in results.by_frequency),
         "Average precision on test images, and in small print AUROC. Undefined: the test images "
-        "are all positive or all negative.",
+        f"are all positive or all negative.{few}",
     )
