@@ -168,7 +168,7 @@ def restore_labels_and_logits(
     source_affine: Affine,
     at: NDArray[np.bool_],
 ) -> tuple[Labels, Volume]:
-    """The label map of `restore_labels`, and the interpolated logits that decided ``at`` some voxels.
+    """The label map of `restore_labels`, and the logits that decided it at some voxels.
 
     Args:
         logits: (C, X, Y, Z).
