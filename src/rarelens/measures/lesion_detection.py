@@ -143,6 +143,5 @@ class LesionDetection:
 
 def f1(lesions: ArrayLike, detected: ArrayLike, false_alarms: ArrayLike) -> NDArray[np.float64]:
     """F1 of subjects' lesions, D / (D + (missed + false alarms) / 2); NaN without lesions."""
-    total = np.asarray(lesions)
-    found = ratio(np.multiply(2, detected), total + detected + false_alarms)
-    return np.where(total > 0, found, np.nan)
+    total, found, wrong = map(np.asarray, (lesions, detected, false_alarms))
+    return np.where(total > 0, ratio(2 * found, total + found + wrong), np.nan)

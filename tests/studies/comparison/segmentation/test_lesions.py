@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rarelens.measures.statistics import crossed_difference
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.results import Compare
 
-SETTINGS = Compare(bootstrap=200, confidence=0.95, seed=1)
+SETTINGS = Compare(bootstrap=200, confidence=0.95, equivalence=0.02, least_positives=1, seed=1)
 VOLUMES = {"a": [10.0, 20.0, 30.0], "b": [40.0, 50.0], "c": [60.0, 70.0, 80.0]}
 
 
@@ -36,7 +37,7 @@ def table(tmp_path, write):
             dice = dict.fromkeys("abcde", 0.5)
             write(tmp_path, cell(method, seed), dice, lesions=lesions(iou), counts=counts)
             cells.append(cell(method, seed))
-    return compare(cells, tmp_path, "base", SETTINGS).set_index(["measure", "rule", "method"])
+    return compare(cells, tmp_path, "base", SETTINGS)[0].set_index(["measure", "rule", "method"])
 
 
 def row(table, measure, method="base"):
@@ -53,6 +54,9 @@ def test_by_hand(table):
     other = row(table, "lesion_detected", "other")
     assert other["baseline_difference"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert (other["wins"], other["ties"], other["losses"]) == (2, 1, 0)
+    expected = crossed_difference(np.tile([2 / 3, 1 / 2, 0], (3, 1)))
+    assert other["difference_low"] == pytest.approx(expected.low)
+    assert other["p"] == pytest.approx(expected.p)
 
 
 def test_cases_without_lesions_count_for_false_alarms_alone(table):
@@ -77,6 +81,6 @@ def test_quartiles_are_of_the_true_volumes_and_means_of_patients(table):
 
 def test_a_class_without_lesions_has_no_values(tmp_path, write):
     write(tmp_path, cell("base"), {"a": 0.5}, counts=[("a", 0, 0, 1)])
-    table = compare([cell("base")], tmp_path, "base", SETTINGS)
+    table, _ = compare([cell("base")], tmp_path, "base", SETTINGS)
     found = table[table["measure"].str.contains("lesion|false_alarms")]
     assert found["measure"].tolist() == ["false_alarms"]

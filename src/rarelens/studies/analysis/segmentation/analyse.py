@@ -102,9 +102,7 @@ def shift_by_case(moments: pd.DataFrame) -> pd.DataFrame:
 def _lesions(extract: Path, settings: AnalyseSegmentation) -> pd.DataFrame:
     """The extract's lesions, and whether each is detected by IoU."""
     table = pd.read_parquet(extract / "lesions.parquet")
-    table.insert(
-        table.columns.get_loc("iou") + 1, "detected_iou", table["iou"] > settings.lesion_iou
-    )
+    table.insert(list(table).index("dice"), "detected_iou", table["iou"] > settings.lesion_iou)
     return table
 
 
