@@ -15,6 +15,7 @@ SOURCE = Path(rarelens.__file__).parent
 KINDS = ("objectives", "regularisers", "sampling", "networks", "adjustments", "retraining")
 ACCUMULATORS = {
     "logit_shift": "LogitShift",
+    "lesion_detection": "LesionDetection",
     "subject_overlap": "SubjectOverlap",
     "dissection.unit_dissection": "UnitDissection",
     "saliency_alignment": "SaliencyAlignment",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rarelens.components import adjustments, networks, objectives, regularisers, sampling
     from rarelens.measures import statistics
     from rarelens.measures.dissection import UnitDissection, dissect
+    from rarelens.measures.lesion_detection import LesionDetection
     from rarelens.measures.linear_cka import LinearCKA
     from rarelens.measures.logit_shift import LogitShift
     from rarelens.measures.saliency_alignment import SaliencyAlignment
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "LesionDetection",
     "LinearCKA",
     "LogitShift",
     "SaliencyAlignment",
@@ -41,6 +43,7 @@ __all__ = [
 
 # Where a name is that is no package of components, and the extra that it needs.
 _OTHERS = {
+    "LesionDetection": ("measures.lesion_detection", "measures"),
     "LinearCKA": ("measures.linear_cka", "measures"),
     "LogitShift": ("measures.logit_shift", "measures"),
     "SaliencyAlignment": ("measures.saliency_alignment", "measures"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rarelens.measures.arrays import Classes, as_labels, class_names
+from rarelens.measures.arrays import Classes, class_names
+from rarelens.measures.label_maps import paired_maps
 from rarelens.measures.overlap import overlap_rows
 
 
@@ -55,15 +56,8 @@ class SubjectOverlap:
         Raises:
             ValueError: if shapes, labels or spacing do not fit, or the subject was there before.
         """
-        said, true = (as_labels(labels, len(self.classes)) for labels in (predicted, truth))
-        size = self.spacing if spacing is None else tuple(spacing)
-        if said.shape != true.shape:
-            raise ValueError(f"a prediction of shape {said.shape} and a truth of {true.shape}")
-        if size is None or len(size) != true.ndim or not min(size) > 0:
-            raise ValueError(
-                f"label maps of shape {true.shape} need a spacing of {true.ndim} numbers above 0, "
-                f"in mm, not {size}"
-            )
+        spacing = self.spacing if spacing is None else tuple(spacing)
+        said, true, size = paired_maps(predicted, truth, len(self.classes), spacing)
         if subject in self._rows:
             raise ValueError(f"subject {subject} was measured before")
         rows = overlap_rows(said, true, len(self.classes), size, self.tolerance)

@@ -92,6 +92,7 @@ def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int, units
     patients = margins[["case", "side"]].drop_duplicates()
     patients.assign(group=patients["case"]).to_parquet(folder / "subjects.parquet")
     pd.DataFrame(overlap).to_parquet(folder / "overlap.parquet")
+    _write_lesions(folder, by_case, rng)
     _write_pooled(study, folder, voxels)
     facts = {
         "bin_width": WIDTH, "joint_bin_width": JOINT, "classes": study.classes,
@@ -111,6 +112,28 @@ def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int, units
     model = cell.folder(str(study.analyses))
     model.mkdir(parents=True, exist_ok=True)
     history.to_csv(model / "history.csv", index=False)
+
+
+def _write_lesions(folder: Path, by_case: list, rng) -> None:
+    """Two lesions of each rare class and case, the larger ones of larger margin."""
+    rows, counts = [], []
+    for case, side, class_, _, margin, _ in by_case:
+        if not class_:
+            continue
+        volumes = rng.uniform(10, 1000, 2)
+        margins = margin + np.log(volumes / 100)
+        iou = np.clip(0.3 + 0.1 * margins, 0, 1)
+        about = {"case": case, "side": side, "class": class_}
+        own = {
+            **about, "lesion": [1, 2], "voxels": volumes.astype(int), "volume": volumes,
+            "detected": iou > 0, "iou": iou, "detected_iou": iou > 0.1,
+            "dice": 2 * iou / (1 + iou), "margin": margins,
+        }  # fmt: skip
+        rows.append(pd.DataFrame(own))
+        found = {"lesions": 2, "detected": int((iou > 0).sum()), "predicted": 2, "false_alarms": 1}
+        counts.append(about | found)
+    pd.concat(rows).to_parquet(folder / "lesions.parquet")
+    pd.DataFrame(counts).to_parquet(folder / "lesion_counts.parquet")
 
 
 def _logits(class_: int, side: str, gain: float, shared: float, classes: int, rng):

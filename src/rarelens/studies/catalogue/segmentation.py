@@ -23,6 +23,19 @@ _MARGIN = Term(
     "class. Where d is above 0 the voxel is classified correctly, below 0 it is not; d = 0 is "
     "the decision boundary. It has the unit of logits (natural logarithm of odds).",
 )
+_LESIONS = Term(
+    "Lesions",
+    "A lesion is a connected component of a class in the truth. It is detected if any voxel of it "
+    "was predicted, or, by IoU, if the predicted components that touch it overlap it by more than "
+    "a set IoU. A false alarm is a predicted component that touches no lesion. F1: D / (D + "
+    "(missed + false alarms) / 2) of a subject with D detected lesions. Means are over the lesions "
+    "of a subject, then over the subjects who have any.",
+)
+_SIZE = Term(
+    "Lesions by size",
+    "Lesions of the smallest (q1) to the largest (q4) quarter of the volumes of a class in the "
+    "test subjects; the same quarters for all methods.",
+)
 SEGMENTATION: Mapping[str, Measure] = {
     # Margins and shift of a class, of its voxels in each subject.
     "margin_train": Measure("margin, training", "larger", 2, signed=True, term=_MARGIN),
@@ -87,6 +100,22 @@ SEGMENTATION: Mapping[str, Measure] = {
             "predicted. Overlap and distances are those of the subjects who have it.",
         ),
     ),
+    # Lesions of each test subject.
+    "lesion_detected": Measure("lesions detected", "larger", headline=True, term=_LESIONS),
+    "lesion_detected_iou": Measure("lesions detected by IoU", "larger", term=_LESIONS),
+    "lesion_f1": Measure("lesion F1", "larger", headline=True, term=_LESIONS),
+    "false_alarms": Measure("false alarms a subject", "smaller", 2, headline=True, term=_LESIONS),
+    **{
+        f"lesion_{name}_q{quartile}": Measure(f"{title}, q{quartile}", "larger", term=_SIZE)
+        for name, title in (("detected", "lesions detected"), ("dice", "lesion Dice"))
+        for quartile in (1, 2, 3, 4)
+    },
+    **{
+        f"lesion_margin_q{quartile}": Measure(
+            f"lesion margin, q{quartile}", "larger", 2, signed=True, term=_SIZE
+        )
+        for quartile in (1, 2, 3, 4)
+    },
     # Of the voxels of all subjects together.
     "shift_median": Measure("shift of the median", "zero", 2, signed=True, pooled=True),
     "shift_standardised": Measure("standardised shift", "zero", 2, signed=True, pooled=True),

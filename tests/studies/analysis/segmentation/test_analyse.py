@@ -44,9 +44,10 @@ def run(
 def test_writes_just_the_files_agreed(run: Make, subjects: list[Any], tmp_path: Path) -> None:
     target = run(subjects)
     tables = ("shift", "shift_by_case", "overlap", "calibration", "margins", "joint", "dissection")
-    names = {f"{name}.parquet" for name in (*tables, "subjects")}
-    others = {"history.csv", "panels", "analysis.json", "summary.json"}
-    assert {p.name for p in target.iterdir()} == names | others
+    others = ("subjects", "lesions", "lesion_counts")
+    names = {f"{name}.parquet" for name in (*tables, *others)}
+    files = {"history.csv", "panels", "analysis.json", "summary.json"}
+    assert {p.name for p in target.iterdir()} == names | files
     for kept in ("joint.parquet", "history.csv", "panels/1.npz"):
         assert (target / kept).read_bytes() == (tmp_path / "extract" / kept).read_bytes()
     about = json.loads((target / "analysis.json").read_text())
@@ -110,6 +111,24 @@ def test_overlap_is_of_test_subjects_on_the_original_grid(run: Make, subjects: l
     p, t = one.predicted == 1, one.truth == 1
     row = found.query("case == 'case4' and `class` == 1 and rule == 'all'").iloc[0]
     assert row["dice"] == pytest.approx(2 * (p & t).sum() / (p.sum() + t.sum()))
+
+
+def test_lesions_are_the_extracts_and_detected_above_an_iou(
+    run: Make, subjects: list[Any], tmp_path: Path
+) -> None:
+    target = run(subjects)
+    found = pd.read_parquet(target / "lesions.parquet")
+    assert list(found) == [
+        *["case", "side", "class", "lesion", "voxels", "volume"],
+        *["detected", "iou", "detected_iou", "dice", "margin"],
+    ]
+    assert found["iou"].tolist() == [0, 0, 2 / 8, 4 / 8, 0, 6 / 8, 0]
+    assert found["detected_iou"].tolist() == [False] * 5 + [True, False]  # above, not at .5
+    given = pd.read_parquet(tmp_path / "extract" / "lesions.parquet")
+    pd.testing.assert_frame_equal(found.drop(columns="detected_iou"), given)
+    counts = pd.read_parquet(target / "lesion_counts.parquet")
+    assert list(counts)[:3] == ["case", "side", "class"]
+    assert list(counts)[3:] == ["lesions", "detected", "predicted", "false_alarms"]
 
 
 def test_calibration_is_near_the_one_of_raw_probabilities(run: Make, subjects: list[Any]) -> None:

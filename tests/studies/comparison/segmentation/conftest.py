@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from rarelens.studies.cells import Cell
 
 OVERLAP = ["sensitivity", "precision", "specificity", "volume_ratio", "hd95", "assd"]
+LESION = dict.fromkeys(("volume", "iou", "margin"), float)
+COUNTS = dict.fromkeys(("lesions", "detected", "false_alarms"), int)
 
 
 def write_analysis(
@@ -21,10 +24,13 @@ def write_analysis(
     margins: dict[str, float] | None = None,
     train: dict[str, float] | None = None,
     groups: dict[str, str] | None = None,
+    lesions: Sequence[tuple[Any, ...]] = (),
+    counts: Sequence[tuple[Any, ...]] = (),
 ) -> None:
     """One cell: Dice and mean margin of the rare class per test case, margins of training cases.
 
-    ``groups``: the patient of each case; without, each case is its own.
+    ``groups``: the patient of each case; without, each case is its own. ``lesions``: case, volume,
+    IoU, margin; ``counts``: case, lesions, detected, false alarms; all of the test side.
     """
     folder = cell.folder(str(analyses))
     folder.mkdir(parents=True)
@@ -56,6 +62,13 @@ def write_analysis(
     names = {case: (groups or {}).get(case, case) for side in sides.values() for case in side}
     subjects = pd.DataFrame({"case": names.keys(), "group": names.values()})
     subjects.to_parquet(folder / "subjects.parquet", index=False)
+    about = {"side": "test", "class": 1}
+    table = pd.DataFrame(lesions, columns=["case", *LESION]).astype(LESION).assign(**about)
+    table = table.assign(dice=2 * table["iou"] / (1 + table["iou"]), detected=table["iou"] > 0)
+    table = table.assign(detected_iou=table["iou"] > 0.5)
+    table.to_parquet(folder / "lesions.parquet", index=False)
+    table = pd.DataFrame(counts, columns=["case", *COUNTS]).astype(COUNTS).assign(**about)
+    table.to_parquet(folder / "lesion_counts.parquet", index=False)
     shift = {"class": [1], "class_name": ["lesion"], "statistic": ["median"], "difference": [-2.0]}
     pd.DataFrame(shift).to_parquet(folder / "shift.parquet", index=False)
     ece = {"side": ["train", "test"], "class": [1, 1], "ece": [0.01, 0.03]}

@@ -14,6 +14,7 @@ from rarelens.studies.data.segmentation.geometry import (
     foreground_box,
     resample_labels,
     restore_labels,
+    restore_labels_and_logits,
     to_spacing,
 )
 
@@ -192,6 +193,23 @@ def test_restored_logits_agree_with_a_general_interpolation(affine):
     assert not restored[~inside].any()
     differing = restored != np.where(inside, np.argmax(dense, axis=0), 0)
     assert differing.mean() < 1e-3  # ties between rounding errors
+
+
+@each_grid
+def test_logits_of_chosen_voxels_are_those_that_decided_the_label_map(affine):
+    turned, moved = canonical(np.zeros(SHAPE), affine)
+    moved = crop_affine(moved, (slice(2, None), slice(1, None), slice(3, None)))
+    cropped = tuple(n - k - 1 for n, k in zip(turned.shape, (2, 1, 3), strict=True))
+    axes, moved = to_spacing(cropped, moved, tuple(1.37 * voxel_sizes(moved)))
+    rng = np.random.default_rng(4)
+    logits = rng.normal(size=(3, *axes.shape)).astype(np.float32)
+    at = rng.random(SHAPE) < 0.3
+    labels, values = restore_labels_and_logits(logits, moved, SHAPE, affine, at)
+    np.testing.assert_array_equal(labels, restore_labels(logits, moved, SHAPE, affine))
+    known = np.isfinite(values).all(axis=0)
+    assert 0 < known.sum() < known.size == at.sum()
+    assert np.isnan(values[:, ~known]).all()
+    np.testing.assert_array_equal(labels[at], np.where(known, values.argmax(0), 0))
 
 
 def test_outside_of_the_prepared_field_of_view_is_background():

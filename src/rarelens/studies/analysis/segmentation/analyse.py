@@ -27,15 +27,16 @@ MARGIN = [("quantity", "==", "margin")]
 
 
 def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmentation) -> None:
-    """Measure shift, overlap and calibration of one cell, and dissect its units.
+    """Measure shift, overlap, lesions and calibration of one cell, and dissect its units.
 
-    Overlap and units are those of the test subjects; shift and calibration are of all sides.
+    Overlap and units are those of the test subjects; lesions are of training and test subjects;
+    shift and calibration are of all sides.
 
     Args:
         extract: ``extracts/segmentation/<cell>``.
         prepared: ``data/prepared/<dataset>``, for the reference label maps and the cases' groups.
         target: an existing, empty folder, to be ``analyses/segmentation/<cell>``.
-        settings: replicates, confidence, tolerance, dissection and seed.
+        settings: replicates, confidence, tolerance, IoU of a lesion, dissection and seed.
 
     Raises:
         RarelensError: for each label map that is missing or whose grid is not its reference's.
@@ -61,6 +62,8 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
         "shift": shift,
         "shift_by_case": shift_by_case(moments),
         "overlap": overlap,
+        "lesions": _lesions(extract, settings),
+        "lesion_counts": pd.read_parquet(extract / "lesion_counts.parquet"),
         "calibration": calibration_errors(calibration),
         "margins": margin_histograms(histograms),
         "dissection": dissect_units(extract / "units", settings),
@@ -93,6 +96,13 @@ def shift_by_case(moments: pd.DataFrame) -> pd.DataFrame:
     table = moments[["case", "side", "class", "count"]].reset_index(drop=True)
     table["mean"] = (moments["sum"] / moments["count"]).to_numpy()
     table["negative_fraction"] = (moments["negative"] / moments["count"]).to_numpy()
+    return table
+
+
+def _lesions(extract: Path, settings: AnalyseSegmentation) -> pd.DataFrame:
+    """The extract's lesions, and whether each is detected by IoU."""
+    table = pd.read_parquet(extract / "lesions.parquet")
+    table.insert(list(table).index("dice"), "detected_iou", table["iou"] > settings.lesion_iou)
     return table
 
 

@@ -11,6 +11,7 @@ from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.comparison import require_analyses
 from rarelens.studies.comparison.engine import VALUES
+from rarelens.studies.comparison.segmentation.lesion_values import lesion_values
 from rarelens.studies.comparison.segmentation.shift import SIDES
 from rarelens.studies.files import read_json
 
@@ -20,11 +21,12 @@ POOLED_SHIFT = {
     "wasserstein": "shift_wasserstein",
 }
 TABLES = ("overlap", "shift", "shift_by_case", "calibration", "subjects")
+LESIONS = ("lesions", "lesion_counts")
 
 
 def require_values(cells: Sequence[Cell], analyses: Path) -> None:
     """Refuse analyses without the tables that are read here; as `require_analyses`."""
-    tables = (f"{table}.parquet" for table in TABLES)
+    tables = (f"{table}.parquet" for table in (*TABLES, *LESIONS))
     require_analyses(cells, analyses, ["analysis.json", *tables])
 
 
@@ -53,6 +55,8 @@ def _cell_values(folder: Path) -> pd.DataFrame:
     group = subjects.set_index("case")["group"]
     values = [_overlap(overlap), *_margins(by_case)]
     values += [_pooled_shift(shift), _calibration(calibration)]
+    lesions = (pd.read_parquet(folder / f"{table}.parquet") for table in LESIONS)
+    values.append(lesion_values(*lesions).assign(rule="all"))
     table = pd.concat(values, ignore_index=True)
     table["group"] = table["case"].map({"": "", **group})
     return table.assign(layer="", **{"class": table["class"].map(names)})

@@ -157,10 +157,44 @@ def restore_labels(
     Raises:
         ValueError: if the two grids do not have the same axes, but for order and direction.
     """
-    result = np.zeros(source_shape, dtype=label_type(len(logits)))
+    nowhere = np.zeros(source_shape, np.bool_)
+    return restore_labels_and_logits(logits, affine, source_shape, source_affine, nowhere)[0]
+
+
+def restore_labels_and_logits(
+    logits: NDArray[Any],
+    affine: Affine,
+    source_shape: Shape,
+    source_affine: Affine,
+    at: NDArray[np.bool_],
+) -> tuple[Labels, Volume]:
+    """The label map of `restore_labels`, and the logits that decided it at some voxels.
+
+    Args:
+        logits: (C, X, Y, Z).
+        affine: (4, 4) of the prepared grid.
+        source_shape: voxels along the case's own axes.
+        source_affine: (4, 4) of the case's own grid.
+        at: mask of n voxels of the case's own grid.
+
+    Returns:
+        Labels, and logits (C, n), NaN outside the prepared field of view.
+    """
+    labels = np.zeros(source_shape, dtype=label_type(len(logits)))
     inside, volumes = _restored(logits, affine, source_shape, source_affine)
-    result[inside] = _largest(volumes)
-    return result
+    chosen: list[Volume] = []
+
+    def seen() -> Iterator[Volume]:
+        for volume in volumes:
+            chosen.append(volume[at[inside]])
+            yield volume
+
+    labels[inside] = _largest(seen())
+    covered = np.zeros(source_shape, np.bool_)
+    covered[inside] = True
+    values = np.full((len(logits), int(at.sum())), np.nan, np.float32)
+    values[:, covered[at]] = chosen
+    return labels, values
 
 
 def restore_probabilities(

@@ -13,9 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rarelens.studies.data.segmentation.collection import save_labels
-from rarelens.studies.data.segmentation.geometry import restore_labels
+from rarelens.studies.data.segmentation.geometry import restore_labels_and_logits
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.extraction.segmentation import voxels
+from rarelens.studies.extraction.segmentation.lesions import (
+    SIDES,
+    lesion_tables,
+    load_reference,
+)
 from rarelens.studies.extraction.segmentation.logits import CaseLogits
 from rarelens.studies.extraction.segmentation.panels import write_panel
 from rarelens.studies.extraction.segmentation.units import extract_units
@@ -34,7 +39,7 @@ def extract(
     adjustment: Adjustment | None = None,
     units: Sequence[str] = (),
 ) -> None:
-    """Write label maps, voxel statistics, panels, units and, on request, full logits.
+    """Write label maps, lesions, voxel statistics, panels, units and, on request, full logits.
 
     All cases go through the same deterministic preprocessing and the network's evaluation mode.
     Memory holds one case at a time.
@@ -66,8 +71,12 @@ def extract(
     with TableWriter(target) as tables:
         for case, side in cases:
             logits, labels = logits_of.of(case), np.asarray(data.label(case))
-            save_label_map(target / "predictions" / f"{case}.nii.gz", logits, data.table.loc[case])
-            _append_statistics(tables, case, side, logits, labels, settings)
+            found = _lesions(data, case, logits, target / "predictions")
+            frames = _statistics(case, logits, labels, settings) | (found if side in SIDES else {})
+            for name, frame in frames.items():
+                frame.insert(0, "case", case)
+                frame.insert(1, "side", side)
+                tables.append(name, frame)
             joint = _merge(joint, side, logits, labels, settings.joint_bin_width)
             shown = len(list((target / "panels").iterdir()))
             rare = card.rare_classes
@@ -104,31 +113,26 @@ def extract(
     write_json(target / "extract.json", chosen | facts)
 
 
-def save_label_map(file: Path, logits: NDArray[np.float32], row: Any) -> None:
-    """Write the label map in the case's own geometry.
-
-    Args:
-        file: the .nii.gz to write.
-        logits: (C, X, Y, Z) on the prepared grid.
-        row: with affine, source_shape and source_affine, as in the table of cases.
-    """
-    source_affine = np.reshape(row["source_affine"], (4, 4))
-    labels = restore_labels(
-        logits, np.reshape(row["affine"], (4, 4)), tuple(row["source_shape"]), source_affine
+def _lesions(
+    data: PreparedDataset, case: str, logits: NDArray[np.float32], predictions: Path
+) -> dict[str, pd.DataFrame]:
+    """Write the label map in the case's own geometry, and measure the lesions there."""
+    row, name = data.table.loc[case], f"{case}.nii.gz"
+    affine, source_affine = (np.reshape(row[key], (4, 4)) for key in ("affine", "source_affine"))
+    truth, spacing = load_reference(data.folder / "references" / name)
+    predicted, own = restore_labels_and_logits(
+        logits, affine, tuple(row["source_shape"]), source_affine, truth > 0
     )
-    save_labels(file, labels, source_affine)
+    save_labels(predictions / name, predicted, source_affine)
+    rows, counts = lesion_tables(predicted, truth, own, spacing)
+    return {"lesions": rows, "lesion_counts": counts}
 
 
-def _append_statistics(
-    tables: TableWriter,
-    case: str,
-    side: str,
-    logits: NDArray[np.float32],
-    labels: NDArray[Any],
-    settings: ExtractSegmentation,
-) -> None:
+def _statistics(
+    case: str, logits: NDArray[np.float32], labels: NDArray[Any], settings: ExtractSegmentation
+) -> dict[str, pd.DataFrame]:
     flat, truth = logits.reshape(len(logits), -1), labels.reshape(-1)
-    frames = {
+    return {
         "moments": voxels.moments(flat, truth),
         "histograms": voxels.histograms(flat, truth, settings.bin_width),
         "calibration": voxels.calibration(flat, truth, settings.calibration_bins),
@@ -136,10 +140,6 @@ def _append_statistics(
             flat, truth, labels.shape, settings.sample_voxels, settings.seed, case
         ),
     }
-    for name, frame in frames.items():
-        frame.insert(0, "case", case)
-        frame.insert(1, "side", side)
-        tables.append(name, frame)
 
 
 def _merge(

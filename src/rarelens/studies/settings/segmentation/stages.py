@@ -47,9 +47,13 @@ class ExtractSegmentation(Section):
 
 
 class AnalyseSegmentation(Dissection):
-    """Shift, overlap, calibration and dissection. ``surface_tolerance`` in mm."""
+    """Shift, overlap, lesions, calibration and dissection.
+
+    ``surface_tolerance`` in mm. ``lesion_iou``: above it a lesion is detected by IoU.
+    """
 
     bootstrap: Count
     confidence: Annotated[float, Field(gt=0, lt=1)]
     surface_tolerance: Positive
+    lesion_iou: Annotated[float, Field(ge=0, lt=1)] = 0.1
     seed: Seed
