@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+
 from rarelens.studies.cells import read_cells
 from rarelens.studies.comparison.classification.claims import answer
 from rarelens.studies.comparison.metrics import read_metrics
