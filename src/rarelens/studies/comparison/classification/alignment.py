@@ -23,7 +23,7 @@ from rarelens.studies.comparison.classification.classifiers import (
     Classifiers,
 )
 from rarelens.studies.comparison.engine import Values
-from rarelens.studies.comparison.inference import over_resamples
+from rarelens.studies.comparison.inference import over_classifiers
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -156,7 +156,7 @@ class Aligned(Values):
     def _estimates(self, values: Array) -> list[Estimate]:
         """Of a class with maps of few patients, without interval."""
         known = self.maps.classifiers
-        found = over_resamples(values[:, :, : len(self.classes)], known.settings)
+        found = over_classifiers(values[:, :, : len(self.classes)], known.settings)
         enough = known.enough(self.maps.patients)
         return [
             own if whole else own.without_interval()
