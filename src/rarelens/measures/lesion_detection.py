@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rarelens.measures.arrays import Classes, as_array, class_names, ratio
-from rarelens.measures.label_maps import Labels, paired_maps
+from rarelens.measures.arrays import Classes, as_array, ratio
+from rarelens.measures.by_subject import BySubject
+from rarelens.measures.label_maps import Labels
 from rarelens.measures.lesions import Row, lesion_rows, margin_map
 
 IOU = 0.1
 """The overlap above which a lesion counts as detected by IoU; low, for lesions are small."""
 
 
-class LesionDetection:
+class LesionDetection(BySubject[tuple[list[Row], list[Row]]]):
     """Which lesions of a class were found, how well, and what was a false alarm.
 
     `rarelens.measures.lesions` defines lesions, detection, IoU, Dice and false alarms. Needs SciPy
@@ -46,15 +47,15 @@ class LesionDetection:
         (2, 1, 1, 0.5)
     """
 
+    setting = "iou"
+
     def __init__(
         self, classes: Classes, spacing: Sequence[float] | None = None, iou: float = IOU
     ) -> None:
-        self.classes = class_names(classes)
-        self.spacing = None if spacing is None else tuple(spacing)
+        super().__init__(classes, spacing)
         if not 0 <= iou < 1:
             raise ValueError(f"iou: {iou} is not from 0 to below 1")
         self.iou = iou
-        self._found: dict[Any, tuple[list[Row], list[Row]]] = {}
 
     def update(
         self,
@@ -77,25 +78,9 @@ class LesionDetection:
             ValueError: if shapes, labels, spacing or logits do not fit, or the subject was there
                 before.
         """
-        spacing = self.spacing if spacing is None else tuple(spacing)
-        said, true, size = paired_maps(predicted, truth, len(self.classes), spacing)
-        if subject in self._found:
-            raise ValueError(f"subject {subject} was measured before")
+        said, true, size = self._checked(predicted, truth, subject, spacing)
         margins = None if logits is None else self._margins(logits, true)
         self._found[subject] = lesion_rows(said, true, len(self.classes), size, margins)
-
-    def merge(self, other: LesionDetection) -> LesionDetection:
-        """Add the subjects of another one, and return this one.
-
-        Raises:
-            ValueError: if its classes or IoU differ, or a subject is in both.
-        """
-        if (self.classes, self.iou) != (other.classes, other.iou):
-            raise ValueError("cannot merge: classes or iou differ")
-        if both := sorted(map(str, self._found.keys() & other._found.keys())):
-            raise ValueError(f"cannot merge: {', '.join(both)} measured in both")
-        self._found |= other._found
-        return self
 
     def compute(self) -> list[Row]:
         """A row per subject, class and lesion, in order of update.
@@ -124,9 +109,6 @@ class LesionDetection:
             for subject, (_, counts) in self._found.items()
             for row in counts
         ]
-
-    def _named(self, subject: Any, row: Row) -> Row:
-        return {"subject": subject, **row, "class": self.classes[row["class"]]}
 
     def _margins(self, logits: Any, truth: Labels) -> Any:
         values = as_array(logits)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rarelens.measures.arrays import Classes, class_names
-from rarelens.measures.label_maps import paired_maps
+from rarelens.measures.arrays import Classes
+from rarelens.measures.by_subject import BySubject
 from rarelens.measures.overlap import overlap_rows
 
 
-class SubjectOverlap:
+class SubjectOverlap(BySubject[list[dict[str, Any]]]):
     """How well label maps agree with the truth, per subject, foreground class and rule.
 
     What is done where one of the two holds no voxel of a class is told in
@@ -34,13 +34,13 @@ class SubjectOverlap:
         ('lesion', 'all', 0.5, 2.0, 'present')
     """
 
+    setting = "tolerance"
+
     def __init__(
         self, classes: Classes, spacing: Sequence[float] | None = None, tolerance: float = 1.0
     ) -> None:
-        self.classes = class_names(classes)
-        self.spacing = None if spacing is None else tuple(spacing)
+        super().__init__(classes, spacing)
         self.tolerance = tolerance
-        self._rows: dict[Any, list[dict[str, Any]]] = {}
 
     def update(
         self, predicted: Any, truth: Any, subject: Any, spacing: Sequence[float] | None = None
@@ -56,27 +56,9 @@ class SubjectOverlap:
         Raises:
             ValueError: if shapes, labels or spacing do not fit, or the subject was there before.
         """
-        spacing = self.spacing if spacing is None else tuple(spacing)
-        said, true, size = paired_maps(predicted, truth, len(self.classes), spacing)
-        if subject in self._rows:
-            raise ValueError(f"subject {subject} was measured before")
+        said, true, size = self._checked(predicted, truth, subject, spacing)
         rows = overlap_rows(said, true, len(self.classes), size, self.tolerance)
-        self._rows[subject] = [
-            {"subject": subject, **row, "class": self.classes[row["class"]]} for row in rows
-        ]
-
-    def merge(self, other: SubjectOverlap) -> SubjectOverlap:
-        """Add the subjects of another one, and return this one.
-
-        Raises:
-            ValueError: if its classes or tolerance differ, or a subject is in both.
-        """
-        if (self.classes, self.tolerance) != (other.classes, other.tolerance):
-            raise ValueError("cannot merge: classes or tolerance differ")
-        if both := sorted(map(str, self._rows.keys() & other._rows.keys())):
-            raise ValueError(f"cannot merge: {', '.join(both)} measured in both")
-        self._rows |= other._rows
-        return self
+        self._found[subject] = [self._named(subject, row) for row in rows]
 
     def compute(self) -> list[dict[str, Any]]:
         """A row per subject, class and rule ("all" or "largest_component"), in order of update.
@@ -86,4 +68,4 @@ class SubjectOverlap:
             dice, sensitivity, precision, specificity, surface_dice (0 to 1), volume_ratio, hd95,
             assd (mm), outcome, truth_voxels, predicted_voxels.
         """
-        return [row for rows in self._rows.values() for row in rows]
+        return [row for rows in self._found.values() for row in rows]

@@ -35,10 +35,6 @@ class Estimate(NamedTuple):
         """Whether there are seeds enough for a claim."""
         return self.seeds >= ENOUGH_SEEDS
 
-    def without_interval(self) -> Estimate:
-        """The mean and its spread alone."""
-        return UNDEFINED._replace(mean=self.mean, spread=self.spread, seeds=self.seeds)
-
 
 UNDEFINED = Estimate(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
 

@@ -174,20 +174,19 @@ def compared(
             yield from ({**comparison.names, **facts, **row} for row in rows)
 
 
-def corrected(*tables: pd.DataFrame) -> list[pd.DataFrame]:
-    """The tables of a study with ``p_holm``, for rows that are a ``claim`` and have a p.
+def corrected(*tables: tuple[Sequence[Mapping[str, Any]], Sequence[str]]) -> list[pd.DataFrame]:
+    """The tables of a study, with ``p_holm`` for rows that are a ``claim`` and have a p.
 
     One family: Holm's correction is over every claim that the study's page makes.
+
+    Args:
+        tables: of each its rows, which lack ``p_holm``, and its columns.
     """
-    claims = [table["claim"].astype(bool) for table in tables]
-    p = [
-        table.loc[own, "p"].to_numpy(np.float64) for table, own in zip(tables, claims, strict=True)
-    ]
-    known = np.split(statistics.holm(np.concatenate(p)), np.cumsum([len(own) for own in p])[:-1])
-    found = [table.assign(p_holm=np.nan) for table in tables]
-    for table, own, values in zip(found, claims, known, strict=True):
-        table.loc[own, "p_holm"] = values
-    return found
+    found = [pd.DataFrame(rows, columns=list(columns)) for rows, columns in tables]
+    p = [table["p"].where(table["claim"].astype(bool)) for table in found]
+    family = statistics.holm(pd.concat(p).to_numpy(np.float64))
+    known = np.split(family, np.cumsum([len(table) for table in found])[:-1])
+    return [table.assign(p_holm=own) for table, own in zip(found, known, strict=True)]
 
 
 def _rows(values: Values, method: str, baseline: str, known: bool) -> Iterator[dict[str, Any]]:

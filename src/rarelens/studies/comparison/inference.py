@@ -6,6 +6,7 @@ claim rests on fewer than `ENOUGH_SEEDS` trainings: below, there is no p.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 
 import numpy as np
@@ -40,26 +41,31 @@ def over_patients(values: Array, settings: Compare) -> Estimate:
     return found._replace(patients=patients)
 
 
-def over_resamples(values: Array, settings: Compare) -> list[Estimate]:
+def over_resamples(
+    values: Array, settings: Compare, enough: Sequence[bool] | None = None
+) -> list[Estimate]:
     """What is no mean over patients: the values of S seeds, and of B resamples of patients.
 
     Args:
         values: (1 + B, S, K), K targets; own ones or differences.
         settings: confidence.
+        enough: (K,) whether enough patients have a target; of others the mean alone is given.
 
     Returns:
         K estimates, by Obuchowski and Rockette's form of the same (`crossed_statistic`).
     """
-    return [
-        _with(
-            statistics.mean_alone(own[0]),
-            statistics.crossed_statistic(own[0], own[1:], settings.confidence),
-        )
-        for own in np.moveaxis(values, 2, 0)
-    ]
+    found = []
+    tested = [True] * values.shape[2] if enough is None else enough
+    for own, whole in zip(np.moveaxis(values, 2, 0), tested, strict=True):
+        mean = statistics.mean_alone(own[0])
+        crossed = statistics.crossed_statistic(own[0], own[1:], settings.confidence)
+        found.append(_with(mean, crossed) if whole else mean)
+    return found
 
 
-def over_classifiers(values: Array, settings: Compare) -> list[Estimate]:
+def over_classifiers(
+    values: Array, settings: Compare, enough: Sequence[bool] | None = None
+) -> list[Estimate]:
     """`over_resamples` of classifiers' AUROC, AP and alignment; with few seeds a stricter p.
 
     Of three seeds the mean square can come out near 0 by chance; the patients' covariance is then
@@ -67,7 +73,7 @@ def over_classifiers(values: Array, settings: Compare) -> list[Estimate]:
     simulated null studies claimed something (docs/explanation/statistics.md). With fewer than
     `MANY_SEEDS`, p and equivalence take the seeds' own S − 1 degrees of freedom.
     """
-    return [_strict(own) for own in over_resamples(values, settings)]
+    return [_strict(own) for own in over_resamples(values, settings, enough)]
 
 
 def _strict(own: Estimate) -> Estimate:

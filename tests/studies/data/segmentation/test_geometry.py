@@ -173,13 +173,19 @@ def test_restored_labels_of_a_resampled_structure_agree_closely(affine, interpol
     assert dice(restored == 2, labels == 2) > 0.95
 
 
-@each_grid
-def test_restored_logits_agree_with_a_general_interpolation(affine):
-    """The separable way against scipy's full matrix, with crop, flip and resampling."""
+def cropped_and_resampled(affine):
+    """A prepared grid of volumes of `SHAPE`: turned, cropped on all sides, at another spacing."""
     turned, moved = canonical(np.zeros(SHAPE), affine)
     moved = crop_affine(moved, (slice(2, None), slice(1, None), slice(3, None)))
     cropped = tuple(n - k - 1 for n, k in zip(turned.shape, (2, 1, 3), strict=True))
     axes, moved = to_spacing(cropped, moved, tuple(1.37 * voxel_sizes(moved)))
+    return axes, moved
+
+
+@each_grid
+def test_restored_logits_agree_with_a_general_interpolation(affine):
+    """The separable way against scipy's full matrix, with crop, flip and resampling."""
+    axes, moved = cropped_and_resampled(affine)
     logits = np.random.default_rng(3).normal(size=(3, *axes.shape)).astype(np.float32)
     own = np.linalg.inv(moved) @ affine
     dense = [
@@ -197,10 +203,7 @@ def test_restored_logits_agree_with_a_general_interpolation(affine):
 
 @each_grid
 def test_logits_of_chosen_voxels_are_those_that_decided_the_label_map(affine):
-    turned, moved = canonical(np.zeros(SHAPE), affine)
-    moved = crop_affine(moved, (slice(2, None), slice(1, None), slice(3, None)))
-    cropped = tuple(n - k - 1 for n, k in zip(turned.shape, (2, 1, 3), strict=True))
-    axes, moved = to_spacing(cropped, moved, tuple(1.37 * voxel_sizes(moved)))
+    axes, moved = cropped_and_resampled(affine)
     rng = np.random.default_rng(4)
     logits = rng.normal(size=(3, *axes.shape)).astype(np.float32)
     at = rng.random(SHAPE) < 0.3

@@ -154,14 +154,10 @@ class Aligned(Values):
         return one, other
 
     def _estimates(self, values: Array) -> list[Estimate]:
-        """Of a class with maps of few patients, without interval."""
-        known = self.maps.classifiers
-        found = over_classifiers(values[:, :, : len(self.classes)], known.settings)
-        enough = known.enough(self.maps.patients)
-        return [
-            own if whole else own.without_interval()
-            for own, whole in zip(found, enough, strict=False)
-        ]
+        """Enough patients must have maps of a class."""
+        known, number = self.maps.classifiers, len(self.classes)
+        enough = known.enough(self.maps.patients)[:number]
+        return over_classifiers(values[:, :, :number], known.settings, enough)
 
 
 def aligned(classifiers: Classifiers) -> Iterator[Aligned]:

@@ -67,11 +67,8 @@ def compare(
         own = compared(classifiers.comparison, values, baseline, settings)
         rows += map(_claimed, _tested(classifiers, own))
         both += pairs.pairs_of(classifiers, values)
-    methods, found = corrected(
-        pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"]),
-        pd.DataFrame(both, columns=[name for name in pairs.COLUMNS if name != "p_holm"]),
-    )
-    return methods[COLUMNS], found[pairs.COLUMNS]
+    methods, found = corrected((rows, COLUMNS), (both, pairs.COLUMNS))
+    return methods, found
 
 
 def _tested(classifiers: Classifiers, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

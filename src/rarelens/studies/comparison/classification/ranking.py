@@ -43,13 +43,8 @@ class Ranked(Values):
         return self._estimates(self.values[first] - self.values[second])
 
     def _estimates(self, values: Array) -> list[Estimate]:
-        """Of a class with few positives, without interval."""
-        found = over_classifiers(values, self.classifiers.settings)
         enough = self.classifiers.enough(self.classifiers.positives)
-        return [
-            own if known else own.without_interval()
-            for own, known in zip(found, enough, strict=True)
-        ]
+        return over_classifiers(values, self.classifiers.settings, enough)
 
 
 def ranked(classifiers: Classifiers) -> Iterator[Ranked]:

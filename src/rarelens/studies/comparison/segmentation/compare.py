@@ -76,20 +76,16 @@ def compare(
     for own in comparisons(sorted(cells)):
         table = read_values(own.cells, analyses)
         classes = list(dict.fromkeys(table["class"]))
-        shift = Shift.read(own.cells, analyses, settings)
+        shift = Shift.of(table, settings)
         values = [*tabulated(table, own.methods, SEGMENTATION, settings, classes), shift]
         about = read_json(own.cells[0].folder(str(analyses)) / "analysis.json")
         rare = {about["classes"][number] for number in about["rare_classes"]}
         rows += [_claimed(row, rare) for row in compared(own, values, baseline, settings)]
         pairs += [_claimed(row, rare) for row in _pairs(own, values, settings)]
-    found = corrected(
-        pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"]),
-        pd.DataFrame(pairs, columns=[name for name in PAIR_COLUMNS if name != "p_holm"]),
-    )
     methods, both = (
-        table[columns].sort_values(keys, kind="stable", ignore_index=True)
-        for table, columns, keys in zip(
-            found, (COLUMNS, PAIR_COLUMNS), (KEYS, PAIR_KEYS), strict=True
+        table.sort_values(keys, kind="stable", ignore_index=True)
+        for table, keys in zip(
+            corrected((rows, COLUMNS), (pairs, PAIR_COLUMNS)), (KEYS, PAIR_KEYS), strict=True
         )
     )
     return methods, both

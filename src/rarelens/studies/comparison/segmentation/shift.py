@@ -8,10 +8,10 @@ that trained on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 
 from rarelens.measures.arrays import ratio
 from rarelens.measures.statistics import Clusters, Estimate
-from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.engine import Values
 from rarelens.studies.comparison.inference import over_resamples
-from rarelens.studies.files import read_json
 from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
@@ -37,36 +35,31 @@ class Shift(Values):
     Each patient has one vote, on either side: weighted by voxels on one side only, a shift would
     appear that is only the difference between large and small structures.
 
-    ``margins``: of each method and seed, the mean margin of each side, patient and class;
-    ``names``: of the classes.
+    ``margins``: of each method and seed, the mean margin of each side, patient and class.
     """
 
-    margins: dict[tuple[str, int], pd.Series]
-    names: Mapping[int, str]
+    margins: dict[Any, pd.Series]
+    names: Sequence[str]
     settings: Compare
     measure: str = "shift_mean"
     layer: str = ""
     rule: str = "all"
 
     @classmethod
-    def read(cls, cells: Sequence[Cell], analyses: Path, settings: Compare) -> Shift:
-        """Of the cells of one comparison."""
-        margins = {}
-        for cell in cells:
-            folder = cell.folder(str(analyses))
-            by_case = pd.read_parquet(folder / "shift_by_case.parquet")
-            groups = pd.read_parquet(folder / "subjects.parquet").set_index("case")["group"]
-            own = by_case.assign(group=by_case["case"].map(groups))
-            means = own.groupby(["side", "group", "class"])["mean"].mean()
-            margins[cell.method, cell.seed] = means
-        named = read_json(folder / "analysis.json")["classes"]
-        known = {key[-1] for own in margins.values() for key in own.index}
-        return cls(margins, {number: named[number] for number in sorted(known)}, settings)
+    def of(cls, table: pd.DataFrame, settings: Compare) -> Shift:
+        """From the ``margin_train`` and ``margin_test`` of a comparison's long table."""
+        side = table["measure"].map({f"margin_{side}": side for side in SIDES})
+        own = table.assign(side=side)[side.notna()]
+        margins = {
+            key: part.groupby(["side", "group", "class"])["value"].mean()
+            for key, part in own.groupby(["method", "seed"])
+        }
+        return cls(margins, list(dict.fromkeys(own["class"])), settings)
 
     @property
     def classes(self) -> list[str]:
         """As `Values.classes`."""
-        return list(self.names.values())
+        return list(self.names)
 
     def own(self, method: str) -> list[Estimate]:
         """As `Values.own`."""
@@ -77,13 +70,10 @@ class Shift(Values):
         return self._estimates(self._values(first) - self._values(second))
 
     def _estimates(self, values: Array) -> list[Estimate]:
-        found = over_resamples(values, self.settings)
-        return [
-            (own if patients >= self.settings.least_positives else own.without_interval())._replace(
-                patients=patients
-            )
-            for own, patients in zip(found, self._test_patients, strict=True)
-        ]
+        patients = self._test_patients
+        enough = [number >= self.settings.least_positives for number in patients]
+        found = over_resamples(values, self.settings, enough)
+        return [own._replace(patients=n) for own, n in zip(found, patients, strict=True)]
 
     @cached_property
     def _seeds(self) -> list[int]:
@@ -108,7 +98,7 @@ class Shift(Values):
     def _test_patients(self) -> list[int]:
         """Who have each class."""
         held = {key[1:] for own in self.margins.values() for key in own.index if key[0] == "test"}
-        return [sum(number == own for _, own in held) for number in self.names]
+        return [sum(name == own for _, own in held) for name in self.names]
 
     def _values(self, method: str) -> Array:
         """(1 + B, S, K)."""
