@@ -75,7 +75,7 @@ def write_analysis(
     pd.DataFrame(ece).to_parquet(folder / "calibration.parquet", index=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write() -> Callable[..., None]:
     """`write_analysis`."""
     return write_analysis

@@ -21,9 +21,9 @@ GAINS = RNG.normal(0.1, 0.02, (4, 8))
 TRAIN = RNG.normal(3, 1, (4, 5))  # Margins: each seed has training subjects of its own.
 
 
-@pytest.fixture
-def found(tmp_path, write):
-    cells = []
+@pytest.fixture(scope="module")
+def found(tmp_path_factory, write):
+    folder, cells = tmp_path_factory.mktemp("analyses"), []
     for seed in range(4):
         dice = {"focal": FOCAL[seed], "zero": FOCAL[seed]}
         dice["asymmetric_focal"] = FOCAL[seed] + GAINS[seed]
@@ -33,9 +33,9 @@ def found(tmp_path, write):
             train = {f"t{seed}{n}": value + move for n, value in enumerate(TRAIN[seed])}
             margins = {case: 1 + number / 10 for number, case in enumerate(CASES)}
             own = dict(zip(CASES, dice[method], strict=True))
-            write(tmp_path, cell, own, margins, train)
+            write(folder, cell, own, margins, train)
             cells.append(cell)
-    return compare(cells, tmp_path, "zero", SETTINGS)
+    return compare(cells, folder, "zero", SETTINGS)
 
 
 def pair(table, a, b, measure):
