@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from rarelens.measures.surface import Mask, SurfaceMeasures, surface_measures
 
 RULES = ("all", "largest_component")
+HELD = ("present", "missed")  # outcomes of subjects who have the structure
 
 
 @dataclass(frozen=True)

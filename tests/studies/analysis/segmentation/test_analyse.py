@@ -173,7 +173,13 @@ def test_missed_and_absent_structures_are_counted(run: Make, subjects: list[Any]
     subjects[4].logits[2] = -50  # vessel missed
     subjects[5].logits[2] = -50
     subjects[5].truth[subjects[5].truth == 2] = 0  # vessel absent
-    summary = json.loads((run(subjects) / "summary.json").read_text())["vessel"]
+    target = run(subjects)
+    summary = json.loads((target / "summary.json").read_text())["vessel"]
+    overlap = pd.read_parquet(target / "overlap.parquet").query("`class` == 2 and rule == 'all'")
+    held = overlap[overlap["case"] != "case5"]
+    for measure in ("dice", "sensitivity", "volume_ratio", "hd95"):
+        assert summary[measure] == pytest.approx(held[measure].mean())
+    assert summary["specificity"] == pytest.approx(overlap["specificity"].mean())
     assert [summary[k] for k in ("present", "missed", "absent", "false_alarm")] == [2, 1, 1, 0]
 
 

@@ -14,7 +14,7 @@ from nibabel.affines import voxel_sizes
 
 from rarelens.errors import RarelensError
 from rarelens.measures.calibration import calibration_errors
-from rarelens.measures.overlap import MEASURES, RULES
+from rarelens.measures.overlap import HELD, MEASURES, RULES
 from rarelens.measures.subject_overlap import SubjectOverlap
 from rarelens.studies.analysis.segmentation.units import dissect_units, units_by_layer
 from rarelens.studies.analysis.shift_tables import margin_histograms, shift_table
@@ -155,9 +155,9 @@ def _pass_on(extract: Path, target: Path) -> None:
 
 
 def _summary(overlap: pd.DataFrame, shift: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
-    """Per class name: means over test subjects (rule "all"), outcomes, shift of the mean.
+    """Per class name: means over the test subjects who have it (rule "all"), outcomes, shift.
 
-    The background has no overlap. What is not defined is null.
+    Specificity is over all subjects. The background has no overlap. What is not defined is null.
     """
     plain = overlap[overlap["rule"] == RULES[0]]
     moved = shift[shift["statistic"] == "mean"].set_index("class")["difference"]
@@ -166,7 +166,9 @@ def _summary(overlap: pd.DataFrame, shift: pd.DataFrame, classes: list[str]) -> 
         summary[name] = {"shift": _null(moved[index])}
         if index > 0:
             own = plain[plain["class"] == index]
-            summary[name] |= {measure: _null(own[measure].mean()) for measure in MEASURES}
+            held = own[own["outcome"].isin(HELD)]
+            summary[name] |= {measure: _null(held[measure].mean()) for measure in MEASURES}
+            summary[name]["specificity"] = _null(own["specificity"].mean())
             summary[name] |= {kind: int((own["outcome"] == kind).sum()) for kind in OUTCOMES}
     return summary
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from rarelens.measures.overlap import HELD
 from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.comparison import require_analyses
@@ -65,7 +66,7 @@ def _cell_values(folder: Path) -> pd.DataFrame:
 def _overlap(overlap: pd.DataFrame) -> pd.DataFrame:
     """Overlap per test subject who has the structure; who has not can have a false alarm."""
     test = overlap[overlap["side"] == "test"]
-    held = test["outcome"].isin(["present", "missed"])
+    held = test["outcome"].isin(HELD)
     own = [name for name in SEGMENTATION if name in test and name != "specificity"]
     test = test.assign(
         **{name: test[name].where(held) for name in own},
