@@ -29,6 +29,7 @@ REAL_CASES = 7
 SLOW = (
     "end_to_end",
     "install",
+    "pipeline/launch",
     "pipeline/lineage",
     "pipeline/tracking",
     "studies/extraction",

@@ -40,6 +40,21 @@ def plan(
 
 
 @app.command()
+def launch(
+    targets: Annotated[list[str] | None, typer.Argument(help="As of `dvc repro`")] = None,
+    local: Annotated[int, typer.Option(min=1, help="Stages at once on this machine")] = 2,
+) -> None:
+    """Do what `dvc repro` does, several stages at once."""
+    from rarelens.pipeline.launch.launch import launch as launch_stages
+
+    try:
+        launch_stages(Path.cwd(), local, targets or ())
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the command again to go on", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.command()
 def sync() -> None:
     """Bring MLflow up to date: one run for each cell that is in the study and in DVC's lock."""
     from rarelens.pipeline.parameters.whole import read_parameters

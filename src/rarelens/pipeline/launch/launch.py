@@ -1,0 +1,156 @@
+"""Run what ``dvc repro`` would run, several stages at once.
+
+A stage starts when those before it are done; of several, the first in the order of ``dvc repro``.
+One that fails stops what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGTERM, signal
+from typing import TYPE_CHECKING, NoReturn
+
+from rarelens.errors import RarelensError
+from rarelens.pipeline.launch.ledger import Ledger
+from rarelens.pipeline.launch.screen import Screen
+from rarelens.pipeline.launch.slots import Slot, gpus, last_lines, log_of
+
+if TYPE_CHECKING:
+    from dvc.stage import PipelineStage
+
+PAUSE = 0.1  # Seconds between looks at what runs.
+WRITE_EVERY = 20.0  # Seconds; a lock of many cells takes a second or more to write.
+
+
+def launch(root: Path, places: int, targets: Sequence[str] = ()) -> None:
+    """Bring the project in the folder ``root`` up to date.
+
+    Args:
+        root: of the project.
+        places: stages at once; with several GPUs, they take turns.
+        targets: as of ``dvc repro``.
+
+    Raises:
+        RarelensError: if a stage failed, once all that do not depend on it are done.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, when what ran has stopped and is undone.
+    """
+    ledger = Ledger(root, targets)
+    devices = gpus()
+    slots = [
+        Slot(root, devices[place % len(devices)] if devices else None) for place in range(places)
+    ]
+    with _terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
+        run = _Run(root, ledger, slots, screen)
+        try:
+            run.all()
+        finally:
+            run.stop()
+    run.report()
+
+
+class _Run:
+    def __init__(self, root: Path, ledger: Ledger, slots: list[Slot], screen: Screen) -> None:
+        self._root, self._ledger, self._slots, self._screen = root, ledger, slots, screen
+        self._waiting = list(ledger.stages)
+        self._done: set[PipelineStage] = set()
+        self._failed: dict[PipelineStage, str] = {}
+        self._skipped: set[PipelineStage] = set()
+
+    def all(self) -> None:
+        """Until nothing waits and nothing runs."""
+        written = time.monotonic()
+        while self._waiting or self._busy():
+            self._start()
+            for slot in self._busy():
+                status = slot.poll()
+                if status is not None:
+                    self._end(slot, status)
+            if time.monotonic() - written > WRITE_EVERY:
+                self._ledger.write()
+                written = time.monotonic()
+            self._screen.show()
+            time.sleep(PAUSE if self._busy() else 0)
+
+    def stop(self) -> None:
+        """Interrupt what runs, and write down what is done."""
+        for slot in self._busy():
+            slot.stop()
+            self._ledger.end(slot.free(), succeeded=False)
+        self._ledger.write(all_of_them=True)
+        self._ledger.close()
+
+    def report(self) -> None:
+        """Raise what failed.
+
+        Raises:
+            RarelensError: a sentence a stage.
+        """
+        if not self._failed:
+            return
+        problems = list(self._failed.values())
+        if self._skipped:
+            problems.append(f"{len(self._skipped)} stages that depend on them did not run")
+        raise RarelensError(*problems, "all else is done; run again once this is mended")
+
+    def _busy(self) -> list[Slot]:
+        return [slot for slot in self._slots if slot.stage is not None]
+
+    def _start(self) -> None:
+        """Give free slots to stages that are ready; what needs no slot is passed at once."""
+        for stage in list(self._waiting):
+            free = next((slot for slot in self._slots if slot.stage is None), None)
+            if free is None:
+                return
+            if not self._ledger.before(stage) <= self._done:
+                continue
+            self._waiting.remove(stage)
+            try:
+                fate = self._ledger.begin(stage)
+            except RarelensError as error:
+                self._fail(stage, str(error))
+                continue
+            self._screen.begun(stage, fate)
+            if fate == "run":
+                free.start(stage)
+            else:
+                self._done.add(stage)
+
+    def _end(self, slot: Slot, status: int) -> None:
+        stage = slot.free()
+        try:
+            self._ledger.end(stage, succeeded=status == 0)
+        except RarelensError as error:
+            self._fail(stage, str(error))
+            return
+        if status:
+            self._fail(stage, self._what_it_said(stage, status))
+        else:
+            self._done.add(stage)
+            self._screen.ended(stage)
+
+    def _what_it_said(self, stage: PipelineStage, status: int) -> str:
+        lines = last_lines(self._root, stage) or [f"exit status {status}"]
+        log = log_of(self._root, stage).relative_to(self._root)
+        return f"{stage.addressing} failed ({log}):\n  " + "\n  ".join(lines)
+
+    def _fail(self, stage: PipelineStage, sentence: str) -> None:
+        self._failed[stage] = sentence
+        after = self._ledger.after(stage) & set(self._waiting)
+        self._skipped |= after
+        self._waiting = [each for each in self._waiting if each not in after]
+        self._screen.failed(stage, sentence, len(after))
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal(SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal(SIGTERM, before)

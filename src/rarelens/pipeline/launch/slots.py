@@ -1,0 +1,100 @@
+"""Places on this machine at which commands of stages run, each with its log and its GPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from dvc.stage import PipelineStage
+
+LOGS = Path(".rarelens/launch")
+
+
+class Slot:
+    """One place; ``gpu`` is the number of its GPU, if it has one of its own."""
+
+    def __init__(self, root: Path, gpu: str | None = None) -> None:
+        self._root = root
+        self._gpu = gpu
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: BinaryIO | None = None
+        self.stage: PipelineStage | None = None
+
+    def start(self, stage: PipelineStage) -> None:
+        """Run a stage's command as DVC does: in its directory, told its name."""
+        environment = {
+            **os.environ,
+            "DVC_ROOT": str(self._root),
+            "DVC_STAGE": stage.addressing,
+            # Threads that spin while they wait take the cores from the other stages.
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+        }
+        if self._gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = self._gpu
+        log = log_of(self._root, stage)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log.open("wb")
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", stage.cmd],
+            cwd=stage.wdir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the launcher, which passes it on.
+        )
+        self.stage = stage
+
+    def poll(self) -> int | None:
+        """The exit status of the command that ended; nothing while it runs."""
+        assert self._process is not None
+        status = self._process.poll()
+        if status is not None and self._log is not None:
+            self._log.close()
+        return status
+
+    def free(self) -> PipelineStage:
+        """Take out the stage whose command ended."""
+        stage = self.stage
+        assert stage is not None
+        self.stage = None
+        return stage
+
+    def stop(self, seconds: float = 20) -> None:
+        """Interrupt what runs here; after that many seconds, kill it."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGINT)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def log_of(root: Path, stage: PipelineStage) -> Path:
+    """Where the output of a stage's command stands."""
+    return root / LOGS / (str(stage.addressing).replace("/", "~") + ".log")
+
+
+def last_lines(root: Path, stage: PipelineStage, number: int = 5) -> list[str]:
+    """The last lines that a stage's command printed."""
+    try:
+        text = log_of(root, stage).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-number:]
+
+
+def gpus() -> Sequence[str]:
+    """The numbers of the GPUs that a command started here would see, without asking torch."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if told is not None:
+        return [each for each in told.split(",") if each.strip()]
+    devices = (each.name.removeprefix("nvidia") for each in Path("/dev").glob("nvidia[0-9]*"))
+    return sorted(devices, key=int)
