@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -42,13 +43,17 @@ def plan(
 @app.command()
 def launch(
     targets: Annotated[list[str] | None, typer.Argument(help="As of `dvc repro`")] = None,
-    local: Annotated[int, typer.Option(min=1, help="Stages at once on this machine")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Stages at once")] = 2,
+    through: Annotated[
+        str, typer.Option(help="Run each stage through this command: 'srun --gres=gpu:1'")
+    ] = "",
+    retries: Annotated[int, typer.Option(min=0, help="Tries more for a stage that fails")] = 0,
 ) -> None:
-    """Do what `dvc repro` does, several stages at once."""
+    """Do what `dvc repro` does, several stages at once, here or on the nodes of a cluster."""
     from rarelens.pipeline.launch.launch import launch as launch_stages
 
     try:
-        launch_stages(Path.cwd(), local, targets or ())
+        launch_stages(Path.cwd(), jobs, targets or (), shlex.split(through), retries)
     except KeyboardInterrupt:
         typer.echo("interrupted; run the command again to go on", err=True)
         raise typer.Exit(130) from None

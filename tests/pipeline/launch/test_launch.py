@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
-from ruamel.yaml import YAML
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.cli import main
@@ -27,23 +26,6 @@ TREE = {
     "other": {"cmd": "echo other > other", "deps": ["source"], "outs": ["other"]},
     "last": {"cmd": "cat second other > last", "deps": ["second", "other"], "outs": ["last"]},
 }
-
-
-@pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A project of these stages, in which the launch then runs."""
-
-    def project(stages: Mapping[str, object], name: str = "project") -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        with (folder / "dvc.yaml").open("w") as file:
-            YAML().dump({"stages": dict(stages)}, file)
-        (folder / "source").write_text("content\n")
-        Repo.init(str(folder), no_scm=True).close()
-        monkeypatch.chdir(folder)
-        return folder
-
-    return project
 
 
 def repro(folder: Path) -> None:

@@ -6,6 +6,7 @@ One that fails stops what depends on it and nothing else.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,25 +26,37 @@ PAUSE = 0.1  # Seconds between looks at what runs.
 WRITE_EVERY = 20.0  # Seconds; a lock of many cells takes a second or more to write.
 
 
-def launch(root: Path, places: int, targets: Sequence[str] = ()) -> None:
+def launch(
+    root: Path,
+    places: int,
+    targets: Sequence[str] = (),
+    through: Sequence[str] = (),
+    retries: int = 0,
+) -> None:
     """Bring the project in the folder ``root`` up to date.
 
     Args:
         root: of the project.
-        places: stages at once; with several GPUs, they take turns.
+        places: stages at once.
         targets: as of ``dvc repro``.
+        through: a command that is given each stage's command, to run it on another machine that
+            sees the same folder (``srun``); without one, the GPUs here are dealt to the places.
+        retries: how often a stage that fails is tried again: machines are lost.
 
     Raises:
         RarelensError: if a stage failed, once all that do not depend on it are done.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when what ran has stopped and is undone.
     """
     ledger = Ledger(root, targets)
-    devices = gpus()
+    if through and not shutil.which(through[0]):
+        raise RarelensError(f"{through[0]}: no such command to run stages through")
+    devices = [] if through else gpus()
     slots = [
-        Slot(root, devices[place % len(devices)] if devices else None) for place in range(places)
+        Slot(root, devices[place % len(devices)] if devices else None, through)
+        for place in range(places)
     ]
     with _terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
-        run = _Run(root, ledger, slots, screen)
+        run = _Run(root, ledger, slots, screen, retries)
         try:
             run.all()
         finally:
@@ -52,8 +65,11 @@ def launch(root: Path, places: int, targets: Sequence[str] = ()) -> None:
 
 
 class _Run:
-    def __init__(self, root: Path, ledger: Ledger, slots: list[Slot], screen: Screen) -> None:
+    def __init__(
+        self, root: Path, ledger: Ledger, slots: list[Slot], screen: Screen, retries: int
+    ) -> None:
         self._root, self._ledger, self._slots, self._screen = root, ledger, slots, screen
+        self._retries = dict.fromkeys(ledger.stages, retries)
         self._waiting = list(ledger.stages)
         self._done: set[PipelineStage] = set()
         self._failed: dict[PipelineStage, str] = {}
@@ -120,16 +136,19 @@ class _Run:
 
     def _end(self, slot: Slot, status: int) -> None:
         stage = slot.free()
+        problem = self._what_it_said(stage, status) if status else ""
         try:
-            self._ledger.end(stage, succeeded=status == 0)
-        except RarelensError as error:
-            self._fail(stage, str(error))
-            return
-        if status:
-            self._fail(stage, self._what_it_said(stage, status))
-        else:
+            self._ledger.end(stage, succeeded=not problem)
+        except RarelensError as error:  # An output may be missing: srun loses a node in silence.
+            problem = f"{stage.addressing}: {error}"
+        if not problem:
             self._done.add(stage)
             self._screen.ended(stage)
+        elif self._retries[stage]:
+            self._retries[stage] -= 1
+            self._waiting.insert(0, stage)
+        else:
+            self._fail(stage, problem)
 
     def _what_it_said(self, stage: PipelineStage, status: int) -> str:
         lines = last_lines(self._root, stage) or [f"exit status {status}"]

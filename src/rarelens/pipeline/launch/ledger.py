@@ -106,7 +106,6 @@ class Ledger:
             self._held.pop(stage).close()
             before = self._inputs.pop(stage)
             if not succeeded:
-                self._passed.add(stage)
                 return
             stage.save_deps()
             if _hashes(stage) != before:
@@ -116,7 +115,7 @@ class Ledger:
                     if old != new
                 )
                 raise RarelensError(
-                    f"{stage.addressing}: {changed} changed while it ran, so that its results are "
+                    f"{changed} changed while it ran, so that its results are "
                     "of neither state; run it again"
                 )
             self._record(stage)

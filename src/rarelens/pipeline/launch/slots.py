@@ -1,4 +1,4 @@
-"""Places on this machine at which commands of stages run, each with its log and its GPU."""
+"""Places at which commands of stages run, each with its log, and on this machine with its GPU."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ LOGS = Path(".rarelens/launch")
 
 
 class Slot:
-    """One place; ``gpu`` is the number of its GPU, if it has one of its own."""
+    """One place of the project in the folder ``root``.
 
-    def __init__(self, root: Path, gpu: str | None = None) -> None:
-        self._root = root
-        self._gpu = gpu
+    Args:
+        root: of the project.
+        gpu: the number of its GPU, if it has one of its own.
+        through: a command that is given the stage's command, to run it where it likes (``srun``).
+    """
+
+    def __init__(self, root: Path, gpu: str | None = None, through: Sequence[str] = ()) -> None:
+        self._root, self._gpu, self._through = root, gpu, through
         self._process: subprocess.Popen[bytes] | None = None
         self._log: BinaryIO | None = None
         self.stage: PipelineStage | None = None
@@ -40,7 +45,7 @@ class Slot:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("wb")
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", stage.cmd],
+            [*self._through, "/bin/sh", "-c", stage.cmd],
             cwd=stage.wdir,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -66,10 +71,10 @@ class Slot:
         return stage
 
     def stop(self, seconds: float = 20) -> None:
-        """Interrupt what runs here; after that many seconds, kill it."""
+        """End what runs here; after that many seconds, kill it."""
         if self._process is None or self._process.poll() is not None:
             return
-        os.killpg(self._process.pid, signal.SIGINT)
+        os.killpg(self._process.pid, signal.SIGTERM)
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,55 @@
+"""Real cells of both studies launched side by side leave what a serial ``dvc repro`` left."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from locks import LOCKS, forget, outputs
+from slurm import Slurm, need_slurm
+from working_copy import Project
+
+CELLS = re.compile(r"(train|extract|analyse)@.*(focal|weighted_bce)|compare|report")
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path, original: Project) -> Project:
+    """A copy of the study in which one cell of each task, and what follows, has not run."""
+    folder = tmp_path / "copy"
+    shutil.copytree(original.folder, folder, symlinks=True)
+    project = Project(folder, original.raw)
+    forget(project, [stage for stage in outputs(project) if CELLS.search(stage)])
+    return project
+
+
+def recorded(project: Project) -> dict[str, list[dict[str, str]]]:
+    """What the locks say of each stage, in their order; records tell seconds, and so differ."""
+    found = {}
+    for lock, prefix in LOCKS.items():
+        for name, stage in YAML(typ="safe").load(project.read(lock).decode())["stages"].items():
+            entries = [*stage["deps"], *stage["outs"]]
+            found[prefix + name] = [each for each in entries if "records" not in each["path"]]
+    return found
+
+
+@pytest.mark.parametrize("through", ["", "srun --quiet --nodes=1 --ntasks=1 --exclusive"])
+def test_locks_and_results_are_those_of_dvc_repro(
+    forgetful: Project, original: Project, tmp_path: Path, through: str
+) -> None:
+    cluster = None
+    if through:
+        need_slurm()
+        (tmp_path / "slurm").mkdir()
+        cluster = Slurm(tmp_path / "slurm")
+        forgetful.environment |= cluster.environment
+    done = forgetful.run("rarelens", "launch", "--jobs", "2", "--through", through)
+    if cluster:
+        cluster.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^train .* s \(", done.stderr, re.M)) == 2
+    assert recorded(forgetful) == recorded(original)
+    assert forgetful.repro() == set()
