@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from rarelens.studies.comparison.comparison import COMPARISON
+from rarelens.studies.reporting.segmentation.across import across
 from rarelens.studies.reporting.segmentation.figures import margins, overlap, write_figures
 from rarelens.studies.reporting.segmentation.headline import headline
 from rarelens.studies.reporting.segmentation.results import SegmentationResults, read_results
 from rarelens.studies.reporting.segmentation.tables import asymmetry_table, class_table, unit_table
 
-__all__ = ["plots", "read_results", "section"]
+__all__ = ["across", "plots", "read_results", "section"]
 
 
 def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, Any]:
