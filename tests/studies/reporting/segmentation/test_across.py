@@ -1,14 +1,19 @@
 """What the page says across comparisons, from metrics made by hand."""
 
+import shutil
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from rarelens.studies.comparison.metrics import write_metrics
+from rarelens.studies.comparison.segmentation.compare import compare
+from rarelens.studies.reporting.page import write_report
 from rarelens.studies.reporting.segmentation.across import across
+from rarelens.studies.settings.results import Compare, Report
 
 
-def results(high, gain, p_holm):
+def results(high, gain, p_holm, confidence=0.95):
     common = {"rule": "all", "sufficient_seeds": True}
     shifts = [
         {"method": "base", "class": name, "measure": "shift_mean", "ci_high": value, **common}
@@ -22,6 +27,7 @@ def results(high, gain, p_holm):
         others=("focal",),
         classes=("background", "lesion"),
         rare=(1,),
+        confidence=confidence,
     )
 
 
@@ -39,6 +45,41 @@ def test_counts_intervals_and_directions():
     _, (above, below, *_), _ = line
     assert above == ("2 of 3", ("1 significant",))
     assert below == ("1 of 3", ("1 significant",))
+
+
+@pytest.mark.parametrize(("confidence", "count"), [(0.95, 0), (0.9, 2)])
+def test_significance_is_at_the_level_of_the_intervals(confidence, count):
+    shown = across([results((0.1, -0.2), 0.1, 0.07, confidence)] * 2)
+    ((_, (above, *_), _),) = shown["table"].rows
+    assert above.small == (f"{count} significant",)
+
+
+def test_what_is_no_claim_is_not_significant():
+    shown = across([results((0.1, -0.2), 0.1, float("nan"))] * 2)
+    ((_, (above, *_), _),) = shown["table"].rows
+    assert above.small == ("0 significant",)
+
+
+def test_the_page_reads_two_comparisons_together(build, tmp_path):
+    first = build(tmp_path / "first")
+    second = build(tmp_path / "second", dataset="heart")
+    shutil.copytree(second.analyses, first.analyses, dirs_exist_ok=True)
+    cells = [*first.cells, *second.cells]
+    settings = Compare(bootstrap=300, confidence=0.95, equivalence=0.02, least_positives=1, seed=0)
+    tables = compare(cells, first.analyses, "cross_entropy", settings)
+    write_metrics(first.metrics.parent, "segmentation", *tables)
+    target = tmp_path / "report"
+    target.mkdir()
+    studies = {"segmentation": cells, "classification": []}
+    write_report(target, studies, first.analyses, first.metrics.parent, [], Report(dpi=40))
+    page = (target / "index.html").read_text(encoding="utf-8")
+    assert page.count('href="#segmentation-across"') == 1
+    assert page.count('<section id="segmentation-across">') == 1
+    # The builder sinks the lesion in test subjects and leaves the background where it is.
+    assert "every rare class in 2 of 2 comparisons, for the background in 0 of 2" in page
+    assert page.index("How often the direction agrees") < page.index(
+        '<section id="brain-unet-0.5">'
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])

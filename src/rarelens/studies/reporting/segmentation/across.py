@@ -43,8 +43,9 @@ def sentence(study: Sequence[SegmentationResults]) -> str:
 def agreement_table(study: Sequence[SegmentationResults]) -> Table:
     """How often a method's difference from the baseline has either sign."""
     rows = pd.concat([_differences(results) for results in study], ignore_index=True)
+    level = 1 - study[0].confidence
     columns = tuple(
-        Column(SEGMENTATION[name].title, heading, partial(_agreeing, name, sign))
+        Column(SEGMENTATION[name].title, heading, partial(_agreeing, name, sign, level))
         for name in MEASURES
         for heading, sign in (("above", 1), ("below", -1))
     )
@@ -56,7 +57,8 @@ def agreement_table(study: Sequence[SegmentationResults]) -> Table:
         columns,
         tuple(lines),
         "Of all comparisons and rare classes, those where the method is above, or below, the "
-        "baseline; small print: how many of these have p < 0.05 after Holm and enough seeds.",
+        "baseline; small print: how many of these are significant after Holm's correction over all "
+        "claims of this page, with enough seeds.",
         label="Table of how often methods differ in the same direction",
         corner="method",
     )
@@ -68,8 +70,9 @@ def _differences(results: SegmentationResults) -> pd.DataFrame:
     return rows[rows["method"].isin(results.others) & rows["measure"].isin(MEASURES)]
 
 
-def _agreeing(name: str, sign: int, rows: pd.DataFrame) -> Value:
+def _agreeing(name: str, sign: int, level: float, rows: pd.DataFrame) -> Value:
     own = rows[(rows["measure"] == name) & rows["baseline_difference"].notna()]
     found = own[sign * own["baseline_difference"] > 0]
-    claimed = (found["p_holm"] < 0.05) & found["sufficient_seeds"].astype(bool)
+    # A row that is no claim has no p_holm (NaN), and is never significant.
+    claimed = (found["p_holm"] < level) & found["sufficient_seeds"].astype(bool)
     return Value(f"{len(found)} of {len(own)}", (f"{claimed.sum()} significant",))
