@@ -62,7 +62,11 @@ def write_report(
         read = own.read_results(cells, analyses, metrics)
         _write_plots(target / "plots", [own.plots(results) for results in read])
         sections = [own.section(results, target / "figures", settings.dpi) for results in read]
-        across = segmentation.across(read) if task == "segmentation" else None
+        across = (
+            segmentation.across(read, target / "figures", settings.dpi)
+            if task == "segmentation"
+            else None
+        )
         parts.append({**_part(task, cells, sections), "across": across})
     datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
     drawn_by_program = [name for name in datasets if name in simulated]

@@ -9,7 +9,8 @@ import pytest
 from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.reporting.page import write_report
-from rarelens.studies.reporting.segmentation.across import across
+from rarelens.studies.reporting.segmentation.across import across, agreement_table, sentence
+from rarelens.studies.reporting.segmentation.figures import forest
 from rarelens.studies.settings.results import Compare, Report
 
 
@@ -38,10 +39,9 @@ def test_counts_intervals_and_directions():
         results((-0.1, 0.2), 0.2, 0.3),
         results((nan, nan), -0.1, 0.01),
     ]
-    shown = across(study)
-    assert "every rare class in 1 of 3" in shown["sentence"]
-    assert "background in 1 of 3" in shown["sentence"]
-    (line,) = shown["table"].rows
+    assert "every rare class in 1 of 3" in sentence(study)
+    assert "background in 1 of 3" in sentence(study)
+    (line,) = agreement_table(study).rows
     _, (above, below, *_), _ = line
     assert above == ("2 of 3", ("1 significant",))
     assert below == ("1 of 3", ("1 significant",))
@@ -49,14 +49,14 @@ def test_counts_intervals_and_directions():
 
 @pytest.mark.parametrize(("confidence", "count"), [(0.95, 0), (0.9, 2)])
 def test_significance_is_at_the_level_of_the_intervals(confidence, count):
-    shown = across([results((0.1, -0.2), 0.1, 0.07, confidence)] * 2)
-    ((_, (above, *_), _),) = shown["table"].rows
+    table = agreement_table([results((0.1, -0.2), 0.1, 0.07, confidence)] * 2)
+    ((_, (above, *_), _),) = table.rows
     assert above.small == (f"{count} significant",)
 
 
 def test_what_is_no_claim_is_not_significant():
-    shown = across([results((0.1, -0.2), 0.1, float("nan"))] * 2)
-    ((_, (above, *_), _),) = shown["table"].rows
+    table = agreement_table([results((0.1, -0.2), 0.1, float("nan"))] * 2)
+    ((_, (above, *_), _),) = table.rows
     assert above.small == ("0 significant",)
 
 
@@ -73,6 +73,8 @@ def test_the_page_reads_two_comparisons_together(build, tmp_path):
     studies = {"segmentation": cells, "classification": []}
     write_report(target, studies, first.analyses, first.metrics.parent, [], Report(dpi=40))
     page = (target / "index.html").read_text(encoding="utf-8")
+    assert "2 rare classes of 2 comparisons" in page
+    assert (target / "figures" / "across-forest.png").stat().st_size > 0
     assert page.count('href="#segmentation-across"') == 1
     assert page.count('<section id="segmentation-across">') == 1
     # The builder sinks the lesion in test subjects and leaves the background where it is.
@@ -82,6 +84,20 @@ def test_the_page_reads_two_comparisons_together(build, tmp_path):
     )
 
 
+def test_the_forest_keeps_the_largest_shifts_in_order():
+    def row(shift):
+        return SimpleNamespace(
+            classes=("background", "lesion"),
+            rare=(1,),
+            baseline="base",
+            entry=lambda *_: pd.Series({"mean": shift}),
+        )
+
+    shown, left_out = forest.lines([row(-1.0), row(0.1), row(float("nan")), row(3.0)], most=2)
+    assert [line.shift["mean"] for line in shown] == [-1.0, 3.0]
+    assert left_out == 2
+
+
 @pytest.mark.parametrize("count", [0, 1])
-def test_one_comparison_has_no_section(count):
-    assert across([results((0.1, -0.2), 0.1, 0.01)] * count) is None
+def test_one_comparison_has_no_section(count, tmp_path):
+    assert across([results((0.1, -0.2), 0.1, 0.01)] * count, tmp_path, 40) is None

@@ -4,23 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from rarelens.studies.catalogue import SEGMENTATION
+from rarelens.studies.reporting import style
+from rarelens.studies.reporting.figures import PageFigure
 from rarelens.studies.reporting.number_text import words
+from rarelens.studies.reporting.segmentation.figures import forest
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 from rarelens.studies.reporting.tables import Column, Table, Value, row
 
 MEASURES = ("dice", "sensitivity", "shift_mean")
 
 
-def across(study: Sequence[SegmentationResults]) -> dict[str, Any] | None:
-    """Sentence and table of all comparisons; None where there is only one."""
+def across(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> dict[str, Any] | None:
+    """Sentence, figures and table of all comparisons; None where there is only one.
+
+    Figures are drawn into an existing folder.
+    """
     if len(study) < 2:
         return None
-    return {"sentence": sentence(study), "table": agreement_table(study)}
+    return {
+        "sentence": sentence(study),
+        "figures": [_forest(study, folder / "across-forest.png", dpi)],
+        "table": agreement_table(study),
+    }
+
+
+def _forest(study: Sequence[SegmentationResults], file: Path, dpi: int) -> PageFigure:
+    shown, left_out = forest.lines(study)
+    with style.styled():
+        style.save(forest.draw(study), file, dpi)
+    title = "Shift and gains in every comparison"
+    caption = (
+        "Left, the baseline's logit shift of each rare class, and of the background beside it; "
+        "left of the dashed line logits sink from training to test subjects. Right, each method "
+        "less the baseline; right of the line it is better. Bars are "
+        f"{study[0].confidence:.0%} intervals; without one there are too few seeds or cases."
+    )
+    if left_out:
+        caption += f" The {len(shown)} rows of the largest shift; {left_out} more are left out."
+    alt = f"{title}: {len(shown)} rare classes of {len(study)} comparisons."
+    return PageFigure("forest", title, caption, alt, file)
 
 
 def sentence(study: Sequence[SegmentationResults]) -> str:
