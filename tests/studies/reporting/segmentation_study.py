@@ -109,6 +109,9 @@ def _write_cell(study: Study, cell: Cell, gain: float, rng, subjects: int, units
             "validation_dice": np.where(steps % 200 == 0, 0.5 * (1 - np.exp(-steps / 400)), np.nan),
         }
     )
+    for class_ in range(len(study.classes)):
+        history[f"margin_train_{class_}"] = steps / 500
+        history[f"margin_validation_{class_}"] = (steps if class_ == 0 else 0.5 * steps) / 500
     model = cell.folder(str(study.analyses))
     model.mkdir(parents=True, exist_ok=True)
     history.to_csv(model / "history.csv", index=False)

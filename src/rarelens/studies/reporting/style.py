@@ -156,8 +156,12 @@ def remark(axis: Axes, text: str) -> None:
 
 
 def method_look(place: int) -> tuple[str, str]:
-    """Colour and marker of the method at ``place``; the baseline stands at 0."""
-    return METHODS[place % len(METHODS)], MARKERS[place % len(MARKERS)]
+    """Colour and marker of the method at ``place``; the baseline stands at 0.
+
+    Colours come again after eleven methods, each with another marker.
+    """
+    colours = len(METHODS)
+    return METHODS[place % colours], MARKERS[(place + place // colours) % len(MARKERS)]
 
 
 def spread(places: Sequence[float], least: float) -> list[float]:

@@ -1,6 +1,7 @@
 """What the page says across comparisons, from metrics made by hand."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -10,37 +11,46 @@ from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.reporting.page import write_report
 from rarelens.studies.reporting.segmentation.across import across, agreement_table, sentence
-from rarelens.studies.reporting.segmentation.figures import forest
+from rarelens.studies.reporting.segmentation.figures import forest, fractions
+from rarelens.studies.reporting.segmentation.results import read_results
 from rarelens.studies.settings.results import Compare, Report
 
 
 def results(high, gain, p_holm, confidence=0.95):
     common = {"rule": "all", "sufficient_seeds": True}
     shifts = [
-        {"method": "base", "class": name, "measure": "shift_mean", "ci_high": value, **common}
+        {
+            **{"method": "base", "class": name, "measure": "shift_mean", "mean": value - 0.1},
+            **{"ci_high": value, "p_holm": 0.01 if value < -0.15 else 0.2, **common},
+        }
         for name, value in zip(("background", "lesion"), high, strict=True)
     ]
     other = {"method": "focal", "class": "lesion", "measure": "dice", **common}
-    rows = [*shifts, {**other, "baseline_difference": gain, "p_holm": p_holm}]
+    table = pd.DataFrame([*shifts, {**other, "baseline_difference": gain, "p_holm": p_holm}])
     return SimpleNamespace(
-        metrics=pd.DataFrame(rows),
+        metrics=table,
         baseline="base",
         others=("focal",),
         classes=("background", "lesion"),
         rare=(1,),
         confidence=confidence,
+        entry=lambda method, measure, name: table[
+            (table["method"] == method) & (table["measure"] == measure) & (table["class"] == name)
+        ].iloc[0],
     )
 
 
-def test_counts_intervals_and_directions():
+def test_counts_claims_and_directions():
     nan = float("nan")
     study = [
         results((0.1, -0.2), 0.1, 0.01),
-        results((-0.1, 0.2), 0.2, 0.3),
+        results((-0.1, -0.1), 0.2, 0.3),
         results((nan, nan), -0.1, 0.01),
     ]
-    assert "every rare class in 1 of 3" in sentence(study)
-    assert "background in 1 of 3" in sentence(study)
+    told = sentence(study)
+    assert "is below 0 in 1 of 3 rare classes of 3 comparisons" in told
+    assert "(before it, its interval is in 2)" in told
+    assert "in 0 of 3 backgrounds (1)" in told
     (line,) = agreement_table(study).rows
     _, (above, below, *_), _ = line
     assert above == ("2 of 3", ("1 significant",))
@@ -78,7 +88,8 @@ def test_the_page_reads_two_comparisons_together(build, tmp_path):
     assert page.count('href="#segmentation-across"') == 1
     assert page.count('<section id="segmentation-across">') == 1
     # The builder sinks the lesion in test subjects and leaves the background where it is.
-    assert "every rare class in 2 of 2 comparisons, for the background in 0 of 2" in page
+    assert "0 in 2 of 2 rare classes of 2 comparisons" in page
+    assert "0 of 2 backgrounds" in page
     assert page.index("How often the direction agrees") < page.index(
         '<section id="brain-unet-0.5">'
     )
@@ -101,3 +112,25 @@ def test_the_forest_keeps_the_largest_shifts_in_order():
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_comparison_has_no_section(count, tmp_path):
     assert across([results((0.1, -0.2), 0.1, 0.01)] * count, tmp_path, 40) is None
+
+
+def test_fractions_of_a_dataset_are_one_row_and_lone_ones_none():
+    def one(dataset, fraction):
+        return SimpleNamespace(dataset=dataset, network="unet", fraction=fraction)
+
+    study = [one("a", "1"), one("b", "0.3"), one("a", "0.1")]
+    assert [[own.fraction for own in rows] for rows in fractions.curves(study)] == [["0.1", "1"]]
+
+
+def test_fraction_curves_hold_the_means_of_the_metrics(build, tmp_path):
+    study = []
+    for share in ("0.1", "0.5"):
+        made = build(tmp_path / share)
+        (found,) = read_results(made.cells, made.analyses, made.metrics.parent)
+        study.append(replace(found, fraction=share))
+    figure = fractions.draw(study)
+    shift, _, dice = figure.axes
+    for axis, measure in ((shift, "shift_mean"), (dice, "dice")):
+        expected = [own.entry("focal", measure, "lesion")["mean"] for own in study]
+        assert list(axis.lines[1].get_ydata()) == expected
+    assert [label.get_text() for label in dice.get_xticklabels()] == ["10%", "50%"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,14 @@ from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.number_text import signed
-from rarelens.studies.reporting.segmentation.figures import margins, panel, write_figures
-from rarelens.studies.reporting.segmentation.results import read_results
+from rarelens.studies.reporting.segmentation.figures import (
+    gap,
+    lesions,
+    margins,
+    panel,
+    write_figures,
+)
+from rarelens.studies.reporting.segmentation.results import _drawn, read_results
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +35,10 @@ def test_every_figure_is_written_with_the_same_bytes_twice(results, tmp_path):
     first = write_figures(results, tmp_path / "a", dpi=50)
     second = write_figures(results, tmp_path / "b", dpi=50)
     names = [drawn.name for drawn in first]
-    assert names == ["shift", "margins", "joint-1", "overlap", "panel-1", "curves"]
+    assert names == [
+        *["shift", "margins", "gap", "joint-1", "lesions-1"],
+        *["overlap", "panel-1", "curves"],
+    ]
     for one, other in zip(first, second, strict=True):
         assert one.file.read_bytes() == other.file.read_bytes()
         assert one.file.read_bytes().startswith(b"\x89PNG")
@@ -125,8 +136,9 @@ def test_two_rare_classes_without_panels_and_validation(build, tmp_path):
     [results] = read_results(study.cells, study.analyses, study.metrics.parent)
     drawn = write_figures(results, tmp_path, dpi=40)
     assert [figure.name for figure in drawn] == [
-        "shift", "margins", "joint-1", "joint-2", "overlap", "curves",
-    ]  # fmt: skip
+        *("shift", "margins", "gap", "joint-1", "joint-2"),
+        *("lesions-1", "lesions-2", "overlap", "curves"),
+    ]
 
 
 def test_missing_files_are_all_named(study, tmp_path):
@@ -135,7 +147,7 @@ def test_missing_files_are_all_named(study, tmp_path):
     (gone[1].folder(str(tmp_path)) / "analysis.json").write_text("{}")
     with pytest.raises(RarelensError) as raised:
         read_results(gone, tmp_path, study.metrics.parent)
-    assert len(raised.value.problems) == 1 + 4
+    assert len(raised.value.problems) == 1 + 5
     assert "brain/unet/gone/0.5/0: the folder is missing" in str(raised.value)
     assert "brain/unet/half/0.5/0: history.csv is missing" in str(raised.value)
 
@@ -146,3 +158,59 @@ def test_methods_that_were_not_compared_are_told(build, tmp_path):
     table[table["method"] == "base"].to_csv(study.metrics, index=False)
     with pytest.raises(RarelensError, match=r"metrics: other of brain.* run stage compare again"):
         read_results(study.cells, study.analyses, study.metrics.parent)
+
+
+def test_the_gap_is_the_mean_over_seeds_of_either_side(results):
+    axes = gap.draw(results).axes
+    lesion, background = axes[0], axes[3]
+    steps = np.arange(50, 1001, 50)
+    for axis, slope in ((lesion, 0.5), (background, 1.0)):
+        means = [line.get_ydata() for line in axis.lines if line.get_linewidth() == 1.8]
+        np.testing.assert_allclose(means, [steps / 500, slope * steps / 500])
+    old = replace(results, history=results.history.drop(columns="margin_train_0"))
+    assert gap.followed(results)
+    assert not gap.followed(old)
+
+
+def test_lesions_by_size_are_means_of_subjects_and_test_intervals_are_the_comparison_s(
+    results, study
+):
+    own = [cell for cell in study.cells if cell.method == "focal"]
+    expected = []
+    for cell in own:
+        table = pd.read_parquet(cell.folder(str(study.analyses)) / "lesions.parquet")
+        edge = np.quantile(table.loc[table["side"] == "test", "volume"], 0.25)
+        small = table[(table["side"] == "train") & (table["volume"] <= edge)]
+        expected.append(small.groupby("case")["margin"].mean().mean())
+    axes = lesions.draw(results, 1).axes
+    train, test = axes[3 + 1].lines[:2]  # The second row, the second method.
+    assert train.get_ydata()[0] == pytest.approx(np.mean(expected))
+    for place in (0, 3):
+        compared = results.entry("focal", f"lesion_margin_q{place + 1}", "lesion")["mean"]
+        assert test.get_ydata()[place] == pytest.approx(compared, rel=1e-4)  # metrics.csv rounds
+
+
+def test_of_many_classes_the_rarest_and_the_most_shifted_are_drawn():
+    rare = tuple(range(1, 11))
+    names = ["background", *(f"c{class_}" for class_ in rare)]
+    common = {
+        "baseline": "base",
+        "classes": names,
+        "metrics": pd.DataFrame(
+            {
+                "method": "base",
+                "measure": "shift_mean",
+                "class": names,
+                "mean": [-9.0, *(-1.0 if class_ in (2, 9) else 0.1 for class_ in rare)],
+            }
+        ),
+    }
+    counts = pd.DataFrame(
+        {"method": "base", "side": "train", "class": rare, "count": [10 * c for c in rare]}
+    )
+    assert _drawn(rare, common, counts, most=4) == (1, 2, 3, 9)
+    assert _drawn(rare, common, counts, most=10) == rare
+
+
+def test_twenty_methods_look_different():
+    assert len({style.method_look(place) for place in range(20)}) == 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.figures import PageFigure
 from rarelens.studies.reporting.number_text import words
-from rarelens.studies.reporting.segmentation.figures import forest
+from rarelens.studies.reporting.segmentation.figures import forest, fractions
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 from rarelens.studies.reporting.tables import Column, Table, Value, row
 
@@ -29,9 +29,26 @@ def across(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> dict
         return None
     return {
         "sentence": sentence(study),
-        "figures": [_forest(study, folder / "across-forest.png", dpi)],
+        "figures": list(_figures(study, folder, dpi)),
         "table": agreement_table(study),
     }
+
+
+def _figures(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> Iterator[PageFigure]:
+    yield _forest(study, folder / "across-forest.png", dpi)
+    several = fractions.curves(study)
+    if several:
+        file = folder / "across-fractions.png"
+        with style.styled():
+            style.save(fractions.draw(study), file, dpi)
+        title = "More training subjects"
+        caption = (
+            "Over the share of the training pool that was trained on; larger shares hold the "
+            f"smaller ones. Bars are {study[0].confidence:.0%} intervals, for the next training "
+            "and the next subject."
+        )
+        alt = f"{title}: shift, sensitivity and Dice of {len(several)} datasets and networks."
+        yield PageFigure("fractions", title, caption, alt, file)
 
 
 def _forest(study: Sequence[SegmentationResults], file: Path, dpi: int) -> PageFigure:
@@ -52,20 +69,28 @@ def _forest(study: Sequence[SegmentationResults], file: Path, dpi: int) -> PageF
 
 
 def sentence(study: Sequence[SegmentationResults]) -> str:
-    """In how many comparisons the baseline's shift is below 0, with its whole interval."""
-    below = {"rare": 0, "background": 0}
-    for results in study:
-        rows = results.metrics
-        own = rows[(rows["method"] == results.baseline) & (rows["measure"] == "shift_mean")]
-        high = own[own["rule"] == "all"].set_index("class")["ci_high"]
-        # Without an interval (NaN) nothing is below 0.
-        below["rare"] += all(high.get(results.classes[rare], 0) < 0 for rare in results.rare)
-        below["background"] += bool(high.get(results.classes[0], 0) < 0)
+    """In how many classes the baseline's shift is below 0, also after the correction."""
+    told = []
+    for kind in ("rare", "background"):
+        rows = pd.DataFrame([_shift(own, class_) for own in study for class_ in _of(own, kind)])
+        level = 1 - study[0].confidence
+        below = (rows["ci_high"] < 0).sum()
+        claimed = ((rows["mean"] < 0) & (rows["p_holm"] < level)).sum()
+        told.append((claimed, len(rows), below))
+    (claimed, number, below), (others, backgrounds, below_others) = told
     return (
-        f"The interval of the baseline's logit shift is below 0 for every rare class in "
-        f"{below['rare']} of {len(study)} comparisons, for the background in "
-        f"{below['background']} of {len(study)}."
+        "After Holm's correction over all claims of this page, the baseline's logit shift is below "
+        f"0 in {claimed} of {number} rare classes of {len(study)} comparisons (before it, its "
+        f"interval is in {below}), and in {others} of {backgrounds} backgrounds ({below_others})."
     )
+
+
+def _of(results: SegmentationResults, kind: str) -> tuple[int, ...]:
+    return results.rare if kind == "rare" else (0,)
+
+
+def _shift(results: SegmentationResults, class_: int) -> pd.Series:
+    return results.entry(results.baseline, "shift_mean", results.classes[class_])
 
 
 def agreement_table(study: Sequence[SegmentationResults]) -> Table:

@@ -22,7 +22,7 @@ def headline(results: SegmentationResults) -> list[str]:
     if not results.enough_seeds("dice", results.classes):
         sentences.append(no_claim(len(results.seeds)))
     elif results.others:
-        names = [results.classes[class_] for class_ in results.rare]
+        names = [results.classes[class_] for class_ in results.drawn]
         sentences += [clear_differences(f"For {n}, methods", results, COMPARED, n) for n in names]
     return sentences
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.metrics import read_metrics
+from rarelens.studies.comparison.segmentation.lesion_values import size_quartiles
 from rarelens.studies.files import read_json
+from rarelens.studies.reporting import style
 from rarelens.studies.reporting.results import AnalysisFiles, Results, analysis_files
 
-REQUIRED = ("margins.parquet", "joint.parquet", "overlap.parquet")
+REQUIRED = ("margins.parquet", "joint.parquet", "overlap.parquet", "lesions.parquet")
+MOST = len(style.CLASSES)
+SIZED = ("detected", "margin")
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,9 @@ class SegmentationResults(Results):
     Attributes:
         classes: names; the index is the label, 0 the background.
         rare: labels of the rare classes, none of them 0.
+        drawn: those of which there are figures, and tables that are not folded: all, or if
+            there are more than colours, half of them the rarest in the training subjects, half of
+            the others those whose margins the baseline shifts most.
         margins: method, side, class, bin, count; pooled over seeds and subjects.
         joint: method, side, class, foreground, bin_x, bin_y, count; pooled likewise.
         subjects: method, class, subject (1, 2, …), dice, sensitivity, precision; the mean over
@@ -30,22 +38,26 @@ class SegmentationResults(Results):
         panels: per subject, of each method arrays image, truth, prediction, margin.
         units: method, seed, layer, units (how many), detectors, detectors_beyond_null, best_iou;
             no rows where nothing was looked into.
+        lesions: method, side, class, quartile (of size, `size_quartiles`), detected, margin; the
+            mean over seeds of that over subjects of that over a subject's lesions.
         pairs: the rows of the comparison of pairs that belong here.
     """
 
     rare: tuple[int, ...]
+    drawn: tuple[int, ...]
     bin_width: float
     joint_bin_width: float
     margins: pd.DataFrame
     joint: pd.DataFrame
     subjects: pd.DataFrame
     units: pd.DataFrame
+    lesions: pd.DataFrame
     pairs: pd.DataFrame
 
     @property
     def shown_classes(self) -> tuple[int, ...]:
-        """The rare classes, then the background."""
-        return (*self.rare, 0)
+        """The rare classes that are drawn, then the background."""
+        return (*self.drawn, 0)
 
 
 def read_results(cells: Sequence[Cell], analyses: Path, metrics: Path) -> list[SegmentationResults]:
@@ -69,17 +81,56 @@ def _results(
     files: AnalysisFiles, metrics: pd.DataFrame, pairs: pd.DataFrame
 ) -> SegmentationResults:
     facts = read_json(files.folder(files.comparison.cells[0]) / "analysis.json")
+    common = files.common_fields(facts["classes"], metrics)
+    rare = tuple(class_ for class_ in facts["rare_classes"] if class_)
+    margins = _pooled(files, "margins", ["side", "class", "bin"])
     return SegmentationResults(
-        **files.common_fields(facts["classes"], metrics),
-        rare=tuple(class_ for class_ in facts["rare_classes"] if class_),
+        **common,
+        rare=rare,
+        drawn=_drawn(rare, common, margins),
         bin_width=facts["bin_width"],
         joint_bin_width=facts["joint_bin_width"],
-        margins=_pooled(files, "margins", ["side", "class", "bin"]),
+        margins=margins,
         joint=_pooled(files, "joint", ["side", "class", "foreground", "bin_x", "bin_y"]),
         subjects=_subjects(files),
         units=files.gather(_units),
+        lesions=_lesions(files),
         pairs=files.comparison.rows_of(pairs),
     )
+
+
+def _drawn(
+    rare: tuple[int, ...], common: Mapping[str, Any], margins: pd.DataFrame, most: int = MOST
+) -> tuple[int, ...]:
+    if len(rare) <= most:
+        return rare
+    own = margins[(margins["method"] == common["baseline"]) & (margins["side"] == "train")]
+    voxels = own.groupby("class")["count"].sum()
+    rarest = sorted(rare, key=lambda class_: voxels.get(class_, 0))[: most // 2]
+    rows = common["metrics"]
+    rows = rows[(rows["method"] == common["baseline"]) & (rows["measure"] == "shift_mean")]
+    shift = rows.drop_duplicates("class").set_index("class")["mean"].abs().fillna(0)
+    others = sorted(
+        (class_ for class_ in rare if class_ not in rarest),
+        key=lambda class_: -shift.get(common["classes"][class_], 0),
+    )
+    return tuple(sorted([*rarest, *others[: most - len(rarest)]]))
+
+
+def _lesions(files: AnalysisFiles) -> pd.DataFrame:
+    rows = files.gather(_sized)
+    keys = ["method", "side", "class", "quartile"]
+    return rows.groupby(keys, as_index=False)[list(SIZED)].mean()
+
+
+def _sized(folder: Path) -> pd.DataFrame:
+    """Side, class, quartile and the means over the subjects of one cell."""
+    lesions = pd.read_parquet(folder / "lesions.parquet")
+    lesions = lesions[lesions["side"].isin(["train", "test"])]
+    lesions = lesions.assign(quartile=size_quartiles(lesions))
+    keys = ["side", "class", "quartile"]
+    by_case = lesions.groupby([*keys, "case"])[list(SIZED)].mean()
+    return by_case.groupby(keys).mean().reset_index()
 
 
 def _pooled(files: AnalysisFiles, name: str, keys: list[str]) -> pd.DataFrame:

@@ -12,7 +12,12 @@ from rarelens.studies.reporting.segmentation.across import across
 from rarelens.studies.reporting.segmentation.figures import margins, overlap, write_figures
 from rarelens.studies.reporting.segmentation.headline import headline
 from rarelens.studies.reporting.segmentation.results import SegmentationResults, read_results
-from rarelens.studies.reporting.segmentation.tables import asymmetry_table, class_table, unit_table
+from rarelens.studies.reporting.segmentation.tables import (
+    asymmetry_table,
+    class_table,
+    macro_table,
+    unit_table,
+)
 
 __all__ = ["across", "plots", "read_results", "section"]
 
@@ -23,7 +28,11 @@ def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, A
     return {
         "results": results,
         "headline": headline(results),
-        "tables": [class_table(results, class_) for class_ in results.rare],
+        "tables": [class_table(results, class_) for class_ in results.drawn],
+        "folded": [
+            class_table(results, class_) for class_ in results.rare if class_ not in results.drawn
+        ],
+        "macro": macro_table(results),
         "asymmetry": asymmetry_table(results),
         "units": unit_table(results),
         "figures": write_figures(results, folder, dpi),

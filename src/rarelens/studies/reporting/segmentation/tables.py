@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 
 from rarelens.studies.catalogue import SEGMENTATION, Measure
-from rarelens.studies.reporting.number_text import NONE, words
+from rarelens.studies.reporting.number_text import NONE, words, written
 from rarelens.studies.reporting.results import first_row
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 from rarelens.studies.reporting.tables import (
@@ -61,6 +61,38 @@ def class_table(results: SegmentationResults, class_: int) -> Table:
         label=f"Table of methods for {name}",
         corner="method",
     )
+
+
+def macro_table(results: SegmentationResults) -> Table | None:
+    """Means over the rare classes; None where there is only one."""
+    names = [results.classes[class_] for class_ in results.rare]
+    if len(names) < 2:
+        return None
+    rows = results.metrics[results.metrics["rule"] == "all"]
+    rows = rows[rows["class"].isin(names)]
+    columns = tuple(
+        Column("mean over classes", SEGMENTATION[name].title, partial(_macro, rows, name))
+        for name in ("dice", "sensitivity", "precision", "shift_mean")
+    )
+    return Table(
+        f"All {len(names)} rare classes together",
+        columns,
+        tuple(method_rows(results, columns)),
+        "Means over the rare classes of their means over subjects and seeds; small print: the "
+        "lowest and the highest class. They are no claim.",
+        label="Table of means over the rare classes",
+        corner="method",
+    )
+
+
+def _macro(rows: pd.DataFrame, name: str, method: str) -> Value:
+    own = rows.loc[(rows["method"] == method) & (rows["measure"] == name), "mean"].dropna()
+    if own.empty:
+        return Value(NONE)
+    low, middle, high = (
+        written(float(value), SEGMENTATION[name]) for value in (own.min(), own.mean(), own.max())
+    )
+    return Value(middle, (f"{low} to {high}",))
 
 
 def asymmetry_table(results: SegmentationResults) -> Table | None:

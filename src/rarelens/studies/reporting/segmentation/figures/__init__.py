@@ -8,8 +8,10 @@ from pathlib import Path
 from rarelens.studies.reporting import curves
 from rarelens.studies.reporting.figures import FigureWriter, PageFigure
 from rarelens.studies.reporting.segmentation.figures import (
+    gap,
     intervals,
     joint,
+    lesions,
     margins,
     overlap,
     panel,
@@ -33,7 +35,16 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
         "is misclassified. The number is the difference of the two means marked by triangles; "
         "here large structures weigh more, for they have more voxels.",
     )
-    for class_ in results.rare:
+    if gap.followed(results):
+        yield write(
+            gap.draw,
+            "Margins through training",
+            "Mean margin on patches that stay the same from the first epoch to the last, of "
+            "training and of validation subjects: where the lines part, the network begins to fit "
+            "the class in its training subjects only. Below the dashed line a mean voxel is "
+            "misclassified.",
+        )
+    for class_ in results.drawn:
         yield write(
             joint.draw,
             f"Logits of {results.classes[class_]} against background",
@@ -42,6 +53,16 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             "subjects, but not in training subjects, are the shift.",
             class_,
             name=f"joint-{class_}",
+        )
+    for class_ in results.drawn:
+        yield write(
+            lesions.draw,
+            f"{results.classes[class_]} by lesion and size",
+            "A lesion is a connected component of the truth; the quarters are those of the volumes "
+            "in the test subjects. Means over a subject's lesions, then over subjects and seeds. "
+            "Small lesions whose margin lies below 0 in test subjects alone are what is lost.",
+            class_,
+            name=f"lesions-{class_}",
         )
     yield write(
         overlap.draw,

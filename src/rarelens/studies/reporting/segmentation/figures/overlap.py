@@ -21,13 +21,13 @@ GOLDEN = 0.6180339887498949
 def draw(results: SegmentationResults) -> Figure:
     """A row a rare class, a column a measure; a dot a subject, a bar the mean with interval."""
     width = min(4.0, max(2.9, 0.9 + 0.5 * len(results.methods)))
-    figure, axes = style.grid(len(results.rare), len(MEASURES), height=2.9, width=width)
-    for row, class_ in enumerate(results.rare):
+    figure, axes = style.grid(len(results.drawn), len(MEASURES), height=2.9, width=width)
+    for row, class_ in enumerate(results.drawn):
         for column, measure in enumerate(MEASURES):
             axis = axes[row][column]
             for place, method in enumerate(results.methods):
                 _strip(axis, results, class_, measure, method, place)
-            _dress(axis, results, labelled=row == len(results.rare) - 1)
+            _dress(axis, results, labelled=row == len(results.drawn) - 1)
             if row == 0:
                 axis.set_title(SEGMENTATION[measure].title)
             if column:
