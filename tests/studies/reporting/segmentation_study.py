@@ -140,7 +140,7 @@ def _write_lesions(folder: Path, by_case: list, rng) -> None:
 
 
 def _logits(class_: int, side: str, gain: float, shared: float, classes: int, rng):
-    count = VOXELS[class_]
+    count = VOXELS.get(class_, 40)
     if class_ == 0:
         margin = rng.normal(7.5, 2.0, count)
     elif side == "train":

@@ -130,6 +130,13 @@ def name_columns(axes: list[list[Axes]], names: Sequence[str]) -> None:
             axis.set_yticklabels([])
 
 
+def same_heights(row: Sequence[Axes]) -> None:
+    """The same limits from left to right, that hold what any of them shows."""
+    limits = [axis.get_ylim() for axis in row]
+    for axis in row:
+        axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+
+
 def inner_range(places: pd.Series, counts: pd.Series, left_out: float) -> tuple[int, int]:
     """The bins between which all but a share ``left_out`` lies, at either end.
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.number_text import signed
+from rarelens.studies.reporting.page import write_report
 from rarelens.studies.reporting.segmentation.figures import (
     gap,
     lesions,
@@ -20,6 +22,7 @@ from rarelens.studies.reporting.segmentation.figures import (
     write_figures,
 )
 from rarelens.studies.reporting.segmentation.results import _drawn, read_results
+from rarelens.studies.settings.results import Report
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +217,21 @@ def test_of_many_classes_the_rarest_and_the_most_shifted_are_drawn():
 
 def test_twenty_methods_look_different():
     assert len({style.method_look(place) for place in range(20)}) == 20
+
+
+def test_many_classes_and_methods_stay_readable(build, tmp_path):
+    methods = ("cross_entropy", *(f"method_{number}" for number in range(1, 8)))
+    study = build(tmp_path, methods, (0,), rare=tuple(f"structure {n}" for n in range(1, 12)))
+    target = tmp_path / "report"
+    target.mkdir()
+    cells = {"segmentation": study.cells}
+    write_report(target, cells, study.analyses, study.metrics.parent, [], Report(dpi=20))
+    open_part, folded = (target / "index.html").read_text().split("<details>")
+    tables = "Table of methods for structure"
+    assert open_part.count(tables) == len(style.CLASSES)
+    assert folded.count(tables) == 11 - len(style.CLASSES)
+    assert "5 more rare classes" in folded
+    assert "All 11 rare classes together" in open_part
+    heights = [Image.open(file).height / 20 for file in (target / "figures").glob("*.png")]
+    assert len(heights) < 25
+    assert max(heights) < 30  # inches

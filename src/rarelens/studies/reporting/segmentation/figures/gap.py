@@ -24,7 +24,7 @@ def draw(results: SegmentationResults) -> Figure:
     for row, class_ in enumerate(shown):
         for column, method in enumerate(methods):
             _lines(axes[row][column], results, class_, method)
-            axes[row][column].sharey(axes[row][0])
+        style.same_heights(axes[row])
         axes[row][0].set_ylabel(f"{style.label(results.classes[class_])}\nmargin (logits)")
     style.name_columns(axes, methods)
     figure.supxlabel("optimiser step", fontsize=9.5)

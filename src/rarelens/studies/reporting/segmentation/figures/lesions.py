@@ -21,11 +21,11 @@ def draw(results: SegmentationResults, class_: int) -> Figure:
     for row, measure in enumerate(SIZED):
         for column, method in enumerate(methods):
             _lines(axes[row][column], results, class_, measure, method)
-            axes[row][column].sharey(axes[row][0])
+        style.same_heights(axes[row])
         axes[row][0].set_ylabel(LABELS[measure])
-    for axis in axes[-1]:
-        axis.axhline(0, color=style.INK, lw=1, ls=style.DASHED)
-    axes[0][0].set_ylim(-0.02, 1.02)
+    for detected, margin in zip(*axes, strict=True):
+        detected.set_ylim(-0.03, 1.03)
+        margin.axhline(0, color=style.INK, lw=1, ls=style.DASHED)
     style.name_columns(axes, methods)
     figure.supxlabel("lesions from the smallest (q1) to the largest (q4) quarter", fontsize=9.5)
     handles = [
