@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.measures.calibration import sigmoid
+from scipy.special import expit
 
 Floats = NDArray[np.floating[Any]]
 KINDS = ("logits", "probabilities")
@@ -68,7 +68,7 @@ def _exclusive(scores: Floats, kind: str) -> ScoreMargins:
 
 def _regions(scores: Floats, kind: str) -> ScoreMargins:
     if kind == "logits":
-        logits, lost, p = scores, None, sigmoid(scores)
+        logits, lost, p = scores, None, expit(scores)
     else:
         p, limits = _floats(scores), np.finfo(scores.dtype)
         inside, none = _log(p, limits.tiny)

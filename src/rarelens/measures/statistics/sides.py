@@ -31,7 +31,7 @@ def difference_of_sides(
     Example:
         >>> found = difference_of_sides({"a": 4.0, "b": 6.0}, {"c": 1.0, "d": 2.0})
         >>> round(found.mean, 2), round(found.low, 2), round(found.high, 2)
-        (-3.5, -9.65, 2.65)
+        (-3.5, -10.42, 3.42)
     """
     sides = [np.array([side[key] for key in sorted(side)]) for side in (first, second)]
     if not all(side.size for side in sides):

@@ -159,7 +159,7 @@ class Diagnosis:
 
         result = self.compute() | {"notes": list(notes)}
         records = [self.records[key] for key in sorted(self.records)]
-        write_diagnosis(Path(folder), result, records)
+        write_diagnosis(Path(folder), result, self.scheme, records)
         return result
 
     @classmethod

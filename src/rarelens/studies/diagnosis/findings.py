@@ -111,7 +111,7 @@ def _explain(name: str, row: Row) -> str:
             "it has overfitted this class."
         ),
         "underfitting": (
-            "It fails on its own training cases, too: the network has not learnt this class."
+            "It fails on its own training cases, too: what is missing there has not been learnt."
         ),
         "prior mismatch": (
             "The order of the voxels is right and the boundary stands in the wrong place: an "

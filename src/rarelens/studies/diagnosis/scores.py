@@ -1,0 +1,213 @@
+"""Files of scores, and on which axes their voxels lie."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from rarelens.errors import RarelensError
+from rarelens.studies.data.segmentation.collection import load_label
+from rarelens.studies.diagnosis.pickles import read_pickle
+from rarelens.studies.diagnosis.scheme import Mask, Scheme
+
+KEYS = ("probabilities", "softmax", "logits")
+ARRAYS = (".npz", ".npy", ".h5", ".hdf5")
+NIFTI = (".nii.gz", ".nii")
+AGREEMENT = 0.8
+"""Least Dice of the scores' foreground with the label map beside them that counts as the same."""
+SUM_LIMIT = 1.01
+
+_BROKEN = (
+    OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+class Scores(NamedTuple):
+    """Scores (C, *spatial), and whether their axes are the label map's the other way round."""
+
+    values: NDArray[Any]
+    reversed: bool
+    kind: str
+
+
+def read_scores(
+    files: Sequence[Path],
+    scheme: Scheme,
+    shape: tuple[int, ...],
+    beside: Path | None,
+    axes: str | None,
+) -> Scores:
+    """Read the scores of a case.
+
+    Args:
+        files: an array file, a 4-D NIfTI, or one NIfTI for each channel.
+        scheme: how many channels there are.
+        shape: of the case's label map, in the order of its file.
+        beside: the label map that was written with the scores, to check axes against.
+        axes: "xyz" or "zyx", of arrays that fit both ways and have no label map beside them.
+
+    Raises:
+        RarelensError: with file and cure, for what is not readable or does not fit.
+    """
+    if files[0].name.endswith(NIFTI):
+        values = _nifti(files)
+        candidates = [(values, True)] if values.shape[1:] == shape[::-1] else []
+        cropped = False
+    else:
+        values = _array(files[0])
+        cropped = values.ndim == 4 and {*values.shape[1:]} and not _fits(values, scheme, shape)
+        if cropped:
+            values = _uncropped(values, files[0], shape)
+        candidates = list(_candidates(values, scheme, shape))
+    if not candidates:
+        raise RarelensError(
+            f"{files[0]}: scores of shape {values.shape} for {scheme.channels} channels and labels "
+            f"of shape {shape}: another number of classes, cropped, or on another grid; export "
+            "them on the grid of the labels"
+        )
+    if not values.size or not np.isfinite([values.min(), values.max()]).all():
+        raise RarelensError(f"{files[0]}: a score is not finite (NaN or infinite); predict anew")
+    kind = "probabilities"
+    if values.min() < 0 or values.max() > SUM_LIMIT:
+        kind = "logits"
+    found = [Scores(*each, kind) for each in candidates]
+    return _chosen(found, scheme, files[0], beside, axes)
+
+
+def _fits(values: NDArray[Any], scheme: Scheme, shape: tuple[int, ...]) -> bool:
+    return any(True for _ in _candidates(values, scheme, shape))
+
+
+def _candidates(
+    values: NDArray[Any], scheme: Scheme, shape: tuple[int, ...]
+) -> Iterator[tuple[NDArray[Any], bool]]:
+    """Channels first; each way in which the rest has the shape or its reverse."""
+    if values.ndim != len(shape) + 1:
+        return
+    for axis in (0, -1):
+        if values.shape[axis] == scheme.channels:
+            moved = np.moveaxis(values, axis, 0)
+            if moved.shape[1:] == shape[::-1]:
+                yield moved, True
+            if moved.shape[1:] == shape:
+                yield moved, False
+
+
+def _chosen(
+    found: list[Scores], scheme: Scheme, file: Path, beside: Path | None, axes: str | None
+) -> Scores:
+    if beside is not None:
+        said, _ = scheme.split(load_label(beside)[0])
+        dice = [agreement(scheme, each, said) for each in found]
+        known = [value for value in dice if value is not None]
+        if known:
+            best = int(np.argmax([-1.0 if value is None else value for value in dice]))
+            if max(known) < AGREEMENT:
+                raise RarelensError(
+                    f"{file}: its largest class agrees with {beside.name} beside it in a Dice of "
+                    f"{max(known):.2f} only, whichever way its axes are read; are both of one run?"
+                )
+            if sum(value == max(known) for value in known) == 1:
+                return found[best]
+    if axes is not None:
+        found = [each for each in found if each.reversed == (axes == "zyx")]
+        if not found:
+            raise RarelensError(f"{file}: its shape does not fit labels with --axes {axes}")
+    if len(found) > 1:
+        raise RarelensError(
+            f"{file}: shape {found[0].values.shape} fits the labels both ways, and no label map "
+            "beside it tells which; say --axes xyz (as NIfTI) or zyx (as SimpleITK, nnU-Net)"
+        )
+    return found[0]
+
+
+def agreement(scheme: Scheme, scores: Scores, said: Sequence[Mask]) -> float | None:
+    """Dice of the foreground, class by class together; None where both are empty."""
+    hit = total = 0
+    decided = scheme.decide(scores.values, scores.kind)
+    for own, other in zip(decided[1:], said[1:], strict=True):
+        beside = other.T if scores.reversed else other
+        hit += int(np.count_nonzero(own & beside))
+        total += int(np.count_nonzero(own)) + int(np.count_nonzero(beside))
+    return 2 * hit / total if total else None
+
+
+def _nifti(files: Sequence[Path]) -> NDArray[Any]:
+    """Scores with axes the other way round, (C, Z, Y, X): so they lie in memory."""
+    try:
+        parts = [np.asanyarray(nib.load(file).dataobj) for file in files]  # type: ignore[attr-defined]
+    except _BROKEN as error:
+        raise _unreadable(files[0], error) from error
+    if len(parts) == 1 and parts[0].ndim == 4:
+        return parts[0].T
+    if any(part.shape != parts[0].shape or part.ndim != 3 for part in parts):
+        raise RarelensError(f"{files[0]}: channels of different shapes; export them on one grid")
+    return np.stack([part.T for part in parts])
+
+
+def _array(file: Path) -> NDArray[Any]:
+    try:
+        values = _hdf5(file) if file.suffix in (".h5", ".hdf5") else _numpy(file)
+    except _BROKEN as error:
+        raise _unreadable(file, error) from error
+    if values.dtype.kind != "f":
+        raise RarelensError(f"{file}: values of type {values.dtype}; they must be floats")
+    return values
+
+
+def _numpy(file: Path) -> NDArray[Any]:
+    # Never a pickle: object arrays are refused by NumPy.
+    loaded: Any = np.load(file, allow_pickle=False)
+    if file.suffix == ".npy":
+        return np.asarray(loaded)
+    with loaded:
+        return np.asarray(loaded[_key(list(loaded.files))])
+
+
+def _hdf5(file: Path) -> NDArray[Any]:
+    import h5py
+
+    with h5py.File(file, "r") as content:
+        names = [name for name in content if isinstance(content[name], h5py.Dataset)]
+        return np.asarray(content[_key(names)][()])
+
+
+def _key(names: list[str]) -> str:
+    """The one array of a file, or the one of a known name."""
+    known = [name for name in KEYS if name in names]
+    if len(names) == 1 or known:
+        return (known or names)[0]
+    raise ValueError(f"it holds {', '.join(names) or 'nothing'}, none of {', '.join(KEYS)}")
+
+
+def _uncropped(values: NDArray[Any], file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """nnU-Net 1 keeps scores of the box that it cropped to: outside it, all is background."""
+    properties = file.with_suffix(".pkl")
+    if not properties.is_file():
+        return values
+    content = read_pickle(properties)
+    box = content.get("crop_bbox") if isinstance(content, dict) else None
+    whole = shape[::-1]
+    try:
+        place = tuple(slice(int(low), int(high)) for low, high in box or ())
+        full = np.zeros((len(values), *whole), values.dtype)
+        full[0] = 1
+        full[(slice(None), *place)] = values
+    except (TypeError, ValueError, IndexError):
+        return values
+    return full if place else values
+
+
+def _unreadable(file: Path, error: BaseException) -> RarelensError:
+    if isinstance(error, FileNotFoundError):
+        return RarelensError(f"{file}: no such file; add it")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return RarelensError(f"{file}: not readable ({reason}); write it anew")
