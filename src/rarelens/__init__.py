@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from rarelens.measures.logit_shift import LogitShift
     from rarelens.measures.saliency_alignment import SaliencyAlignment
     from rarelens.measures.subject_overlap import SubjectOverlap
+    from rarelens.studies.diagnosis.diagnosis import Diagnosis
     from rarelens.studies.models.prediction import load_model, predict
 
 __version__ = "0.1.0"
 __all__ = [
+    "Diagnosis",
     "LesionDetection",
     "LinearCKA",
     "LogitShift",
@@ -43,6 +45,7 @@ __all__ = [
 
 # Where a name is that is no package of components, and the extra that it needs.
 _OTHERS = {
+    "Diagnosis": ("studies.diagnosis.diagnosis", "pipeline"),
     "LesionDetection": ("measures.lesion_detection", "measures"),
     "LinearCKA": ("measures.linear_cka", "measures"),
     "LogitShift": ("measures.logit_shift", "measures"),

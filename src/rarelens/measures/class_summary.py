@@ -116,13 +116,9 @@ def summarise(
             maps = (said.view(np.uint8), true.view(np.uint8))
             rows, (counts,) = lesion_rows(*maps, 2, tuple(spacing), where)
             false_alarms = counts["false_alarms"]
-        voxels, claimed, hit = (
-            int(np.count_nonzero(mask)) for mask in (true, said, true & said)
-        )
+        voxels, claimed, hit = (int(np.count_nonzero(mask)) for mask in (true, said, true & said))
         summaries.append(
-            ClassSummary(
-                voxels, claimed, hit, margins, offsets, calibration, rows, false_alarms
-            )
+            ClassSummary(voxels, claimed, hit, margins, offsets, calibration, rows, false_alarms)
         )
     return summaries
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy.special import expit
 
 Floats = NDArray[np.floating[Any]]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rarelens.errors import guarded
+from rarelens.pipeline import diagnose
 
 app = typer.Typer(
     help="See what class imbalance does to a network.",
@@ -16,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(diagnose.app, name="diagnose")
 
 
 @app.command()

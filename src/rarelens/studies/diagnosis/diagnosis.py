@@ -62,6 +62,13 @@ class Diagnosis:
         self.kind = kind
         self.records: dict[tuple[str, str, str], CaseRecord] = {}
 
+    @classmethod
+    def of_scheme(cls, scheme: Scheme, rare_classes: Sequence[int] | None = None) -> Self:
+        """Of classes that were read from files; for `add`."""
+        diagnosis = cls(scheme.names, rare_classes)
+        diagnosis.scheme = scheme
+        return diagnosis
+
     def update(
         self,
         scores: Any,
@@ -213,4 +220,3 @@ def find_classes(names: Sequence[str], wanted: Iterable[int | str]) -> tuple[int
             )
         found.append(index)
     return tuple(sorted(set(found)))
-

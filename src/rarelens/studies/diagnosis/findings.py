@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from rarelens.studies.reporting.number_text import interval, signed
+
 LEAST_PATIENTS = 3
 TOLERATED = 0.1
 WORTH = 0.01
@@ -152,22 +154,22 @@ def _against_training(row: Row) -> str:
         where = "towards the boundary or beyond it"
     elif low > 0:
         where = "away from the boundary"
-    numbers = f"{difference:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
-    return f"{said}; the logits of the unseen ones are shifted by {numbers}: {where}."
+    return (
+        f"{said}; the logits of the unseen ones are shifted by {signed(difference, 2)} "
+        f"({interval(low, high, 2)}): {where}."
+    )
 
 
 def _offset(row: Row) -> str:
     offset = row["offset"]
     if offset["low"] is None:
         return ""
-    numbers = (
-        f"{offset['dice_gain']:+.3f} ({offset['low']:+.3f} to {offset['high']:+.3f})"
-    ).replace("-", "−")
-    value = f"{offset['value']:+.2f}".replace("-", "−")
+    low, high = offset["low"], offset["high"]
+    numbers = f"{signed(offset['dice_gain'])} ({interval(low, high)})"
     if gains(row):
         return (
-            f"An offset of {value} on its logit, judged on patients it was not fitted on, changes "
-            f"Dice by {numbers}."
+            f"An offset of {signed(offset['value'], 2)} on its logit, judged on patients it was "
+            f"not fitted on, changes Dice by {numbers}."
         )
     return f"The best offset changes Dice by {numbers} on patients it was not fitted on."
 
@@ -214,7 +216,7 @@ _TRY: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "ranking failure": (
         (
-            "Give the network what tells the class apart: another channel, a finer grid, more cases",
+            "Give the network what tells the class apart: a channel, a finer grid, more cases",
             "no threshold and no weight can order what looks alike to it",
         ),
         ("Look at the labels of the missed lesions", "they may be drawn by other rules"),

@@ -22,6 +22,7 @@ from rarelens.studies.diagnosis.reading import CaseSource, patient_of
 from rarelens.studies.diagnosis.scheme import Scheme
 
 VALIDATION = ("validation", "validation_raw")
+PREPROCESSED = "nnUNet_preprocessed"  # Also the name of the variable that names the folder.
 SPLITS = ("splits_final.json", "splits_final.pkl")
 
 
@@ -174,7 +175,9 @@ def _validation_of(folder: Path) -> bool:
 def _train_folders(folds: Sequence[Fold], given: Sequence[Path]) -> list[Path | None]:
     if not given:
         return [None] * len(folds)
-    refuse(f"{path}: no such folder; name --train-predictions" for path in given if not path.is_dir())
+    refuse(
+        f"{path}: no such folder; name --train-predictions" for path in given if not path.is_dir()
+    )
     if len(given) == 1 and all((given[0] / fold.folder.name).is_dir() for fold in folds):
         return [given[0] / fold.folder.name for fold in folds]
     if len(given) != len(folds):
@@ -228,8 +231,8 @@ def _splits(fold: Fold, labels: Path, given: Path | None) -> list[Mapping[str, A
     places = [given] if given else []
     if not places:
         results = fold.folder.parents[2]
-        roots = [os.environ.get("nnUNet_preprocessed"), results.parent / "nnUNet_preprocessed"]
-        roots += [labels.resolve().parents[1] / "nnUNet_preprocessed"]
+        roots = [os.environ.get(PREPROCESSED), results.parent / PREPROCESSED]
+        roots += [labels.resolve().parents[1] / PREPROCESSED]
         folders = [labels, *(Path(root) / fold.dataset for root in roots if root)]
         places = [folder / name for folder in folders for name in SPLITS]
     file = next((place for place in places if place.is_file()), None)
@@ -240,8 +243,12 @@ def _splits(fold: Fold, labels: Path, given: Path | None) -> list[Mapping[str, A
     content = read_pickle(file) if file.suffix == ".pkl" else read_json(file)
     number = int(fold.number)
     try:
-        folds = [{side: [str(c) for c in own[side]] for side in ("train", "val")} for own in content]
+        folds = [
+            {side: [str(c) for c in own[side]] for side in ("train", "val")} for own in content
+        ]
         folds[number]
     except (TypeError, KeyError, IndexError) as error:
-        raise RarelensError(f"{file}: no splits of fold {number}; name the right --splits") from error
+        raise RarelensError(
+            f"{file}: no splits of fold {number}; name the right --splits"
+        ) from error
     return list(folds)

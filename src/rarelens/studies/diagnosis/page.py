@@ -39,9 +39,7 @@ def write_diagnosis(
     write_text(folder / "index.html", _render(result, records, found["lesion_sizes"]))
 
 
-def _render(
-    result: Mapping[str, Any], records: Sequence[CaseRecord], sizes: pd.DataFrame
-) -> str:
+def _render(result: Mapping[str, Any], records: Sequence[CaseRecord], sizes: pd.DataFrame) -> str:
     environment = Environment(
         # The look is the report's.
         loader=ChoiceLoader(
@@ -128,6 +126,7 @@ def _sizes(row: Mapping[Any, Any]) -> dict[str, str]:
     return {
         "class": row["class"],
         "side": row["side"],
+        "quarter": str(row["quarter"]),
         "size": f"{row['from']:.4g} to {row['to']:.4g}",
         "lesions": str(row["lesions"]),
         "detected": _percent(row["detected"]),

@@ -16,7 +16,7 @@ from rarelens.studies.diagnosis.scheme import Scheme
 
 SIDES = ("train", "unseen")
 SUM_TOLERANCE = 0.01
-"""By how much the sum of a voxel's probabilities may differ from 1; float16 sums differ by 0.001."""
+"""How far the sum of a voxel's probabilities may be from 1; of float16 it is by up to 0.001."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,9 @@ def check_scores(
         total = np.add.reduce(scores, axis=0, dtype=np.float32)
         worst = float(np.abs(total - 1).max())
         if worst > SUM_TOLERANCE:
+            sum_ = float(total.flat[np.abs(total - 1).argmax()])
             raise ValueError(
-                f"the probabilities of a voxel sum to {float(total.flat[np.abs(total - 1).argmax()]):.3g}, "
+                f"the probabilities of a voxel sum to {sum_:.3g}, "
                 "not to 1: are they sigmoids of regions, logits, or is a class missing?"
             )
     return scores

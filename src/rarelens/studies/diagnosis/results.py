@@ -93,6 +93,7 @@ def diagnose(
         "patients": {side: len({r.patient for r in records if r.side == side}) for side in SIDES},
         "folds": sorted({one.fold for one in records}),
         "confidence": confidence,
+        "labels": {"regions": scheme.regions, "ignore": scheme.ignore, "paint": scheme.paint},
         "notes": [],
     }
 
@@ -190,7 +191,9 @@ def calibration_table(scheme: Scheme, records: Records) -> pd.DataFrame:
                 sums = np.sum(bins, axis=0)
                 columns = dict(zip(("count", "sum_confidence", "sum_positive"), sums, strict=True))
                 places = np.arange(CALIBRATION_BINS)
-                frames.append(pd.DataFrame({"side": side, "class": index, "bin": places, **columns}))
+                frames.append(
+                    pd.DataFrame({"side": side, "class": index, "bin": places, **columns})
+                )
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

@@ -1,4 +1,4 @@
-"""Classes of label maps: values that exclude each other, or regions, lists of values that overlap."""
+"""Classes of label maps: values that exclude each other, or regions of values, which overlap."""
 
 from __future__ import annotations
 
