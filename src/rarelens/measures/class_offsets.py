@@ -30,7 +30,7 @@ Counts = NDArray[np.int64]
 STEP = 0.25
 """Of the grid, in logits; a power of two, so that counts are exact."""
 
-OFFSETS: Floats = np.arange(-32, 33) * STEP
+OFFSETS: Floats = np.arange(-32, 33, dtype=np.float64) * STEP
 """The grid: −8 to 8."""
 
 FOLDS = 5

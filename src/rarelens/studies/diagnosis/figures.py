@@ -35,15 +35,15 @@ def embedded(figure: Figure) -> str:
 
 def shift_figure(rows: Rows) -> Figure | None:
     """The shift of each class with its interval; None without a training side."""
-    found = [(row, *shift_of(row)) for row in rows]
-    found = [each for each in found if each[1] is not None]
+    every = [(row, *shift_of(row)) for row in rows]
+    found = [(row, middle, low, high) for row, middle, low, high in every if middle is not None]
     if not found:
         return None
     figure, axes = style.grid(1, 1, height=0.5 + 0.34 * len(found), width=7.5)
     axis = axes[0][0]
     for place, (row, difference, low, high) in enumerate(found):
         colour = style.TEST if row["rare"] else style.MUTED
-        if low is not None:
+        if low is not None and high is not None:
             axis.hlines(place, low, high, color=colour, lw=2.2)
         axis.plot([difference], [place], "o", ms=7, color=colour, mec="white", mew=0.8)
     style.boundary(axis)

@@ -136,7 +136,7 @@ def _channels(nifti: Mapping[str, Path]) -> dict[str, tuple[Path, ...]]:
 
 def _dimensions(file: Path) -> int:
     try:
-        return len(nib.load(file).shape)  # type: ignore[attr-defined]
+        return len(nib.load(file).shape)
     except Exception as error:  # nibabel raises its own kinds, zlib's and the system's.
         raise RarelensError(f"{file}: not readable as NIfTI ({error}); write it anew") from error
 

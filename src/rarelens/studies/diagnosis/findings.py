@@ -65,7 +65,7 @@ def shift_of(row: Row) -> tuple[float | None, float | None, float | None]:
     shift = row["shift"]
     shares = [row[side]["saturated"] or 0 for side in ("train", "unseen")]
     start = "median_" if max(shares) > SATURATED else ""
-    return tuple(shift[start + name] for name in ("difference", "low", "high"))  # type: ignore[return-value]
+    return tuple(shift[start + name] for name in ("difference", "low", "high"))
 
 
 def _missed(side: Row) -> float:

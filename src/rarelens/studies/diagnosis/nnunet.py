@@ -119,6 +119,11 @@ def find_cases(
             f"{fold.validation}: no {case}.npz; make it by: {fold.command(training=False)}"
             for case in sorted(expected - unseen.keys() or ({"*"} if not unseen else set()))
         )
+        refuse(
+            f"{case}: in {fold.validation}, though by the splits fold {fold.number} was trained on "
+            "it; name the right --splits"
+            for case in sorted(unseen.keys() & set(own.get("train", ())))
+        )
         trained = _trained(fold, folder, unseen, own)
         if folder is None:
             notes.append(

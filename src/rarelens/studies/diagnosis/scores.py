@@ -59,31 +59,26 @@ def read_scores(
     """
     if files[0].name.endswith(NIFTI):
         values = _nifti(files)
-        candidates = [(values, True)] if values.shape[1:] == shape[::-1] else []
-        cropped = False
+        fits = values.shape == (scheme.channels, *shape[::-1])
+        candidates = [(values, True)] if fits else []
     else:
         values = _array(files[0])
-        cropped = values.ndim == 4 and {*values.shape[1:]} and not _fits(values, scheme, shape)
-        if cropped:
-            values = _uncropped(values, files[0], shape)
         candidates = list(_candidates(values, scheme, shape))
+        if not candidates:
+            values = _uncropped(values, files[0], shape, scheme.regions is not None)
+            candidates = list(_candidates(values, scheme, shape))
     if not candidates:
         raise RarelensError(
             f"{files[0]}: scores of shape {values.shape} for {scheme.channels} channels and labels "
             f"of shape {shape}: another number of classes, cropped, or on another grid; export "
             "them on the grid of the labels"
         )
-    if not values.size or not np.isfinite([values.min(), values.max()]).all():
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    if not np.isfinite([low, high]).all():
         raise RarelensError(f"{files[0]}: a score is not finite (NaN or infinite); predict anew")
-    kind = "probabilities"
-    if values.min() < 0 or values.max() > SUM_LIMIT:
-        kind = "logits"
+    kind = "logits" if low < 0 or high > SUM_LIMIT else "probabilities"
     found = [Scores(*each, kind) for each in candidates]
     return _chosen(found, scheme, files[0], beside, axes)
-
-
-def _fits(values: NDArray[Any], scheme: Scheme, shape: tuple[int, ...]) -> bool:
-    return any(True for _ in _candidates(values, scheme, shape))
 
 
 def _candidates(
@@ -143,7 +138,7 @@ def agreement(scheme: Scheme, scores: Scores, said: Sequence[Mask]) -> float | N
 def _nifti(files: Sequence[Path]) -> NDArray[Any]:
     """Scores with axes the other way round, (C, Z, Y, X): so they lie in memory."""
     try:
-        parts = [np.asanyarray(nib.load(file).dataobj) for file in files]  # type: ignore[attr-defined]
+        parts: list[NDArray[Any]] = [np.asanyarray(nib.load(file).dataobj) for file in files]
     except _BROKEN as error:
         raise _unreadable(files[0], error) from error
     if len(parts) == 1 and parts[0].ndim == 4:
@@ -188,22 +183,27 @@ def _key(names: list[str]) -> str:
     raise ValueError(f"it holds {', '.join(names) or 'nothing'}, none of {', '.join(KEYS)}")
 
 
-def _uncropped(values: NDArray[Any], file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+def _uncropped(
+    values: NDArray[Any], file: Path, shape: tuple[int, ...], regions: bool
+) -> NDArray[Any]:
     """nnU-Net 1 keeps scores of the box that it cropped to: outside it, all is background."""
     properties = file.with_suffix(".pkl")
     if not properties.is_file():
         return values
     content = read_pickle(properties)
     box = content.get("crop_bbox") if isinstance(content, dict) else None
-    whole = shape[::-1]
     try:
-        place = tuple(slice(int(low), int(high)) for low, high in box or ())
-        full = np.zeros((len(values), *whole), values.dtype)
-        full[0] = 1
-        full[(slice(None), *place)] = values
-    except (TypeError, ValueError, IndexError):
+        place = tuple(slice(int(low), int(high)) for low, high in () if box is None else box)
+    except (TypeError, ValueError):
         return values
-    return full if place else values
+    full = np.zeros((len(values), *shape[::-1]), values.dtype)
+    if not regions:
+        full[0] = 1
+    inside = full[(slice(None), *place)]
+    if inside.shape != values.shape:
+        return values
+    inside[...] = values
+    return full
 
 
 def _unreadable(file: Path, error: BaseException) -> RarelensError:

@@ -1,0 +1,363 @@
+"""A real run of nnU-Net against an independent script, and what its folders can be like."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.stats import ttest_ind
+
+from folders import digests
+from rarelens.errors import RarelensError
+from rarelens.studies.diagnosis.command import diagnose
+from rarelens.studies.diagnosis.nnunet import find_cases
+from rarelens.studies.diagnosis.reading import read_cases
+
+RUN = "Dataset904_Hippocampus/nnUNetTrainerTiny__nnUNetPlans__3d_fullres"
+VALUES = (
+    "margin_mean", "margin_median", "misclassified", "saturated", "dice", "sensitivity", "precision"
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(real_data: Path) -> Path:
+    return real_data / "nnunet_hippocampus"
+
+
+@pytest.fixture(scope="module")
+def fold(run: Path) -> Path:
+    return run / "nnUNet_results" / RUN / "fold_0"
+
+
+@pytest.fixture(scope="module")
+def labels(real_data: Path) -> Path:
+    return real_data / "Task04_Hippocampus"
+
+
+@pytest.fixture(scope="module")
+def written(fold: Path, labels: Path, run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("diagnosis")
+    list(diagnose(find_cases([fold], labels, [run / "train_predictions"]), None, folder, 1))
+    return folder
+
+
+def by_hand(folder: Path, labels: Path) -> dict[int, dict[str, list[float]]]:
+    """Values of every case by class, in float64, with NumPy and nibabel alone."""
+    found: dict[int, dict[str, list[float]]] = {c: {v: [] for v in VALUES} for c in range(3)}
+    for file in sorted(folder.glob("*.npz")):
+        p = np.load(file)["probabilities"].astype(np.float64)
+        truth = np.asarray(nib.load(labels / "labelsTr" / f"{file.stem}.nii.gz").dataobj)
+        truth = truth.transpose(2, 1, 0)
+        said = p.argmax(0)
+        for c in range(3):
+            own = p[:, truth == c]
+            d = np.log(own[c]) - np.log(np.max([own[k] for k in range(3) if k != c], axis=0))
+            hit = ((said == c) & (truth == c)).sum()
+            values = (
+                d.mean(), np.median(d), (d < 0).mean(), (own.min(0) < 1e-37).mean(),
+                2 * hit / ((said == c).sum() + (truth == c).sum()),
+                hit / (truth == c).sum(), hit / (said == c).sum(),
+            )  # fmt: skip
+            for name, value in zip(VALUES, values, strict=True):
+                found[c][name].append(float(value))
+    return found
+
+
+def test_numbers_are_those_of_an_independent_script(
+    written: Path, fold: Path, labels: Path, run: Path
+) -> None:
+    rows = json.loads((written / "diagnosis.json").read_text())["classes"]
+    assert [row["name"] for row in rows] == ["background", "Anterior", "Posterior"]
+    assert [row["rare"] for row in rows] == [False, True, True]
+    sides = {
+        "train": by_hand(run / "train_predictions", labels),
+        "unseen": by_hand(fold / "validation", labels),
+    }
+    for c, row in enumerate(rows):
+        for side, values in sides.items():
+            assert row[side]["cases"] == row[side]["patients"] == 12
+            for name in VALUES:
+                expected = np.mean(values[c][name])
+                assert row[side][name] == pytest.approx(expected, rel=1e-5, abs=1e-9), (c, name)
+        test = ttest_ind(
+            sides["unseen"][c]["margin_mean"], sides["train"][c]["margin_mean"], equal_var=False
+        )
+        interval = test.confidence_interval(0.95)
+        low, high = row["shift"]["low"], row["shift"]["high"]
+        assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-4)
+    # nnU-Net's own summary, and what the data's README says was seen.
+    summary = json.loads((fold / "validation/summary.json").read_text())["mean"]
+    for label in (1, 2):
+        assert rows[label]["unseen"]["dice"] == pytest.approx(summary[str(label)]["Dice"])
+    shares = [[row[side]["misclassified"] for side in sides] for row in rows]
+    assert np.round(shares, 3).tolist() == [[0.010, 0.008], [0.158, 0.174], [0.126, 0.150]]
+
+
+def test_the_page_is_self_contained_and_the_tables_are_those_of_the_json(written: Path) -> None:
+    import pandas as pd
+
+    page = (written / "index.html").read_text()
+    assert page.index("The answer") < page.index("The numbers") < page.index("Lesions by size")
+    assert page.count("data:image/png;base64,") == 3
+    assert "http" not in page.replace("http-equiv", "")
+    cases = pd.read_csv(written / "cases.csv")
+    assert len(cases) == 24 * 3
+    means = cases.groupby(["side", "class"])["margin_mean"].mean()
+    for row in json.loads((written / "diagnosis.json").read_text())["classes"]:
+        assert row["unseen"]["margin_mean"] == pytest.approx(means["unseen", row["name"]])
+    sizes = pd.read_csv(written / "lesion_sizes.csv")
+    assert sizes["lesions"].sum() == len(pd.read_csv(written / "lesions.csv"))
+
+
+def test_the_same_bytes_in_several_processes(
+    written: Path, fold: Path, labels: Path, run: Path, tmp_path: Path
+) -> None:
+    found = find_cases([fold], labels, [run / "train_predictions"])
+    list(diagnose(found, None, tmp_path / "again", 2))
+    assert digests(tmp_path / "again") == digests(written)
+
+
+def test_without_training_cases_it_says_what_is_missing(
+    fold: Path, labels: Path, tmp_path: Path
+) -> None:
+    found = find_cases([fold], labels)
+    said = list(diagnose(found, ["Posterior"], tmp_path, 1))
+    assert "nnUNetv2_predict -i nnUNet_raw/Dataset904_Hippocampus/imagesTr" in found.notes[0]
+    assert "-d 904 -c 3d_fullres -tr nnUNetTrainerTiny -p nnUNetPlans -f 0" in found.notes[0]
+    assert found.notes[0] in said
+    result = json.loads((tmp_path / "diagnosis.json").read_text())
+    assert [row["rare"] for row in result["classes"]] == [False, False, True]
+    assert result["classes"][2]["train"]["cases"] == 0
+    assert result["classes"][2]["shift"]["difference"] is None
+    assert result["classes"][2]["unseen"]["dice"] > 0.8
+
+
+# Folders made by hand, small, of cubes: their shape fits both ways.
+SHAPE = (8, 8, 8)
+
+
+def truth(number: int) -> np.ndarray:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1 : 4 + number % 3, 2:5, 1:3] = 1
+    labels[5:7, 5:8, 4 : 6 + number % 2] = 2
+    return labels
+
+
+def scores(labels: np.ndarray, number: int) -> np.ndarray:
+    """Softmax in the file's axes, (3, X, Y, Z)."""
+    rng = np.random.default_rng(number)
+    z = rng.normal(0, 1, (3, *SHAPE)).astype(np.float32)
+    for c in range(3):
+        z[c][labels == c] += 3
+    return np.exp(z) / np.exp(z).sum(0)
+
+
+def save(file: Path, labels: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(labels, np.diag([1, 1, 2, 1.0])), file)
+
+
+def write(folder: Path, number: int, key: str = "probabilities", dtype: str = "f4") -> None:
+    p = scores(truth(number), number)
+    save(folder / f"case_{number}.nii.gz", p.argmax(0).astype(np.uint8))
+    np.savez_compressed(
+        folder / f"case_{number}.npz", **{key: p.transpose(0, 3, 2, 1).astype(dtype)}
+    )
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A results folder of two folds with their training predictions, splits, and labels."""
+    model = tmp_path / "nnUNet_results/Dataset001_Cubes/nnUNetTrainer__nnUNetPlans__3d_fullres"
+    model.mkdir(parents=True)
+    description: dict[str, Any] = {"labels": {"background": 0, "organ": 1, "lesion": 2}}
+    (model / "dataset.json").write_text(json.dumps(description))
+    parts = [[0, 1, 2], [3, 4, 5]]
+    for fold, (unseen, seen) in enumerate([parts, parts[::-1]]):
+        for number in unseen:
+            write(model / f"fold_{fold}/validation", number)
+        for number in seen:
+            write(tmp_path / f"train/fold_{fold}", number)
+    names = [[f"case_{number}" for number in part] for part in parts]
+    splits = [{"train": names[1], "val": names[0]}, {"train": names[0], "val": names[1]}]
+    preprocessed = tmp_path / "nnUNet_preprocessed/Dataset001_Cubes"
+    preprocessed.mkdir(parents=True)
+    (preprocessed / "splits_final.json").write_text(json.dumps(splits))
+    for number in range(6):
+        save(tmp_path / f"raw/labelsTr/case_{number}.nii.gz", truth(number))
+    return model
+
+
+def record(model: Path, labels: Path | None = None) -> list[Any]:
+    found = find_cases([model], labels or model.parents[2] / "raw")
+    return read_cases(found.scheme, found.sources, 1)
+
+
+def dice(records: list[Any]) -> list[float]:
+    return [one.classes[2].dice for one in records]
+
+
+def test_axes_of_a_cube_are_those_of_the_label_map_beside_it(made: Path) -> None:
+    """The same scores stored in the file's own axes: found out, and the same numbers."""
+    expected = dice(record(made))
+    for file in (made / "fold_0/validation").glob("*.npz"):
+        p = np.load(file)["probabilities"]
+        np.savez(file, probabilities=p.transpose(0, 3, 2, 1))
+    assert dice(record(made)) == expected
+    assert min(expected) > 0.5
+    file = made / "fold_0/validation/case_0.npz"
+    np.savez(file, probabilities=np.load(file)["probabilities"].transpose(0, 2, 1, 3))
+    with pytest.raises(
+        RarelensError, match=r"case_0.npz: its largest class agrees with case_0.nii.gz"
+    ):
+        record(made)
+
+
+def test_several_folds_each_with_its_own_training_cases(made: Path) -> None:
+    found = find_cases([made], made.parents[2] / "raw", [made.parents[2] / "train"])
+    assert [(s.case, s.side) for s in found.sources if s.fold == "1"] == [
+        *((f"case_{n}", "unseen") for n in (3, 4, 5)), *((f"case_{n}", "train") for n in (0, 1, 2))
+    ]  # fmt: skip
+    assert found.notes == []
+    with pytest.raises(RarelensError, match="1 folders for 2 folds"):
+        find_cases([made], made.parents[2] / "raw", [made.parents[2] / "train/fold_0"])
+
+
+def test_the_first_version_is_read_cropped_and_in_half_precision(made: Path) -> None:
+    expected = dice(record(made))
+    root = made.parents[2]
+    old = root / "results/nnUNet/3d_fullres/Task001_Cubes/nnUNetTrainerV2__nnUNetPlansv2.1"
+    for number in range(3):
+        write(old / "fold_0/validation_raw", number, "softmax", "f2")
+        file = old / f"fold_0/validation_raw/case_{number}.npz"
+        cropped = np.load(file)["softmax"][:, :, 1:]
+        np.savez_compressed(file, softmax=cropped)
+        box = np.array([[0, 8], [1, 8], [0, 8]])
+        properties = {"crop_bbox": box, "itk_spacing": (np.float64(2), 1.0, 1.0)}
+        file.with_suffix(".pkl").write_bytes(pickle.dumps(properties, protocol=2))
+        # What is outside of the box is background in the label map, too.
+        image = nib.load(file.with_suffix(".nii.gz"))
+        labels = np.asarray(image.dataobj).copy()
+        labels[:, 0] = 0
+        save(file.with_suffix(".nii.gz"), labels)
+    names = {"labels": {"0": "background", "1": "organ", "2": "lesion"}}
+    (root / "raw/dataset.json").write_text(json.dumps(names))
+    records = record(old, root / "raw")
+    assert dice(records) == pytest.approx(expected[:3], abs=0.1)
+    saturated = [one.classes[0].margins.saturated for one in records]
+    assert min(saturated) >= 8 * 8
+    file.with_suffix(".pkl").unlink()
+    with pytest.raises(RarelensError, match=r"case_2.npz: scores of shape .* cropped"):
+        record(old, root / "raw")
+
+
+def test_regions_are_channels_of_their_own(made: Path) -> None:
+    regions = {"background": 0, "whole": [1, 2], "lesion": 2}
+    description = {"labels": regions, "regions_class_order": [1, 2]}
+    (made / "dataset.json").write_text(json.dumps(description))
+    for folder in ("fold_0", "fold_1"):
+        for file in (made / folder / "validation").glob("*.npz"):
+            p = np.load(file)["probabilities"]
+            np.savez(file, probabilities=np.stack([p[1] + p[2], p[2]]))
+    records = record(made)
+    number = int(records[0].case[-1])
+    p, labels = scores(truth(number), number), truth(number)
+    whole, lesion = records[0].classes[1:]
+    assert whole.voxels == (labels > 0).sum()
+    said = p[1] + p[2] > 0.5
+    assert whole.dice == pytest.approx(
+        2 * (said & (labels > 0)).sum() / (said.sum() + whole.voxels)
+    )
+    margins = np.log(p[2] / (1 - p[2]))[labels == 2]
+    assert lesion.margins.counts.moments.mean == pytest.approx(margins.mean(), rel=1e-4)
+
+
+def test_ignored_voxels_do_not_count(made: Path) -> None:
+    labels = {"background": 0, "organ": 1, "lesion": 2, "ignore": 3}
+    (made / "dataset.json").write_text(json.dumps({"labels": labels}))
+    for number in range(6):
+        own = truth(number)
+        own[6:] = 3
+        save(made.parents[2] / f"raw/labelsTr/case_{number}.nii.gz", own)
+    for one in record(made):
+        assert one.voxels == 6 * 64
+        number = int(one.case[-1])
+        assert one.classes[2].voxels == (truth(number)[:6] == 2).sum()
+        said = scores(truth(number), number).argmax(0)[:6]
+        assert one.classes[2].predicted == (said == 2).sum()
+
+
+def bad(made: Path, case: str) -> None:
+    """Spoil one file or folder."""
+    file = made / "fold_0/validation/case_0.npz"
+    p = np.load(file)["probabilities"]
+    if case == "missing":
+        file.unlink()
+    elif case == "truncated":
+        file.write_bytes(file.read_bytes()[:200])
+    elif case == "objects":
+        np.savez(file, probabilities=np.array([{}, p], dtype=object))
+    elif case == "nan":
+        p[1, 2, 3, 4] = np.nan
+        np.savez(file, probabilities=p)
+    elif case == "sigmoids":
+        np.savez(file, probabilities=np.minimum(2 * p, 1))
+    elif case == "classes":
+        np.savez(file, probabilities=p[:2])
+    elif case == "shape":
+        np.savez(file, probabilities=p[:, 1:])
+    elif case == "integers":
+        np.savez(file, probabilities=(255 * p).astype(np.uint8))
+    elif case == "keys":
+        np.savez(file, a=p, b=p)
+    elif case == "label":
+        (made.parents[2] / "raw/labelsTr/case_0.nii.gz").unlink()
+    elif case == "values":
+        save(made.parents[2] / "raw/labelsTr/case_0.nii.gz", truth(0) + 5)
+    elif case == "grid":
+        save(file.with_suffix("").with_suffix(".nii.gz"), truth(0)[1:])
+    elif case == "all":
+        (made / "fold_0").rename(made / "fold_all")
+        shutil.rmtree(made / "fold_1")
+    elif case == "splits":
+        (made.parents[2] / "nnUNet_preprocessed/Dataset001_Cubes/splits_final.json").write_text(
+            "{}"
+        )
+    elif case == "trained":
+        write(made / "fold_0/validation", 3)
+    elif case == "description":
+        (made / "dataset.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("missing", r"no case_0.npz; make it by: nnUNetv2_train 001 3d_fullres 0 .*--val --npz"),
+        ("truncated", r"case_0.npz: not readable"),
+        ("objects", r"case_0.npz: not readable \(Object arrays cannot be loaded"),
+        ("nan", r"case_0.npz: a score is not finite"),
+        ("sigmoids", r"case_0 .*sum to .*, not to 1: are they sigmoids of regions"),
+        ("classes", r"scores of shape \(2, 8, 8, 8\) for 3 channels"),
+        ("shape", r"scores of shape \(3, 7, 8, 8\) .*cropped, or on another grid"),
+        ("integers", r"values of type uint8; they must be floats"),
+        ("keys", r"it holds a, b, none of probabilities"),
+        ("label", r"case_0: no label map .*labelsTr/case_0.nii.gz"),
+        ("values", r"label values 5, 6, 7 are no class: 0, 1, 2 are"),
+        ("grid", r"case_0.nii.gz: shape \(7, 8, 8\) differs from \(8, 8, 8\) of the labels"),
+        ("all", r"fold_all: fold all was trained on every case"),
+        ("splits", r"splits_final.json: no splits of fold 0"),
+        ("trained", r"case_3: in .*validation, though .* fold 0 was trained on it"),
+        ("description", r"there is no dataset.json that names the classes"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(made: Path, case: str, sentence: str) -> None:
+    bad(made, case)
+    folder = made / "fold_all" if case == "all" else made
+    with pytest.raises(RarelensError, match=sentence):
+        record(folder)
