@@ -1,4 +1,4 @@
-"""`Diagnosis` from Python: known shifts are covered, and merging and predictors do what they say."""
+"""`Diagnosis` from Python: known shifts are covered; merging, predictors, refusals."""
 
 from __future__ import annotations
 

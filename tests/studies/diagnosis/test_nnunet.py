@@ -194,8 +194,8 @@ def made(tmp_path: Path) -> Path:
     return model
 
 
-def record(model: Path, labels: Path | None = None) -> list[Any]:
-    found = find_cases([model], labels or model.parents[2] / "raw")
+def record(*folds: Path, labels: Path | None = None) -> list[Any]:
+    found = find_cases(folds, labels or folds[0].parents[2] / "raw")
     return read_cases(found.scheme, found.sources, 1)
 
 
@@ -248,13 +248,13 @@ def test_the_first_version_is_read_cropped_and_in_half_precision(made: Path) -> 
         save(file.with_suffix(".nii.gz"), labels)
     names = {"labels": {"0": "background", "1": "organ", "2": "lesion"}}
     (root / "raw/dataset.json").write_text(json.dumps(names))
-    records = record(old, root / "raw")
+    records = record(old, labels=root / "raw")
     assert dice(records) == pytest.approx(expected[:3], abs=0.1)
     saturated = [one.classes[0].margins.saturated for one in records]
     assert min(saturated) >= 8 * 8
     file.with_suffix(".pkl").unlink()
     with pytest.raises(RarelensError, match=r"case_2.npz: scores of shape .* cropped"):
-        record(old, root / "raw")
+        record(old, labels=root / "raw")
 
 
 def test_regions_are_channels_of_their_own(made: Path) -> None:
@@ -293,71 +293,74 @@ def test_ignored_voxels_do_not_count(made: Path) -> None:
         assert one.classes[2].predicted == (said == 2).sum()
 
 
-def bad(made: Path, case: str) -> None:
-    """Spoil one file or folder."""
+def array(made: Path, change: Any) -> None:
+    """Change the probabilities of a case."""
     file = made / "fold_0/validation/case_0.npz"
-    p = np.load(file)["probabilities"]
-    if case == "missing":
-        file.unlink()
-    elif case == "truncated":
-        file.write_bytes(file.read_bytes()[:200])
-    elif case == "objects":
-        np.savez(file, probabilities=np.array([{}, p], dtype=object))
-    elif case == "nan":
-        p[1, 2, 3, 4] = np.nan
-        np.savez(file, probabilities=p)
-    elif case == "sigmoids":
-        np.savez(file, probabilities=np.minimum(2 * p, 1))
-    elif case == "classes":
-        np.savez(file, probabilities=p[:2])
-    elif case == "shape":
-        np.savez(file, probabilities=p[:, 1:])
-    elif case == "integers":
-        np.savez(file, probabilities=(255 * p).astype(np.uint8))
-    elif case == "keys":
-        np.savez(file, a=p, b=p)
-    elif case == "label":
-        (made.parents[2] / "raw/labelsTr/case_0.nii.gz").unlink()
-    elif case == "values":
-        save(made.parents[2] / "raw/labelsTr/case_0.nii.gz", truth(0) + 5)
-    elif case == "grid":
-        save(file.with_suffix("").with_suffix(".nii.gz"), truth(0)[1:])
-    elif case == "all":
-        (made / "fold_0").rename(made / "fold_all")
-        shutil.rmtree(made / "fold_1")
-    elif case == "splits":
-        (made.parents[2] / "nnUNet_preprocessed/Dataset001_Cubes/splits_final.json").write_text(
-            "{}"
-        )
-    elif case == "trained":
-        write(made / "fold_0/validation", 3)
-    elif case == "description":
-        (made / "dataset.json").unlink()
+    np.savez(file, **change(np.load(file)["probabilities"]))
 
 
-@pytest.mark.parametrize(
-    ("case", "sentence"),
-    [
-        ("missing", r"no case_0.npz; make it by: nnUNetv2_train 001 3d_fullres 0 .*--val --npz"),
-        ("truncated", r"case_0.npz: not readable"),
-        ("objects", r"case_0.npz: not readable \(Object arrays cannot be loaded"),
-        ("nan", r"case_0.npz: a score is not finite"),
-        ("sigmoids", r"case_0 .*sum to .*, not to 1: are they sigmoids of regions"),
-        ("classes", r"scores of shape \(2, 8, 8, 8\) for 3 channels"),
-        ("shape", r"scores of shape \(3, 7, 8, 8\) .*cropped, or on another grid"),
-        ("integers", r"values of type uint8; they must be floats"),
-        ("keys", r"it holds a, b, none of probabilities"),
-        ("label", r"case_0: no label map .*labelsTr/case_0.nii.gz"),
-        ("values", r"label values 5, 6, 7 are no class: 0, 1, 2 are"),
-        ("grid", r"case_0.nii.gz: shape \(7, 8, 8\) differs from \(8, 8, 8\) of the labels"),
-        ("all", r"fold_all: fold all was trained on every case"),
-        ("splits", r"splits_final.json: no splits of fold 0"),
-        ("trained", r"case_3: in .*validation, though .* fold 0 was trained on it"),
-        ("description", r"there is no dataset.json that names the classes"),
-    ],
-)
-def test_bad_input_is_told_in_a_sentence(made: Path, case: str, sentence: str) -> None:
-    bad(made, case)
-    folder = made / "fold_all" if case == "all" else made
+def with_nan(p: np.ndarray) -> dict[str, Any]:
+    p[1, 2, 3, 4] = np.nan
+    return {"probabilities": p}
+
+
+def into_all(made: Path) -> None:
+    (made / "fold_0").rename(made / "fold_all")
+    shutil.rmtree(made / "fold_1")
+
+
+NPZ, RAW = "fold_0/validation/case_0.npz", "raw/labelsTr/case_0.nii.gz"
+SPLITS = "nnUNet_preprocessed/Dataset001_Cubes/splits_final.json"
+BAD = {
+    r"no case_0.npz; make it by: nnUNetv2_train 001 3d_fullres 0 .*--val --npz": (
+        lambda made: (made / NPZ).unlink()
+    ),
+    r"case_0.npz: not readable": (
+        lambda made: (made / NPZ).write_bytes((made / NPZ).read_bytes()[:200])
+    ),
+    r"case_0.npz: not readable \(Object arrays cannot be loaded": (
+        lambda made: array(made, lambda p: {"probabilities": np.array([{}, p], dtype=object)})
+    ),
+    r"case_0.npz: a score is not finite": lambda made: array(made, with_nan),
+    r"case_0 .*sum to .*, not to 1: are they sigmoids of regions": (
+        lambda made: array(made, lambda p: {"probabilities": np.minimum(2 * p, 1)})
+    ),
+    r"scores of shape \(2, 8, 8, 8\) for 3 channels": (
+        lambda made: array(made, lambda p: {"probabilities": p[:2]})
+    ),
+    r"scores of shape \(3, 7, 8, 8\) .*cropped, or on another grid": (
+        lambda made: array(made, lambda p: {"probabilities": p[:, 1:]})
+    ),
+    r"values of type uint8; they must be floats": (
+        lambda made: array(made, lambda p: {"probabilities": (255 * p).astype(np.uint8)})
+    ),
+    r"it holds a, b, none of probabilities": lambda made: array(made, lambda p: {"a": p, "b": p}),
+    r"case_0: no label map .*labelsTr/case_0.nii.gz": lambda made: (made.parents[2] / RAW).unlink(),
+    r"label values 5, 6, 7 are no class: 0, 1, 2 are": (
+        lambda made: save(made.parents[2] / RAW, truth(0) + 5)
+    ),
+    r"case_0.nii.gz: shape \(7, 8, 8\) differs from \(8, 8, 8\) of the labels": (
+        lambda made: save(made / "fold_0/validation/case_0.nii.gz", truth(0)[1:])
+    ),
+    r"fold_all: fold all was trained on every case": into_all,
+    r"splits_final.json: no splits of fold 0": (
+        lambda made: (made.parents[2] / SPLITS).write_text("{}")
+    ),
+    r"case_3: in .*validation, though .* fold 0 was trained on it": (
+        lambda made: write(made / "fold_0/validation", 3)
+    ),
+    r"there is no dataset.json that names the classes": (
+        lambda made: (made / "dataset.json").unlink()
+    ),
+    r"no \*.npz; make it by: nnUNetv2_train": (
+        lambda made: [(made.parents[2] / SPLITS).unlink(), shutil.rmtree(made / NPZ[:17])]
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", BAD)
+def test_bad_input_is_told_in_a_sentence(made: Path, sentence: str) -> None:
+    BAD[sentence](made)
+    folds = [made / name for name in ("fold_0", "fold_all") if (made / name).is_dir()]
     with pytest.raises(RarelensError, match=sentence):
-        record(folder)
+        record(*folds, labels=made.parents[2] / "raw")

@@ -48,6 +48,10 @@ def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
+def _from_buffer(content: bytes, kind: _Type, shape: Any, order: str) -> Any:
+    return np.frombuffer(content, kind.plain).reshape(shape, order="F" if order == "F" else "C")
+
+
 def _scalar(kind: _Type, content: bytes) -> Any:
     return np.frombuffer(content, kind.plain)[0].item()
 
@@ -58,9 +62,13 @@ _KNOWN = {
     ("numpy", "dtype"): _Type,
     ("numpy", "ndarray"): _Array,
     **{
-        (f"numpy.{core}.multiarray", name): own
+        (f"numpy.{core}.{module}", name): own
         for core in ("core", "_core")
-        for name, own in (("_reconstruct", _reconstruct), ("scalar", _scalar))
+        for module, name, own in (
+            ("multiarray", "_reconstruct", _reconstruct),
+            ("multiarray", "scalar", _scalar),
+            ("numeric", "_frombuffer", _from_buffer),
+        )
     },
 }
 

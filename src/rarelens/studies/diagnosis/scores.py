@@ -191,9 +191,9 @@ def _uncropped(
     if not properties.is_file():
         return values
     content = read_pickle(properties)
-    box = content.get("crop_bbox") if isinstance(content, dict) else None
+    box = content.get("crop_bbox", ()) if isinstance(content, dict) else ()
     try:
-        place = tuple(slice(int(low), int(high)) for low, high in () if box is None else box)
+        place = tuple(slice(int(low), int(high)) for low, high in box)
     except (TypeError, ValueError):
         return values
     full = np.zeros((len(values), *shape[::-1]), values.dtype)
