@@ -56,7 +56,8 @@ def _render(result: Mapping[str, Any], records: Sequence[CaseRecord], sizes: pd.
         pictures = _pictures(ordered, rows, records)
     return environment.get_template("page.html.j2").render(
         result=result,
-        foreground=[row for row in ordered if row["index"]],
+        classes=len(rows) - 1,
+        groups=_groups(ordered),
         rows=[_numbers(row) for row in ordered],
         lesions=[_sizes(row) for row in sizes.to_dict("records")],
         pictures=pictures,
@@ -65,6 +66,17 @@ def _render(result: Mapping[str, Any], records: Sequence[CaseRecord], sizes: pd.
         saturated=any((row["unseen"]["saturated"] or 0) > SATURATED for row in rows),
         limits={"tolerated": TOLERATED, "worth": WORTH, "saturated": SATURATED},
     )
+
+
+def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Classes with the same finding and advice together; those that do not fail last."""
+    found: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        if row["index"]:
+            key = (row["finding"], tuple(each["try"] for each in row["advice"]))
+            empty = {"finding": row["finding"], "advice": row["advice"], "rows": []}
+            found.setdefault(key, empty)["rows"].append(row)
+    return sorted(found.values(), key=lambda group: group["finding"] == "no failure")
 
 
 def _pictures(
