@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_rel
 
 import rarelens
 from rarelens.measures.logit_shift import LogitShift
@@ -65,6 +66,24 @@ def test_cases_of_one_patient_are_averaged_first() -> None:
         diagnosis.update(logits, [[0, 1]], case, "unseen", patient=patient)
     row = diagnosis.compute()["classes"][1]["unseen"]
     assert (row["cases"], row["patients"], row["margin_mean"]) == (3, 2, 4.0)
+
+
+def test_where_each_patient_is_unseen_once_and_seen_often_the_shift_is_paired() -> None:
+    rng = np.random.default_rng(5)
+    diagnosis, values = Diagnosis(2), rng.normal(2, 1, (3, 9))
+    for fold, patient in np.ndindex(3, 9):
+        margin = values[fold, patient] + patient
+        side = "unseen" if patient % 3 == fold else "train"
+        logits = np.array([[[0.0, 0.0]], [[-1.0, margin]]])
+        diagnosis.update(logits, [[0, 1]], patient, side, fold=str(fold))
+    every = values + np.arange(9)
+    unseen = np.array([every[p % 3, p] for p in range(9)])
+    train = (every.sum(0) - unseen) / 2
+    interval = ttest_rel(unseen, train).confidence_interval()
+    row = diagnosis.compute()["classes"][1]
+    assert (row["train"]["cases"], row["train"]["patients"]) == (18, 9)
+    shift = row["shift"]
+    assert (shift["low"], shift["high"]) == pytest.approx((interval.low, interval.high))
 
 
 def test_merged_in_any_order_and_pickled_it_is_the_same() -> None:

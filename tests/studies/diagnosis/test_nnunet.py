@@ -115,6 +115,7 @@ def test_the_page_is_self_contained_and_the_tables_are_those_of_the_json(written
     assert sizes["lesions"].sum() == len(pd.read_csv(written / "lesions.csv"))
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_several_processes(
     written: Path, fold: Path, labels: Path, run: Path, tmp_path: Path
 ) -> None:

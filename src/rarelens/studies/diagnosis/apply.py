@@ -72,8 +72,11 @@ def apply_offsets(
             raise RarelensError(f"{case} ({files[0]}): {error}") from error
         output.mkdir(parents=True, exist_ok=True)
         partial = targets[case].with_name(f".partial.{targets[case].name}")
-        save_labels(partial, own.T if scores.reversed else own, affine)
-        partial.rename(targets[case])
+        try:
+            save_labels(partial, own.T if scores.reversed else own, affine)
+            partial.rename(targets[case])
+        finally:
+            partial.unlink(missing_ok=True)
         written(targets[case])
     return {scheme.names[index]: value for index, value in offsets.items()}
 

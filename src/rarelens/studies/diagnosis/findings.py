@@ -109,8 +109,8 @@ def _explain(name: str, row: Row) -> str:
     meaning = {
         "no failure": f"Not more than {TOLERATED:.0%} are missed or wrong: no failure to explain.",
         "overfitting": (
-            "The network finds the voxels that it was trained on, and loses those of new patients: "
-            "it has overfitted this class."
+            "The network finds far more of what it was trained on than of new patients: it has "
+            "overfitted this class."
         ),
         "underfitting": (
             "It fails on its own training cases, too: what is missing there has not been learnt."
