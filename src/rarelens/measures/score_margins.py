@@ -57,8 +57,9 @@ def score_margins(scores: Floats, kind: str, regions: bool) -> ScoreMargins:
 
 def _exclusive(scores: Floats, kind: str) -> ScoreMargins:
     if kind == "logits":
-        odds = np.exp(scores - scores.max(0))
-        return ScoreMargins(scores - _others(scores), None, odds / odds.sum(0))
+        z = _floats(scores)
+        odds = np.exp(z - z.max(0))
+        return ScoreMargins(z - _others(z), None, odds / odds.sum(0))
     logs, least = _log(scores, np.finfo(scores.dtype).tiny)
     others = _others(logs)
     # Where the largest of the others is at the bound, all of them are.
@@ -67,7 +68,8 @@ def _exclusive(scores: Floats, kind: str) -> ScoreMargins:
 
 def _regions(scores: Floats, kind: str) -> ScoreMargins:
     if kind == "logits":
-        logits, lost, p = scores, None, expit(scores)
+        logits, lost = _floats(scores), None
+        p = expit(logits)
     else:
         p, limits = _floats(scores), np.finfo(scores.dtype)
         inside, none = _log(p, limits.tiny)

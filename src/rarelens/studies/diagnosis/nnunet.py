@@ -36,7 +36,7 @@ class Fold:
     @property
     def dataset(self) -> str:
         """``Dataset904_Hippocampus``; of version 1 ``Task004_Hippocampus``."""
-        return self.folder.parents[1].name
+        return self.folder.parent.parent.name
 
     @property
     def first_version(self) -> bool:
@@ -55,7 +55,7 @@ class Fold:
         number = re.sub(r"\D", "", self.dataset.partition("_")[0]) or self.dataset
         raw = f"nnUNet_raw/{self.dataset}/imagesTr"
         if self.first_version:
-            configuration = self.folder.parents[2].name
+            configuration = self.folder.parent.parent.parent.name
             own = f"{configuration} {trainer} {self.dataset} {self.number} -p {plans}"
             if not training:
                 return f"nnUNet_train {own} -val --npz"
@@ -107,7 +107,7 @@ def find_cases(
     folds = _folds(folders)
     scheme = read_scheme(find_description(folds[0].folder.parent, labels, labels.parent))
     maps = labels / "labelsTr" if (labels / "labelsTr").is_dir() else labels
-    known = _splits(folds[0], labels, splits)
+    known = _splits(folds, labels, splits)
     predictions = _train_folders(folds, train_predictions)
     sources: list[CaseSource] = []
     notes: list[str] = []
@@ -231,13 +231,14 @@ def _label(folder: Path, case: str) -> Path:
     return plain if plain.is_file() else folder / f"{case}.nii.gz"
 
 
-def _splits(fold: Fold, labels: Path, given: Path | None) -> list[Mapping[str, Any]]:
+def _splits(trained: Sequence[Fold], labels: Path, given: Path | None) -> list[Mapping[str, Any]]:
     """The cases of each fold; nothing where no file of splits is found."""
     places = [given] if given else []
+    fold, largest = trained[0], max(int(each.number) for each in trained)
     if not places:
-        results = fold.folder.parents[2]
+        results = fold.folder.parent.parent.parent
         roots = [os.environ.get(PREPROCESSED), results.parent / PREPROCESSED]
-        roots += [labels.resolve().parents[1] / PREPROCESSED]
+        roots += [labels.resolve().parent.parent / PREPROCESSED]
         folders = [labels, *(Path(root) / fold.dataset for root in roots if root)]
         places = [folder / name for folder in folders for name in SPLITS]
     file = next((place for place in places if place.is_file()), None)
@@ -246,14 +247,13 @@ def _splits(fold: Fold, labels: Path, given: Path | None) -> list[Mapping[str, A
             raise RarelensError(f"{given}: no such file; name nnU-Net's splits_final.json")
         return []
     content = read_pickle(file) if file.suffix == ".pkl" else read_json(file)
-    number = int(fold.number)
     try:
         folds = [
             {side: [str(c) for c in own[side]] for side in ("train", "val")} for own in content
         ]
-        folds[number]
+        folds[largest]
     except (TypeError, KeyError, IndexError) as error:
         raise RarelensError(
-            f"{file}: no splits of fold {number}; name the right --splits"
+            f"{file}: no splits of fold {largest}; name the right --splits"
         ) from error
     return list(folds)

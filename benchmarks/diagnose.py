@@ -1,0 +1,89 @@
+"""Time and memory of a diagnosis of large cases, against limits and against a plain script.
+
+Cases of 4 × 240 × 240 × 155 float32 probabilities, as a network for BraTS makes them, are written
+as nnU-Net writes them. Each is read and summarised as ``rarelens diagnose`` does it, then by a
+script of NumPy alone that computes margins and Dice of the same arrays, and nothing of lesions,
+offsets or calibration. Exits with 1 above a limit: ``python benchmarks/diagnose.py`` (Linux only).
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from rarelens.studies.diagnosis.files import find_files
+from rarelens.studies.diagnosis.reading import read_cases
+
+SHAPE = (240, 240, 155)
+CLASSES = ("background", "edema", "core", "enhancing")
+CASES = 3
+SECONDS = 6.0
+GIBIBYTES = 3.0
+
+
+def write(folder: Path, number: int) -> None:
+    """A case: labels, probabilities with axes z, y, x, and the label map beside them."""
+    rng = np.random.default_rng(number)
+    labels = np.zeros(SHAPE, np.uint8)
+    for index, (start, size) in enumerate([(60, 60), (70, 30), (80, 10)], start=1):
+        labels[(slice(start, start + size),) * 3] = index
+    logits = rng.normal(0, 1, (len(CLASSES), *SHAPE)).astype(np.float32)
+    for index in range(len(CLASSES)):
+        logits[index][labels == index] += 3
+    p = np.exp(logits)
+    p /= p.sum(0)
+    np.savez_compressed(folder / f"test/{number}.npz", probabilities=p.transpose(0, 3, 2, 1))
+    said = p.argmax(0).astype(np.uint8)
+    nib.save(nib.Nifti1Image(said, np.eye(4)), folder / f"test/{number}.nii.gz")
+    nib.save(nib.Nifti1Image(labels, np.eye(4)), folder / f"labels/{number}.nii.gz")
+
+
+def plainly(folder: Path, number: int) -> list[float]:
+    """Mean margin and Dice of each class, as one would write it."""
+    p = np.load(folder / f"test/{number}.npz")["probabilities"]
+    labels = np.asarray(nib.load(folder / f"labels/{number}.nii.gz").dataobj).T
+    said, found = p.argmax(0), []
+    for index in range(len(CLASSES)):
+        own = np.log(p[:, labels == index])
+        margins = own[index] - np.delete(own, index, 0).max(0)
+        hit = ((said == index) & (labels == index)).sum()
+        dice = 2 * hit / ((said == index).sum() + (labels == index).sum())
+        found += [float(margins.mean(dtype=np.float64)), float(dice)]
+    return found
+
+
+def main() -> None:
+    """Measure, print, and judge."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for own in ("test", "labels"):
+            (folder / own).mkdir()
+        for number in range(CASES):
+            write(folder, number)
+        found = find_files(folder / "test", folder / "labels", classes=CLASSES)
+        before = time.perf_counter()
+        records = read_cases(found.scheme, found.sources, 1)
+        own_time = (time.perf_counter() - before) / CASES
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        before = time.perf_counter()
+        expected = [plainly(folder, number) for number in range(CASES)]
+        plain_time = (time.perf_counter() - before) / CASES
+    for record, values in zip(records, expected, strict=True):
+        margins = [own.margins.counts.moments.mean for own in record.classes if own.margins]
+        np.testing.assert_allclose(margins, values[::2], rtol=1e-5)
+        np.testing.assert_allclose([own.dice for own in record.classes], values[1::2])
+    print(f"seconds a case: {own_time:.2f} (at most {SECONDS}); plain script {plain_time:.2f}")
+    print(f"ratio to the plain script: {own_time / plain_time:.2f}")
+    print(f"peak memory, making the cases included: {peak:.2f} GiB (at most {GIBIBYTES})")
+    if own_time > SECONDS or peak > GIBIBYTES:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
