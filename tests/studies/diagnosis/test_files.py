@@ -186,6 +186,16 @@ def spoil_both_sides(folder: Path) -> dict[str, Any]:
     return {"train": folder / "train"}
 
 
+def moved(folder: Path) -> dict[str, Any]:
+    """Scores on the grid of a flipped axis."""
+    four(folder / "test", "case_09", logits(9))
+    (folder / "test/case_09.npy").unlink()
+    image = nib.load(folder / "test/case_09.nii.gz")
+    flipped = nib.Nifti1Image(np.asarray(image.dataobj), AFFINE @ np.diag([-1, 1, 1, 1]))
+    nib.save(flipped, folder / "test/case_09.nii.gz")
+    return {}
+
+
 BAD: dict[str, Callable[[Path], dict[str, Any]]] = {
     "case_05: a prediction in .*; a case is trained on or unseen": spoil_both_sides,
     "case_06: no label map": lambda folder: (folder / "labels/case_06.nii.gz").unlink() or {},
@@ -195,6 +205,7 @@ BAD: dict[str, Callable[[Path], dict[str, Any]]] = {
         (folder / "test/case_07.npy").unlink() or maps(folder / "test", "case_07", logits(7)) or {}
     ),
     "is of the same case": lambda folder: npz(folder / "test", "case_08", logits(8)) or {},
+    r"case_09.nii.gz: affine differs by up to 18 mm .* from that of the labels": moved,
     "finds no patient in this name": lambda _: {"patients": "^(p.*)$"},
     "give a regular expression with one bracket": lambda _: {"patients": "case"},
     r"case_05.npy: scores of shape \(3, 10, 8, 6\) for 2 channels": (

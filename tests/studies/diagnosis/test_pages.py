@@ -77,7 +77,14 @@ def test_of_your_own(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = json.loads((offline / "diagnosis/diagnosis.json").read_text())["classes"]
     lesion = rows[2]
     assert lesion["finding"] == "prior mismatch"
-    assert len(list((offline / "with_offsets").iterdir())) == 6
+    written = sorted((offline / "with_offsets").iterdir())
+    assert [file.name for file in written] == sorted(f"case_{n}.nii.gz" for n in range(5, 11))
+    z = logits(5)
+    z[2] += lesion["offset"]["value"]
+    np.testing.assert_array_equal(nib.load(written[1]).dataobj, z.argmax(0))
+    np.testing.assert_array_equal(
+        nib.load(written[1]).affine, nib.load("labels/case_5.nii.gz").affine
+    )
     own = names["result"]["classes"][2]
     assert own["unseen"]["dice"] == pytest.approx(lesion["unseen"]["dice"])
     assert own["shift"]["difference"] == pytest.approx(lesion["shift"]["difference"])

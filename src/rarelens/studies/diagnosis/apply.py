@@ -11,12 +11,12 @@ import numpy as np
 from rarelens.errors import RarelensError, refuse
 from rarelens.measures.score_margins import score_margins
 from rarelens.studies.data.files import read_json
-from rarelens.studies.data.segmentation.collection import load_label, save_labels
+from rarelens.studies.data.segmentation.collection import save_labels
 from rarelens.studies.diagnosis.diagnosis import find_classes
 from rarelens.studies.diagnosis.files import predictions
 from rarelens.studies.diagnosis.findings import gains
 from rarelens.studies.diagnosis.scheme import Scheme
-from rarelens.studies.diagnosis.scores import NIFTI, Scores, read_scores
+from rarelens.studies.diagnosis.scores import NIFTI, Scores, grid_of, read_scores
 
 
 def apply_offsets(
@@ -30,14 +30,15 @@ def apply_offsets(
 ) -> dict[str, float]:
     """Write ``<case>.nii.gz`` for each case with scores in ``folder``.
 
-    Each map lies on the grid of the label map beside the scores (nnU-Net writes one).
+    Each map lies on the grid of the label map beside the scores (nnU-Net writes one), or of the
+    scores themselves where they are NIfTI.
 
     Args:
         diagnosis: folder or file of a ``diagnosis.json``.
         folder: predictions, as `rarelens.studies.diagnosis.files.predictions` takes them.
         output: folder for the label maps; not ``folder`` itself.
         classes: whose offsets are applied; by default those of which a gain was found.
-        grids: a folder of images or label maps of the cases, where no label map is beside.
+        grids: a folder of images or label maps, for arrays without a label map beside them.
         axes: "xyz" or "zyx", of arrays that fit both ways.
         written: called with each file once it is there.
 
@@ -56,7 +57,7 @@ def apply_offsets(
         f"{case}: a label map alone; offsets need its scores" for case, own in found.items()
         if not own[0]
     )  # fmt: skip
-    sources = {case: said or _grid(grids, case) for case, (_, said) in found.items()}
+    sources = {case: said or _grid(files[0], grids, case) for case, (files, said) in found.items()}
     targets = {case: output / f"{case}.nii.gz" for case in found}
     refuse(
         f"{path}: exists already; name another --output"
@@ -64,9 +65,9 @@ def apply_offsets(
         if path.exists()
     )
     for case, (files, said) in found.items():
-        labels, affine = load_label(sources[case])
+        shape, affine = grid_of(sources[case])
         try:
-            scores = read_scores(files, scheme, labels.shape, said, axes)
+            scores = read_scores(files, scheme, shape, said, axes)
             own = with_offsets(scheme, scores, offsets)
         except ValueError as error:
             raise RarelensError(f"{case} ({files[0]}): {error}") from error
@@ -124,7 +125,10 @@ def _fitted(file: Path, content: Any, classes: Sequence[str]) -> tuple[Scheme, d
     return scheme, fitted
 
 
-def _grid(folder: Path | None, case: str) -> Path:
+def _grid(scores: Path, folder: Path | None, case: str) -> Path:
+    """The file that says where the scores of a case lie: their own, if it does."""
+    if scores.name.endswith(NIFTI):
+        return scores
     if folder is None:
         raise RarelensError(
             f"{case}: no label map beside its scores says where they lie; name --grids, a folder "

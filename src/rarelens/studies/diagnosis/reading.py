@@ -16,7 +16,7 @@ from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.segmentation.collection import grid_difference, load_label
 from rarelens.studies.diagnosis.record import CaseRecord, case_record
 from rarelens.studies.diagnosis.scheme import Scheme
-from rarelens.studies.diagnosis.scores import read_scores
+from rarelens.studies.diagnosis.scores import NIFTI, grid_of, read_scores
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,15 @@ def _nothing(case: str, expression: str) -> str:
 
 def _read(scheme: Scheme, source: CaseSource) -> CaseRecord:
     labels, affine = load_label(source.label)
-    if source.predicted is not None:
-        said, other = load_label(source.predicted)
-        if problem := grid_difference(said.shape, other, labels.shape, affine):
-            raise RarelensError(f"{source.predicted}: {problem} the labels, {source.label}")
+    for file in (source.predicted, *source.scores[:1]):
+        if file is not None and file.name.endswith(NIFTI):
+            problem = grid_difference(*grid_of(file), labels.shape, affine)
+            if problem:
+                raise RarelensError(f"{file}: {problem} the labels, {source.label}")
     spacing = tuple(voxel_sizes(affine).tolist())
     where = {"patient": source.patient, "fold": source.fold}
-    if not source.scores:
+    if not source.scores and source.predicted is not None:
+        said, _ = load_label(source.predicted)
         return case_record(
             scheme, labels, source.case, source.side, predicted=said, spacing=spacing, **where
         )

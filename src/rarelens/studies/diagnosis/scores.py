@@ -124,6 +124,19 @@ def _chosen(
     return found[0]
 
 
+def grid_of(file: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Shape (X, Y, Z) and affine of a NIfTI file, whatever else its dimensions are.
+
+    Raises:
+        RarelensError: if it is not readable.
+    """
+    try:
+        image: Any = nib.load(file)
+        return tuple(image.shape[:3]), np.asarray(image.affine, np.float64)
+    except Exception as error:  # nibabel raises its own kinds, zlib's and the system's.
+        raise _unreadable(file, error) from error
+
+
 def agreement(scheme: Scheme, scores: Scores, said: Sequence[Mask]) -> float | None:
     """Dice of the foreground, class by class together; None where both are empty."""
     hit = total = 0
