@@ -47,7 +47,7 @@ def write_report(
         analyses: the folder above ``<task>/<cell>``.
         metrics: the folder that the comparisons wrote into.
         simulated: names of simulated datasets.
-        settings: resolution of the figures.
+        settings: resolution of the figures, and how many rare structures they show.
 
     Raises:
         RarelensError: one sentence for each thing that is missing, or if no study has cells.
@@ -59,7 +59,8 @@ def write_report(
     parts = []
     for task, cells in shown.items():
         own = _SECTIONS[task]
-        read = own.read_results(cells, analyses, metrics)
+        most = {"most": settings.classes} if task == "segmentation" else {}
+        read = own.read_results(cells, analyses, metrics, **most)
         _write_plots(target / "plots", [own.plots(results) for results in read])
         sections = [own.section(results, target / "figures", settings.dpi) for results in read]
         across = (

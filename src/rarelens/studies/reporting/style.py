@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -29,7 +30,7 @@ FAINT = "#e4e7eb"
 # For classes, where several stand in one picture; none is a colour of train or test.
 CLASSES = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b4c9a", "#8c564b")
 # For methods, where all stand in one picture: the baseline first.
-METHODS = (INK, TEST, TRAIN, *CLASSES, "#7b8794", "#F0B400")
+METHODS = (INK, TEST, TRAIN, *CLASSES, "#999933", "#F0B400")
 MARKERS = "osD^vP<X>ph"
 DASHED = (0, (4, 2))
 
@@ -165,10 +166,19 @@ def remark(axis: Axes, text: str) -> None:
 def method_look(place: int) -> tuple[str, str]:
     """Colour and marker of the method at ``place``; the baseline stands at 0.
 
-    Colours come again after eleven methods, each with another marker.
+    Neither is that of another method, up to 33; of a lighter or darker colour the marker differs.
     """
-    colours = len(METHODS)
-    return METHODS[place % colours], MARKERS[(place + place // colours) % len(MARKERS)]
+    again = place // len(METHODS)
+    return shade(METHODS, place), MARKERS[(place + again) % len(MARKERS)]
+
+
+def shade(palette: Sequence[str], place: int) -> str:
+    """The colour at ``place``; past the palette's end its colours lighter, then darker."""
+    again, place = divmod(place, len(palette))
+    share = 0.45 if again else 0.0
+    towards = 1.0 if again % 2 else 0.0
+    mixed = (1 - share) * np.array(to_rgb(palette[place])) + share * towards
+    return to_hex(tuple(mixed))
 
 
 def spread(places: Sequence[float], least: float) -> list[float]:

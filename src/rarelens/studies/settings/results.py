@@ -26,6 +26,11 @@ class Compare(Section):
 
 
 class Report(Section):
-    """The page and its figures. ``dpi``: their resolution, dots per inch."""
+    """The page and its figures.
+
+    ``dpi``: their resolution, dots per inch. ``classes``: of more rare structures, so many are
+    drawn, and the tables of the others folded.
+    """
 
     dpi: Count
+    classes: Count = 6

@@ -15,6 +15,7 @@ from rarelens.studies.reporting import style
 from rarelens.studies.reporting.number_text import signed
 from rarelens.studies.reporting.page import write_report
 from rarelens.studies.reporting.segmentation.figures import (
+    forest,
     gap,
     lesions,
     margins,
@@ -27,7 +28,7 @@ from rarelens.studies.settings.results import Report
 
 @pytest.fixture(scope="module")
 def results(study):
-    found = read_results(study.cells, study.analyses, study.metrics.parent)
+    found = read_results(study.cells, study.analyses, study.metrics.parent, most=6)
     assert len(found) == 1
     return found[0]
 
@@ -136,7 +137,7 @@ def test_two_rare_classes_without_panels_and_validation(build, tmp_path):
     for cell in study.cells:
         file = cell.folder(str(study.analyses)) / "history.csv"
         pd.read_csv(file).assign(validation_dice=np.nan).to_csv(file, index=False)
-    [results] = read_results(study.cells, study.analyses, study.metrics.parent)
+    [results] = read_results(study.cells, study.analyses, study.metrics.parent, most=6)
     drawn = write_figures(results, tmp_path, dpi=40)
     assert [figure.name for figure in drawn] == [
         *("shift", "margins", "gap", "joint-1", "joint-2"),
@@ -149,7 +150,7 @@ def test_missing_files_are_all_named(study, tmp_path):
     (gone[1].folder(str(tmp_path))).mkdir(parents=True)
     (gone[1].folder(str(tmp_path)) / "analysis.json").write_text("{}")
     with pytest.raises(RarelensError) as raised:
-        read_results(gone, tmp_path, study.metrics.parent)
+        read_results(gone, tmp_path, study.metrics.parent, most=6)
     assert len(raised.value.problems) == 1 + 5
     assert "brain/unet/gone/0.5/0: the folder is missing" in str(raised.value)
     assert "brain/unet/half/0.5/0: history.csv is missing" in str(raised.value)
@@ -160,7 +161,7 @@ def test_methods_that_were_not_compared_are_told(build, tmp_path):
     table = pd.read_csv(study.metrics)
     table[table["method"] == "base"].to_csv(study.metrics, index=False)
     with pytest.raises(RarelensError, match=r"metrics: other of brain.* run stage compare again"):
-        read_results(study.cells, study.analyses, study.metrics.parent)
+        read_results(study.cells, study.analyses, study.metrics.parent, most=6)
 
 
 def test_the_gap_is_the_mean_over_seeds_of_either_side(results):
@@ -216,7 +217,9 @@ def test_of_many_classes_the_rarest_and_the_most_shifted_are_drawn():
 
 
 def test_twenty_methods_look_different():
-    assert len({style.method_look(place) for place in range(20)}) == 20
+    colours = [style.method_look(place)[0].lower() for place in range(33)]
+    assert len({*colours, style.MUTED.lower(), forest.RARE.lower()}) == 35
+    assert len({style.shade(style.CLASSES, place) for place in range(18)}) == 18
 
 
 def test_many_classes_and_methods_stay_readable(build, tmp_path):

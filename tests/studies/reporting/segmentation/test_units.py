@@ -36,7 +36,7 @@ def looked_into(build, tmp_path_factory):
 
 def test_numbers_are_means_over_seeds(looked_into):
     own = looked_into
-    (results,) = read_results(own.cells, own.analyses, own.metrics.parent)
+    (results,) = read_results(own.cells, own.analyses, own.metrics.parent, most=6)
     table = unit_table(results)
     assert table.groups == [
         ("layer model.1.submodule.0 (32 units)", 3),
@@ -50,7 +50,7 @@ def test_numbers_are_means_over_seeds(looked_into):
 
 
 def test_there_is_no_table_where_nothing_was_looked_into(study):
-    (results,) = read_results(study.cells, study.analyses, study.metrics.parent)
+    (results,) = read_results(study.cells, study.analyses, study.metrics.parent, most=6)
     assert unit_table(results) is None
 
 

@@ -75,7 +75,8 @@ def sentence(study: Sequence[SegmentationResults]) -> str:
         rows = pd.DataFrame([_shift(own, class_) for own in study for class_ in _of(own, kind)])
         level = 1 - study[0].confidence
         below = (rows["ci_high"] < 0).sum()
-        claimed = ((rows["mean"] < 0) & (rows["p_holm"] < level)).sum()
+        significant = (rows["p_holm"] < level) & rows["sufficient_seeds"].astype(bool)
+        claimed = ((rows["mean"] < 0) & significant).sum()
         told.append((claimed, len(rows), below))
     (claimed, number, below), (others, backgrounds, below_others) = told
     return (

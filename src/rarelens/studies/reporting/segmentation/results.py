@@ -13,11 +13,9 @@ from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.metrics import read_metrics
 from rarelens.studies.comparison.segmentation.lesion_values import size_quartiles
 from rarelens.studies.files import read_json
-from rarelens.studies.reporting import style
 from rarelens.studies.reporting.results import AnalysisFiles, Results, analysis_files
 
 REQUIRED = ("margins.parquet", "joint.parquet", "overlap.parquet", "lesions.parquet")
-MOST = len(style.CLASSES)
 SIZED = ("detected", "margin")
 
 
@@ -29,7 +27,7 @@ class SegmentationResults(Results):
         classes: names; the index is the label, 0 the background.
         rare: labels of the rare classes, none of them 0.
         drawn: those of which there are figures, and tables that are not folded: all, or if
-            there are more than colours, half of them the rarest in the training subjects, half of
+            there are more than asked for, half of them the rarest in the training subjects, half of
             the others those whose margins the baseline shifts most.
         margins: method, side, class, bin, count; pooled over seeds and subjects.
         joint: method, side, class, foreground, bin_x, bin_y, count; pooled likewise.
@@ -60,13 +58,16 @@ class SegmentationResults(Results):
         return (*self.drawn, 0)
 
 
-def read_results(cells: Sequence[Cell], analyses: Path, metrics: Path) -> list[SegmentationResults]:
+def read_results(
+    cells: Sequence[Cell], analyses: Path, metrics: Path, most: int
+) -> list[SegmentationResults]:
     """The results of a study, in its order.
 
     Args:
         cells: the study's models.
         analyses: the folder above ``<task>/<cell>``.
         metrics: the folder of ``segmentation.csv`` and ``segmentation_pairs.csv``.
+        most: how many rare classes are drawn.
 
     Raises:
         RarelensError: one sentence for each file that is missing, and where the comparison
@@ -74,11 +75,13 @@ def read_results(cells: Sequence[Cell], analyses: Path, metrics: Path) -> list[S
     """
     table = read_metrics(metrics / "segmentation.csv")
     pairs = read_metrics(metrics / "segmentation_pairs.csv")
-    return [_results(files, table, pairs) for files in analysis_files(cells, analyses, REQUIRED)]
+    return [
+        _results(files, table, pairs, most) for files in analysis_files(cells, analyses, REQUIRED)
+    ]
 
 
 def _results(
-    files: AnalysisFiles, metrics: pd.DataFrame, pairs: pd.DataFrame
+    files: AnalysisFiles, metrics: pd.DataFrame, pairs: pd.DataFrame, most: int
 ) -> SegmentationResults:
     facts = read_json(files.folder(files.comparison.cells[0]) / "analysis.json")
     common = files.common_fields(facts["classes"], metrics)
@@ -87,7 +90,7 @@ def _results(
     return SegmentationResults(
         **common,
         rare=rare,
-        drawn=_drawn(rare, common, margins),
+        drawn=_drawn(rare, common, margins, most),
         bin_width=facts["bin_width"],
         joint_bin_width=facts["joint_bin_width"],
         margins=margins,
@@ -100,7 +103,7 @@ def _results(
 
 
 def _drawn(
-    rare: tuple[int, ...], common: Mapping[str, Any], margins: pd.DataFrame, most: int = MOST
+    rare: tuple[int, ...], common: Mapping[str, Any], margins: pd.DataFrame, most: int
 ) -> tuple[int, ...]:
     if len(rare) <= most:
         return rare

@@ -44,7 +44,7 @@ def draw(results: SegmentationResults, text: IntervalFigure) -> Figure:
         own = rows[rows["class"] == results.classes[class_]]
         own = own.drop_duplicates("method").set_index("method").reindex(list(methods))
         heights = [place + 0.5 * ((number + 0.5) / len(shown) - 0.5) for place in range(len(own))]
-        colour = style.CLASSES[number % len(style.CLASSES)] if class_ else GREY
+        colour = style.shade(style.CLASSES, number) if class_ else GREY
         axis.hlines(heights, own["ci_low"], own["ci_high"], color=colour, lw=2)
         axis.plot(
             own["mean"], heights, ls="", marker="o" if class_ else "s", ms=6.5, color=colour,
