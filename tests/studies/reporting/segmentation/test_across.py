@@ -57,6 +57,12 @@ def test_counts_claims_and_directions():
     assert below == ("1 of 3", ("1 significant",))
 
 
+def test_a_shift_of_too_few_seeds_is_no_claim():
+    own = results((0.1, -0.2), 0.1, 0.01)
+    own.metrics["sufficient_seeds"] = False
+    assert "is below 0 in 0 of 2 rare classes" in sentence([own, own])
+
+
 @pytest.mark.parametrize(("confidence", "count"), [(0.95, 0), (0.9, 2)])
 def test_significance_is_at_the_level_of_the_intervals(confidence, count):
     table = agreement_table([results((0.1, -0.2), 0.1, 0.07, confidence)] * 2)
