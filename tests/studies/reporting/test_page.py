@@ -76,7 +76,7 @@ def test_page_is_self_contained(page):
 
 def test_every_picture_has_its_words_and_its_file(page, target):
     pictures = [attributes for tag, attributes in Reader(page).tags if tag == "img"]
-    assert len(pictures) == len(list((target / "figures").glob("*.png"))) == 6
+    assert len(pictures) == len(list((target / "figures").glob("*.png"))) == 8
     assert all(len(attributes["alt"]) > 20 for attributes in pictures)
 
 
