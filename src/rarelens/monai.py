@@ -81,7 +81,8 @@ class LogitShiftHandler:
             self.shift.update(logits, truth, self.cases, side)
 
     def _log(self, engine: Any) -> None:
-        for row in self.shift.compute():
+        rows: list[Any] = self.shift.compute()
+        for row in rows:
             name = row["class"]
             engine.state.metrics[f"shift_{name}"] = row["difference"]
             for side in ("train", "test"):
