@@ -22,7 +22,9 @@ def exists(name: str) -> bool:
     for number in range(len(parts), 0, -1):
         try:
             found = import_module(".".join(parts[:number]))
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if not str(error.name).startswith("rarelens"):
+                return True  # It is there, and wants what is not installed here (nnU-Net).
             continue
         for part in parts[number:]:
             if not hasattr(found, part):

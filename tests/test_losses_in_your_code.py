@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -55,52 +53,3 @@ def test_plain_loop_gives_gradients(patch: dict[str, object]) -> None:
     clean = patch["value"].item()
     exec(BLOCKS[1], patch)
     assert patch["value"].item() > clean
-
-
-def test_monai_s_loss_takes_labels_with_a_channel(patch: dict[str, object]) -> None:
-    received: dict[str, object] = {}
-    names = {
-        "SupervisedTrainer": received.update,
-        "FocalMarginLoss": objectives.FocalMarginLoss,
-    }
-    exec(BLOCKS[2].replace("...,", ""), names)
-    logits, labels = patch["network"](patch["images"]), patch["labels"]
-    with_channel = labels[:, None].float()
-    expected = objectives.FocalMarginLoss(gamma=2.0, margin=1.0, rare_classes=[1])(logits, labels)
-    assert received["loss_function"](logits, with_channel).item() == pytest.approx(expected.item())
-
-
-def test_nnunet_s_trainer_builds_a_loss_of_several_resolutions(
-    monkeypatch: pytest.MonkeyPatch, patch: dict[str, object]
-) -> None:
-    class DeepSupervision(torch.nn.Module):
-        """As nnU-Net's: the weighted sum of the loss over resolutions."""
-
-        def __init__(self, loss: torch.nn.Module, weights: list[float]) -> None:
-            super().__init__()
-            self.loss, self.weights = loss, weights
-
-        def forward(self, outputs: list[torch.Tensor], targets: list[torch.Tensor]) -> torch.Tensor:
-            pairs = zip(self.weights, outputs, targets, strict=True)
-            return sum(w * self.loss(o, t) for w, o, t in pairs if w)
-
-    class Trainer:
-        enable_deep_supervision = True
-
-        def _get_deep_supervision_scales(self) -> list[list[float]]:
-            return [[1.0] * 3, [0.5] * 3, [0.25] * 3]
-
-    for name, content in (
-        ("nnunetv2.training.loss.deep_supervision", {"DeepSupervisionWrapper": DeepSupervision}),
-        ("nnunetv2.training.nnUNetTrainer.nnUNetTrainer", {"nnUNetTrainer": Trainer}),
-    ):
-        monkeypatch.setitem(sys.modules, name, SimpleNamespace(**content))
-    made: dict[str, object] = {}
-    exec(BLOCKS[3], made)
-    loss = made["nnUNetTrainerAsymmetric"]()._build_loss()
-    logits, labels = patch["network"](patch["images"]), patch["labels"][:, None].float()
-    fine = [logits, logits[..., ::2, ::2, ::2], logits[..., ::4, ::4, ::4]]
-    coarse = [labels, labels[..., ::2, ::2, ::2], labels[..., ::4, ::4, ::4]]
-    single = [loss.loss(o, t).item() for o, t in zip(fine, coarse, strict=True)]
-    # Weights 1, 1/2 and none, normalised.
-    assert loss(fine, coarse).item() == pytest.approx(2 / 3 * single[0] + 1 / 3 * single[1])

@@ -110,6 +110,23 @@ def predict(
             typer.echo(file)
 
 
+nnunet = typer.Typer(help="Trainers for nnU-Net.", no_args_is_help=True)
+app.add_typer(nnunet, name="nnunet")
+
+
+@nnunet.callback()
+def _nnunet() -> None:
+    """Keep `path` a subcommand, though it is the only one."""
+
+
+@nnunet.command("path")
+def nnunet_path() -> None:
+    """Print the folder of the trainers: nnUNet_extTrainer=$(rarelens nnunet path)."""
+    from rarelens.nnunet import PATH
+
+    typer.echo(PATH)
+
+
 @guarded
 def main() -> None:
     """Run the command line."""
