@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,13 +58,14 @@ def train(
     cell, settings = job.cell, job.settings
     trainer = _Trainer(cell, settings, make_task)
     progress, steps = trainer.progress, trainer.task.steps
-    checkpoints.resume(trainer.accelerator)
+    if (state := checkpoints.resume()) is not None:
+        trainer.load_state_dict(state)
     resumed, begun = progress.step, time.perf_counter()
     with Bar(cell.name, steps, settings.batch_size, trainer.task.unit, resumed) as bar:
         while progress.step < steps and not progress.stagnant(settings.patience):
             on_epoch(trainer.epoch(bar))
             if len(progress.history) % settings.checkpoint_epochs == 0:
-                checkpoints.save(trainer.accelerator)
+                checkpoints.save(trainer.state_dict())
     last = settings.select == "last"
     return Trained(
         weights=trainer.weights() if last else progress.best_weights,
@@ -87,7 +90,26 @@ class _Trainer:
         )
         self.parameters = [*self.network.parameters(), *task.objective.parameters()]
         self.progress = Progress()
-        self.accelerator.register_for_checkpointing(self.progress, task.objective)
+        self._states: dict[str, Any] = {
+            "network": self.accelerator.unwrap_model(self.network),
+            "objective": task.objective,
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "progress": self.progress,
+        }
+        if self.accelerator.scaler is not None:
+            self._states["scaler"] = self.accelerator.scaler
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the training goes on from: tensors and plain values."""
+        states = {name: each.state_dict() for name, each in self._states.items()}
+        return {**states, "random": _random_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        for name, each in self._states.items():
+            each.load_state_dict(state[name])
+        _set_random_state(state["random"])
 
     def epoch(self, bar: Bar) -> Row:
         """Steps up to the end of the epoch, then validation; returns the history's new row."""
@@ -184,3 +206,23 @@ def _accelerator(cell: Cell, settings: Training) -> Accelerator:
     fix_algorithms(settings.threads)
     set_seed(cell.seed)
     return Accelerator(mixed_precision=settings.precision)
+
+
+def _random_state() -> dict[str, Any]:
+    """Of every generator that a step may draw from."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    name, keys, *rest = state["numpy"]
+    random.setstate(state["python"])
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])

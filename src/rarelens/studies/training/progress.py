@@ -12,7 +12,7 @@ Row = dict[str, float]
 
 @dataclass
 class Progress:
-    """State of a training between two epochs; Accelerate saves and restores it.
+    """State of a training between two epochs; a checkpoint holds it.
 
     Attributes:
         step: batches taken; optimiser steps, but under ``separate_steps`` one for each term.

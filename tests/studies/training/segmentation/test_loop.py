@@ -118,6 +118,20 @@ def test_a_resumed_training_ends_in_the_same_bytes(
     assert rows == unbroken.progress.history[done:]
 
 
+def test_a_training_whose_checkpoint_is_damaged_starts_anew_and_ends_in_the_same_bytes(
+    tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path
+) -> None:
+    job = make_job(steps=7)
+    unbroken = run(job, tiny, tmp_path / "unbroken")
+    with pytest.raises(Killed):
+        run(job, tiny, tmp_path / "broken", kill_after(3))
+    (file,) = (tmp_path / "broken").rglob("state.pt")
+    file.write_bytes(file.read_bytes()[:-1])
+    rows: list[dict[str, float]] = []
+    assert equal(run(job, tiny, tmp_path / "broken", rows.append), unbroken)
+    assert rows == unbroken.progress.history
+
+
 def test_killed_in_the_middle_of_an_epoch(
     tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
