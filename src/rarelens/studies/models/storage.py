@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import torch
 from annotated_types import Ge
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -30,6 +33,7 @@ class Card(BaseModel):
     """What the cards of both tasks tell.
 
     ``steps`` are those taken; ``selected_step`` is the one whose weights were kept.
+    ``weights_sha256`` is of the weights' file; None in cards of before there was one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +45,7 @@ class Card(BaseModel):
     seed: Annotated[int, Ge(0)]
     steps: int
     selected_step: int
+    weights_sha256: str | None = None
 
 
 AnyCard = TypeVar("AnyCard", bound=Card)
@@ -59,11 +64,9 @@ def construct(network: Network, channels: int, classes: int, path: str) -> nn.Mo
 
 def write_model(folder: Path, weights: dict[str, Tensor], card: Card) -> None:
     """Write ``weights.safetensors`` and ``model.json`` into an existing folder."""
-    save_file(
-        {key: value.detach().cpu().contiguous() for key, value in weights.items()},
-        folder / WEIGHTS,
-    )
-    write_json(folder / CARD, card.model_dump(mode="json"))
+    file = folder / WEIGHTS
+    save_file({key: value.detach().cpu().contiguous() for key, value in weights.items()}, file)
+    write_json(folder / CARD, {**card.model_dump(mode="json"), "weights_sha256": _digest(file)})
 
 
 def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
@@ -82,22 +85,39 @@ def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
         raise _broken(file, error) from error
 
 
-def load_network(folder: Path, make: Callable[[], nn.Module]) -> nn.Module:
+def load_network(folder: Path, card: Card, make: Callable[[], nn.Module]) -> nn.Module:
     """What ``make`` makes by the card, with its weights; evaluation mode, on the GPU if any.
 
     Raises:
-        RarelensError: if the card names what there is not, or the weights are not readable or are
-            of another network.
+        RarelensError: if the card names what there is not, or the weights are not readable, are
+            not those that the card tells the digest of, are of another network or another type,
+            or are not finite.
     """
     try:
         module = make()
     except RarelensError as error:
         raise _broken(folder / CARD, error) from error
     try:
-        module.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, RuntimeError, SafetensorError) as error:
+        weights = load_file(folder / WEIGHTS)
+        digest = _digest(folder / WEIGHTS)
+        _check_values(weights, module.state_dict(), card.weights_sha256 in (None, digest))
+        module.load_state_dict(weights)
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise _broken(folder / WEIGHTS, error) from error
     return module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def refuse_not_finite(logits: NDArray[Any], image: str = "the image") -> None:
+    """Refuse a model's logits of one image if one of them is NaN or infinite.
+
+    Raises:
+        RarelensError: if one is.
+    """
+    if not np.isfinite(logits).all():
+        raise RarelensError(
+            f"{image}: the model's logits are not all finite; look at the image's values, and "
+            "at how the model's training went (history.csv)"
+        )
 
 
 def sides(table: pd.DataFrame, training: Collection[str], validation: Collection[str]) -> list[str]:
@@ -121,6 +141,22 @@ def fix_algorithms(threads: int) -> None:
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+
+
+def _check_values(weights: dict[str, Tensor], expected: dict[str, Tensor], own: bool) -> None:
+    """Of another type would be cast without a word, and NaN would give maps of one class."""
+    if not own:
+        raise ValueError(f"other bytes than those of {CARD}'s weights_sha256")
+    for name, value in weights.items():
+        if name in expected and value.dtype != expected[name].dtype:
+            raise ValueError(f"{name} is {value.dtype} in place of {expected[name].dtype}")
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{name} is not finite everywhere")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _broken(file: Path, error: Exception) -> RarelensError:

@@ -54,7 +54,7 @@ def test_a_loaded_classifier_gives_the_same_logits(tmp_path: Path) -> None:
     network(images)  # Moves the running statistics of batch normalisation off their start.
     write_model(tmp_path, network.state_dict(), card())
     loaded, found = load_classifier(tmp_path)
-    assert found == card()
+    assert found.model_copy(update={"weights_sha256": None}) == card()
     assert not loaded.training
     with torch.no_grad():
         assert torch.equal(loaded.cpu()(images), network.eval()(images))
@@ -69,7 +69,7 @@ def test_initial_weights_need_not_be_there_any_more(tmp_path: Path) -> None:
     write_model(tmp_path, network.state_dict(), own)
     initial.unlink()
     loaded, found = load_classifier(tmp_path)
-    assert found == own
+    assert found.model_copy(update={"weights_sha256": None}) == own
     assert torch.equal(loaded.cpu().head.weight, network.head.weight)
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rarelens.errors import RarelensError
 from rarelens.studies.models.segmentation.model import (
@@ -48,7 +51,8 @@ def test_a_loaded_model_gives_the_same_logits(card: SegmenterCard, tmp_path: Pat
     network(image)  # Moves the running statistics of batch normalisation off their start.
     write_model(tmp_path, network.state_dict(), card)
     loaded, loaded_card = load_segmenter(tmp_path)
-    assert loaded_card == card
+    written = hashlib.sha256((tmp_path / "weights.safetensors").read_bytes()).hexdigest()
+    assert loaded_card == card.model_copy(update={"weights_sha256": written})
     assert not loaded.training
     with torch.no_grad():
         expected = network.eval()(image)
@@ -114,3 +118,31 @@ def test_weights_of_another_network_are_said_in_a_sentence(
 def test_a_folder_that_does_not_exist_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(RarelensError, match="no model here"):
         load_segmenter(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("wrong", ["nan", "infinite", "int32", "other"])
+def test_weights_that_are_wrong_in_value_type_or_digest_are_refused(
+    card: SegmenterCard, tmp_path: Path, wrong: str
+) -> None:
+    write_model(tmp_path, build_segmenter(card.network, 2, 3).state_dict(), card)
+    file = tmp_path / "weights.safetensors"
+    weights = load_file(file)
+    name = min(key for key, value in weights.items() if value.is_floating_point())
+    if wrong == "int32":
+        weights[name] = weights[name].to(torch.int32)
+    else:
+        number = {"nan": torch.nan, "infinite": torch.inf, "other": 1.5}[wrong]
+        weights[name].view(-1)[0] = number
+    save_file(weights, file)
+    with pytest.raises(RarelensError, match="other bytes than those of"):
+        load_segmenter(tmp_path)
+    # A card without a digest, of an earlier version.
+    content = json.loads((tmp_path / "model.json").read_text())
+    del content["weights_sha256"]
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    if wrong == "other":
+        load_segmenter(tmp_path)
+        return
+    reason = "is torch.int32 in place of torch.float32" if wrong == "int32" else "is not finite"
+    with pytest.raises(RarelensError, match=f"{name} {reason}"):
+        load_segmenter(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 
 from rarelens.errors import RarelensError
 from rarelens.studies.models.prediction import predict
+from rarelens.studies.models.segmentation import segmenter
 from rarelens.studies.models.segmentation.segmenter import Segmenter
 from shell import command
 from studies.models.segmentation.images import labels, split_channels
@@ -134,6 +135,24 @@ def test_an_image_that_does_not_fit_into_memory_stops_no_other(
         predict(model, tiny_raw / "imagesTr")
     assert len(error.value.problems) == 1
     assert len(list(Path("predictions").iterdir())) == 6
+
+
+def test_logits_that_are_not_finite_are_no_label_map(
+    model: Path, tiny_raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Finite weights suffice for it: huge ones overflow after the first layer.
+    load = segmenter.load_segmenter
+
+    def huge(folder: Path) -> object:
+        network, card = load(folder)
+        for parameter in network.parameters():
+            parameter.data.fill_(1e38)
+        return network, card
+
+    monkeypatch.setattr(segmenter, "load_segmenter", huge)
+    with pytest.raises(RarelensError, match=r"tiny_001 .*: the model's logits are not all finite"):
+        predict(model, tiny_raw / "imagesTr")
+    assert not list(Path("predictions").iterdir())
 
 
 def test_a_folder_without_model_is_refused(

@@ -15,6 +15,7 @@ from rarelens.studies.building import build
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.models.segmentation.inference import dense_logits
 from rarelens.studies.models.segmentation.model import load_segmenter
+from rarelens.studies.models.storage import refuse_not_finite
 from rarelens.studies.settings.methods import Adjustment
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation
 
@@ -86,6 +87,7 @@ class CaseLogits:
         window, batch = self.settings.window_overlap, self.settings.window_batch
         image = self.data.image(case)
         logits = dense_logits(self.network, image, self.card.patch_size, window, batch)
+        refuse_not_finite(logits, case)
         return logits + self.bias.reshape(-1, 1, 1, 1)
 
     def _fit(self, adjustment: Adjustment) -> Bias:

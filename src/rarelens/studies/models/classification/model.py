@@ -78,4 +78,4 @@ def load_classifier(folder: Path) -> tuple[nn.Module, ClassifierCard]:
     # The initial weights are all replaced, and their file need not be there any more.
     settings = Network(**card.network.model_dump(exclude={INITIAL_WEIGHTS}))
     make = partial(build_classifier, settings, card.channels, len(card.classes))
-    return load_network(folder, make), card
+    return load_network(folder, card, make), card

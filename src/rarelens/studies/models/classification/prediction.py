@@ -19,6 +19,7 @@ from rarelens.studies.files import write_text
 from rarelens.studies.models.batch import each_case, refuse_existing
 from rarelens.studies.models.classification.inference import outputs
 from rarelens.studies.models.classification.model import load_classifier
+from rarelens.studies.models.storage import refuse_not_finite
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 TABLE = "probabilities.csv"
@@ -45,12 +46,17 @@ class Classifier:
         self.network, self.card = load_classifier(folder)
 
     def logits(self, picture: NDArray[Any]) -> NDArray[np.float32]:
-        """A logit of each class (C,)."""
+        """A logit of each class (C,).
+
+        Raises:
+            RarelensError: if one is not finite.
+        """
         card = self.card
         resizing = plan_resizing(picture.shape[1], picture.shape[0], card.preprocess)
         stored = prepare_pixels(picture, resizing, card.preprocess)
         image = normalise(stored, card.mean, card.std)[None]
         logits: NDArray[np.float32] = outputs(self.network, self.network, lambda _: image, [0])[0]
+        refuse_not_finite(logits)
         return logits
 
     def probabilities(self, picture: NDArray[Any]) -> NDArray[np.float32]:
@@ -83,7 +89,11 @@ def classify(
     rows: dict[str, NDArray[np.float32]] = {}
 
     def work(name: str) -> None:
-        rows[name] = model.probabilities(read_picture(files[name]))
+        picture = read_picture(files[name])
+        try:
+            rows[name] = model.probabilities(picture)
+        except RarelensError as error:
+            raise RarelensError(f"{files[name]}: {error}") from error
 
     try:
         each_case(files, work, bar)

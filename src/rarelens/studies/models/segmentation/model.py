@@ -79,4 +79,4 @@ def load_segmenter(folder: Path) -> tuple[nn.Module, SegmenterCard]:
     """
     card = read_card(folder, SegmenterCard)
     make = partial(build_segmenter, card.network, len(card.channels), len(card.classes))
-    return load_network(folder, make), card
+    return load_network(folder, card, make), card

@@ -49,9 +49,9 @@ def segment(
         image, affine = load_images(files)
         try:
             prepared = model.prepare(image, affine)
+            logits = model.logits(prepared.array)
         except RarelensError as error:
             raise RarelensError(f"{case} ({files[0]}): {error}") from error
-        logits = model.logits(prepared.array)
         made: list[NDArray[Any]] = [restore_labels(logits, *prepared.grids)]
         if probabilities:
             made.append(np.moveaxis(restore_probabilities(logits, *prepared.grids), 0, -1))

@@ -14,6 +14,7 @@ from rarelens.studies.data.segmentation.geometry import restore_labels, restore_
 from rarelens.studies.data.segmentation.preprocessing import PreparedImage, prepare_image
 from rarelens.studies.models.segmentation.inference import dense_logits
 from rarelens.studies.models.segmentation.model import OVERLAP, WINDOW_BATCH, load_segmenter
+from rarelens.studies.models.storage import refuse_not_finite
 
 Image = NDArray[np.float32]
 
@@ -67,9 +68,15 @@ class Segmenter:
         return prepare_image(image, affine, self.card.preprocess)
 
     def logits(self, prepared: NDArray[Any]) -> NDArray[np.float32]:
-        """Logits (C, X, Y, Z) of a prepared image (channels, X, Y, Z), on its prepared grid."""
+        """Logits (C, X, Y, Z) of a prepared image (channels, X, Y, Z), on its prepared grid.
+
+        Raises:
+            RarelensError: if they are not finite.
+        """
         size = self.card.patch_size
-        return dense_logits(self.network, prepared, size, self.overlap, self.window_batch)
+        found = dense_logits(self.network, prepared, size, self.overlap, self.window_batch)
+        refuse_not_finite(found)
+        return found
 
     def labels(self, image: Image, affine: Affine) -> Labels:
         """The label map (X, Y, Z) of an image, on its own grid; refuses as `prepare`."""
