@@ -23,15 +23,30 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
-_SQLITE = "sqlite:///"
+from rarelens.pipeline.tracking.database import SQLITE, explain, make_database
+
 _PATIENCE = 120  # seconds
 
 
 def connect() -> tuple[MlflowClient, str]:
-    """The client and the experiment's id, which is made where it does not exist."""
+    """The client and the experiment's id, which is made where it does not exist.
+
+    Raises:
+        RarelensError: if the database file is damaged, locked or of another version of MLflow.
+    """
     with exclusive():
-        client = MlflowClient(tracking_uri())
-        return client, _experiment(client)
+        file = _database()
+        if file is None:
+            client = MlflowClient(tracking_uri())
+            return client, _experiment(client)
+        make_database(file)
+        try:
+            client = MlflowClient(tracking_uri())
+            return client, _experiment(client)
+        except Exception as error:
+            if known := explain(file, error):
+                raise known from error
+            raise
 
 
 def tracking_uri() -> str:
@@ -46,14 +61,19 @@ def exclusive() -> Iterator[None]:
     Only a database file needs it, on which every process makes tables and records itself; on a
     server a rare double is possible, and `sync` settles it.
     """
-    uri = tracking_uri()
-    if not uri.startswith(_SQLITE):
+    file = _database()
+    if file is None:
         yield
         return
-    file = Path(uri.removeprefix(_SQLITE))
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock", timeout=_PATIENCE):
         yield
+
+
+def _database() -> Path | None:
+    """The database file; None where a server or another kind of store keeps the runs."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 def _experiment(client: MlflowClient) -> str:

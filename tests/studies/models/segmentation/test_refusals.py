@@ -152,7 +152,7 @@ def test_logits_that_are_not_finite_are_no_label_map(
     monkeypatch.setattr(segmenter, "load_segmenter", huge)
     with pytest.raises(RarelensError, match=r"tiny_001 .*: the model's logits are not all finite"):
         predict(model, tiny_raw / "imagesTr")
-    assert not list(Path("predictions").iterdir())
+    assert not list(Path().rglob("predictions/*"))
 
 
 def test_a_folder_without_model_is_refused(
