@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 P = ParamSpec("P")
 
@@ -45,15 +50,72 @@ def shortened(problems: Sequence[str]) -> list[str]:
 
 
 def guarded(main: Callable[P, None]) -> Callable[P, None]:
-    """Wrap an entry point: a `RarelensError` is printed as ``error: …`` and exits with 1."""
+    """Wrap an entry point, so that what is no programming mistake ends in a sentence.
+
+    A `RarelensError`, a disk without space or permission, memory that does not suffice: printed as
+    ``error: …``, exit 1. Ctrl-C exits with 130, SIGTERM with 143, after what was half written is
+    removed on the way out; a reader of the output that went away with 141.
+    """
 
     @functools.wraps(main)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        before = _on_sigterm(_terminate)
         try:
             main(*args, **kwargs)
         except RarelensError as error:
-            for problem in error.problems:
-                print(f"error: {problem}", file=sys.stderr)
-            sys.exit(1)
+            _leave(1, *(f"error: {problem}" for problem in error.problems))
+        except KeyboardInterrupt:
+            _leave(130, "interrupted; run dvc repro to go on")
+        except _Terminated:
+            _leave(143, "ended by SIGTERM; run dvc repro to go on")
+        except BrokenPipeError:
+            # Python would write what is left when it ends, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        except MemoryError as error:
+            reason = " ".join(str(error).split())
+            _leave(1, f"error: not enough memory ({reason or 'none is left'}); {SMALLER}")
+        except OSError as error:
+            if error.errno not in REMEDIES:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            _leave(1, f"error: {where}{error.strerror}; {REMEDIES[error.errno]}")
+        finally:
+            _on_sigterm(before)
 
     return run
+
+
+SMALLER = "close other programs, or lower batch sizes, patches or images in params.yaml"
+REMEDIES = {
+    errno.ENOSPC: "make space on this disk, then run the command again",
+    errno.EDQUOT: "make space within your quota, then run the command again",
+    errno.EACCES: "give yourself permission for it (`ls -l`), then run the command again",
+    errno.EPERM: "give yourself permission for it (`ls -l`), then run the command again",
+    errno.EROFS: "this disk is read-only; work in a folder that can be written",
+    errno.ENOMEM: SMALLER,
+}
+
+
+class _Terminated(BaseException):
+    """SIGTERM; like Ctrl-C no `Exception`, so that nothing on the way takes it for its own."""
+
+
+def _terminate(*_: object) -> None:
+    if multiprocessing.parent_process() is not None:
+        # A worker that was forked inherited this; it ends as workers do.
+        os._exit(143)
+    raise _Terminated
+
+
+def _on_sigterm(handler: Any) -> Any:
+    """Set what SIGTERM does; returns what it did. Only a process's main thread may."""
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        return None
+    return signal.signal(signal.SIGTERM, handler)
+
+
+def _leave(status: int, *sentences: str) -> NoReturn:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    sys.exit(status)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +166,57 @@ def test_a_guarded_call_that_goes_well_passes_its_arguments_and_returns():
     seen = []
     guarded(lambda *args, **kwargs: seen.append((args, kwargs)))(1, b=2)
     assert seen == [((1,), {"b": 2})]
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a.npy"), 1, "a.npy: No space left"),
+        (PermissionError(errno.EACCES, "Permission denied", "b"), 1, "b: Permission denied; give"),
+        (OSError(errno.EROFS, "Read-only file system", "c"), 1, "c: Read-only file system; this"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, "not enough memory (Unable to allocate 9"),
+        (KeyboardInterrupt(), 130, "interrupted; run dvc repro to go on"),
+    ],
+)
+def test_what_a_machine_or_a_user_brings_about_is_one_sentence(raised, status, said, capsys):
+    @guarded
+    def main() -> None:
+        raise raised
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == status
+    err = capsys.readouterr().err
+    assert err.removeprefix("error: ").startswith(said)
+    assert err.count("\n") == 1
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path, capsys):
+    @guarded
+    def main() -> None:
+        with whole_folder(tmp_path / "model") as folder:
+            (folder / "weights").write_text("half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 143
+    assert capsys.readouterr().err == "ended by SIGTERM; run dvc repro to go on\n"
+    assert names(tmp_path) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_reader_that_went_away_is_no_traceback():
+    said = "from rarelens.errors import guarded; guarded(lambda: print('x' * 10**6, flush=True))()"
+    done = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{said}" | true; exit ${{PIPESTATUS[0]}}'],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_programming_mistake_keeps_its_traceback():

@@ -46,7 +46,7 @@ class LiveRun:
         """Log an epoch's row of the history at its step, if an earlier try has not done so."""
         self._attempt(lambda: self._log(row))
 
-    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+    def end(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Close the run, and note on this machine that the training ran here."""
         if status == "FINISHED" and self._identity:
             mark_executed(self._identity)

@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from rarelens.errors import RarelensError
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import refuse_link, whole_folder, write_json
 from rarelens.studies.models.storage import Card, write_model
@@ -73,7 +72,7 @@ class Observer(Protocol):
     def epoch(self, row: Row) -> None:
         """A new row of the history."""
 
-    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+    def end(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """The training has ended."""
 
 
@@ -92,7 +91,7 @@ class Unobserved:
     def epoch(self, row: Row) -> None:
         """As `Observer.epoch`."""
 
-    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+    def end(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """As `Observer.end`."""
 
 
@@ -122,12 +121,15 @@ def train_and_record(
     observer.start(run.cell, run.identity, run.parameters)
     try:
         trained = train(checkpoints, observer.epoch)
-    except RarelensError:
+        with whole_folder(folder) as target:
+            write_model(target, trained.weights, card(trained))
+            write_history(target, trained.progress.history, run.score)
+    except Exception:
         observer.end("FAILED")
         raise
-    with whole_folder(folder) as target:
-        write_model(target, trained.weights, card(trained))
-        write_history(target, trained.progress.history, run.score)
+    except BaseException:  # Ctrl-C and SIGTERM.
+        observer.end("KILLED")
+        raise
     seconds = time.perf_counter() - begun
     record = {
         "identity": run.identity,
