@@ -210,10 +210,10 @@ def _accelerator(cell: Cell, settings: Training) -> Accelerator:
 
 def _random_state() -> dict[str, Any]:
     """Of every generator that a step may draw from."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    numpy: Any = np.random.get_state()  # noqa: NPY002
     return {
         "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
+        "numpy": (numpy[0], numpy[1].tolist(), *numpy[2:]),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
