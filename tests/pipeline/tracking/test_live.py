@@ -105,7 +105,7 @@ def test_a_resumed_training_takes_its_run_up_again(
         patch.setattr(LiveRun, "epoch", epoch)
         with pytest.raises(KeyboardInterrupt):
             train_cell(job, tiny, LiveRun)
-    assert runs()[0].info.status == "RUNNING"
+    assert runs()[0].info.status == "KILLED"
     train_cell(job, tiny, LiveRun)  # From step 4, so that step 6 comes twice.
     (run,) = runs()
     assert run.info.status == "FINISHED"
