@@ -255,7 +255,7 @@ def test_keys_of_the_other_task_s_datasets_are_told_one_by_one():
     places = [sentence.split(": ")[1] for sentence in told]
     assert all(place.startswith(IMAGES) for place in places)
     assert len(places) == len(set(places))
-    assert f"{IMAGES}.preprocess.uncertain" in places  # of images alone
+    assert f"{IMAGES}.preprocess.image_size" in places  # of images alone
     assert f"{IMAGES}.patch_size" in places  # of volumes alone
 
 

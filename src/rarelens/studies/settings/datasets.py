@@ -29,8 +29,8 @@ class DatasetSplit(Section):
     """
 
     seed: Seed
-    file: str | None
-    group: GroupExpression | None
+    file: str | None = None
+    group: GroupExpression | None = None
 
 
 class VirtualSubjects(Section):

@@ -43,7 +43,7 @@ class Faked:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # By way of JSON, so that what is written once and used twice (&mr) is changed once.
+        # By way of JSON, so that what is written once and used twice by an anchor is changed once.
         self.parameters = json.loads(json.dumps(read_yaml(folder / "params.yaml")))
         self.project = Project(folder)
         self.graph = Graph(self.project)

@@ -50,12 +50,12 @@ class ImagePreprocess(Section):
     """
 
     image_size: ImageSize
-    resize: Literal["stretch", "pad"]
-    channels: Literal["grey", "rgb"]
-    intensity: Literal["full_range", "per_image"]
-    dtype: Literal["uint8", "uint16"]
-    uncertain: Literal["zeros", "ones", "ignore"]
-    classes: tuple[str, ...] | None
+    resize: Literal["stretch", "pad"] = "pad"
+    channels: Literal["grey", "rgb"] = "grey"
+    intensity: Literal["full_range", "per_image"] = "full_range"
+    dtype: Literal["uint8", "uint16"] = "uint8"
+    uncertain: Literal["zeros", "ones", "ignore"] = "zeros"
+    classes: tuple[str, ...] | None = None
 
 
 class ImageSplit(DatasetSplit):

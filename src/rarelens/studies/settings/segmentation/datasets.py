@@ -59,13 +59,13 @@ Intensity = Annotated[ZScore | Clip, Field(discriminator="method")]
 class Preprocess(Section):
     """From files on disk to arrays. ``spacing: null`` keeps each case's own; units mm."""
 
-    spacing: tuple[Positive, Positive, Positive] | None
-    image_interpolation: Literal["linear", "cubic"]
-    label_interpolation: Literal["nearest", "linear"]
-    crop_foreground: bool
-    crop_margin: Annotated[int, Field(ge=0)]
+    spacing: tuple[Positive, Positive, Positive] | None = None
+    image_interpolation: Literal["linear", "cubic"] = "linear"
+    label_interpolation: Literal["nearest", "linear"] = "nearest"
+    crop_foreground: bool = False
+    crop_margin: Annotated[int, Field(ge=0)] = 0
     intensity: tuple[Intensity, ...] = Field(min_length=1)
-    dtype: Literal["float16", "float32"]
+    dtype: Literal["float16", "float32"] = "float16"
 
 
 class Split(DatasetSplit):
@@ -76,7 +76,7 @@ class Split(DatasetSplit):
 
     test: Count
     validation: Annotated[int, Field(ge=0)]
-    pool: Count | None
+    pool: Count | None = None
 
 
 class Dataset(Section):
