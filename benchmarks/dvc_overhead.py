@@ -48,13 +48,13 @@ write_text(Path(f"cells/{task}/checked"), "The study was checked before any trai
 def build(folder: Path, seeds: int, one_file: bool) -> None:
     """A repository with the project's graph at ``seeds`` seeds; nothing has run yet."""
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "stages"):
+    for name in ("src", "stages", "weights"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("requirements.lock", ".dvcignore", ".gitignore"):
         shutil.copyfile(ROOT / name, folder / name)
     text = (ROOT / "params.yaml").read_text()
     wanted = str(list(range(seeds)))
-    (folder / "params.yaml").write_text(re.sub(r"(seeds: )\[[^]]*\]", rf"\g<1>{wanted}", text))
+    (folder / "params.yaml").write_text(re.sub(r"(seeds:)(\n    - \d+)+", rf"\g<1> {wanted}", text))
     (folder / "write.sh").write_text(WRITE)
     (folder / "write_cells.py").write_text(CELLS)
     files = {"": _trivial(ROOT / "dvc.yaml")}

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 def copy_project(folder: Path) -> None:
     """Copy what git tracks of the pipeline, without any lock: nothing has run yet."""
     hidden = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache", "dvc.lock")
-    for name in ("src", "stages", "studies", ".dvc"):
+    for name in ("src", "stages", "studies", "weights", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=hidden)
     for name in ("dvc.yaml", "params.yaml", "requirements.lock", ".dvcignore", ".gitignore"):
         shutil.copyfile(ROOT / name, folder / name)

@@ -156,6 +156,26 @@ def test_analyses_and_new_heads_rerun_without_any_training(clone: Project) -> No
     }
 
 
+def test_a_comparison_comes_back_where_a_value_is_set_back(
+    clone: Project, original: Project
+) -> None:
+    for value, again in ((0.031, True), (None, False)):
+
+        def edit(parameters: Any, value: float | None = value) -> None:
+            parameters["compare"]["equivalence"] = value or 0.02
+
+        clone.change(edit)
+        ran = clone.repro()
+        for task in ("segmentation", "classification"):
+            assert (f"studies/{task}/dvc.yaml:compare" in ran) is again
+        assert (clone.read(METRICS[4]) == original.read(METRICS[4])) is not again
+    shown = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    for task in ("segmentation", "classification"):
+        assert shown[f"metrics/{task}.json"]["data"] == json.loads(
+            clone.read(f"metrics/{task}.json")
+        )
+
+
 def test_a_study_that_is_switched_off_leaves_the_other_as_it_is(
     clone: Project, original: Project
 ) -> None:

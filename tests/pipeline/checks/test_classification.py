@@ -34,6 +34,16 @@ def test_a_study_that_is_switched_off_is_not_looked_at():
     assert check_study(parameters(**changes, **unneeded)) == []
 
 
+def test_initial_weights_that_dvc_would_not_watch_are_refused():
+    network = {"network": "resnet50", "weights": "../resnet50.safetensors"}
+    changes = {"networks__resnet50": network, f"{AT}networks": ["resnet50"]}
+    told = check_study(parameters(**changes))
+    assert (
+        "params.yaml: networks.resnet50.weights: ../resnet50.safetensors is not in the folder "
+        "weights, which DVC watches; put it, or a link to it, there"
+    ) in told
+
+
 @pytest.mark.parametrize("kind", ["networks", "methods"])
 def test_an_unknown_name_lists_the_choices(kind):
     known = list(RAW["methods"][TASK] if kind == "methods" else RAW["networks"])

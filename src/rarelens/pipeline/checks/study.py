@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 
 from rarelens.errors import RarelensError
+from rarelens.pipeline.lineage.weights import FOLDER, initial_weights, is_watched
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.data.classification.simulation.shapes import check_shapes
 from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
@@ -50,6 +51,7 @@ class StudyChecks(ABC, Generic[D]):
         problems = [*self._unknown_names(), *self._without_layers()]
         if problems or not study.datasets:
             return problems
+        problems += self._unwatched_weights()
         for name in study.methods:
             problems += problems_of(partial(self.check_method, name))
         for name in study.adjustments:
@@ -142,6 +144,16 @@ class StudyChecks(ABC, Generic[D]):
                         f"params.yaml: study.{self.task}.{key}: there is no {name!r}; choose one "
                         f"of {', '.join(choices)}"
                     )
+
+    def _unwatched_weights(self) -> Iterator[str]:
+        """Networks of the study that start from a file whose change would not be noticed."""
+        for name in self.study.networks:
+            file = initial_weights(self.parameters.networks[name])
+            if file is not None and not is_watched(file):
+                yield (
+                    f"params.yaml: networks.{name}.weights: {file} is not in the folder {FOLDER}, "
+                    "which DVC watches; put it, or a link to it, there"
+                )
 
     def _without_layers(self) -> Iterator[str]:
         """Networks of the study that there are, but of which nobody said where to look inside."""

@@ -15,6 +15,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import Closures, is_own, source_of
 from rarelens.pipeline.lineage.entries import Entries, components
 from rarelens.pipeline.lineage.syntax import syntax_digest
+from rarelens.pipeline.lineage.weights import digests_of_weights
 from rarelens.studies.files import write_json
 
 # Packages whose versions change numbers or pictures, by the name they are imported under; the
@@ -35,15 +36,18 @@ def write_fingerprints(target: Path, scripts: Path, lock: Path, entries: Entries
         target: an existing, empty folder.
         scripts: the folder of stage scripts.
         lock: ``requirements.lock``, whose versions count (not the installed ones, so that the
-            same commit has the same fingerprints everywhere).
+            same commit has the same fingerprints everywhere); initial weights are beside it.
         entries: of ``params.yaml``, which say what networks, methods and so on are made of.
 
     Raises:
         RarelensError: if a component or ``lock`` does not exist, or if code is no Python.
     """
     prints = _Fingerprints(lock)
+    weights = digests_of_weights(lock.parent, entries.networks)
     for name, modules in components(entries).items():
-        write_json(target / f"{name}.json", prints.of(prints.closures.of_modules(modules)))
+        found = prints.of(prints.closures.of_modules(modules))
+        found["code"] |= weights.get(name, {})
+        write_json(target / f"{name}.json", found)
     for script in sorted(scripts.glob("*.py")):
         found = prints.of(prints.closures.of_script(script))
         found["code"][f"stages/{script.name}"] = syntax_digest(script)

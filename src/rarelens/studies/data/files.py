@@ -15,6 +15,13 @@ from pydantic import BaseModel, ValidationError
 from rarelens.errors import RarelensError, refuse, shortened
 
 M = TypeVar("M", bound=BaseModel)
+OUTSIDE = "is outside the dataset's folder, where no change would be noticed; correct it"
+
+
+def is_outside(path: str) -> bool:
+    """Whether a path that a description names leaves its folder, or names no file at all."""
+    listed = Path(path)
+    return listed.is_absolute() or ".." in listed.parts or not listed.name
 
 
 def read_csv(file: Path, columns: Sequence[str | int]) -> list[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ from rarelens.pipeline.parameters.reading import read_yaml
 
 ROOT = Path(__file__).parents[4]
 FILES = ("dvc.yaml", "requirements.lock", ".dvcignore", ".gitignore")
-FOLDERS = ("stages", "studies", "src")
+FOLDERS = ("stages", "studies", "src", "weights")
 
 
 def fake(folder: Path) -> None:
@@ -22,7 +22,7 @@ def fake(folder: Path) -> None:
     The folder must be the working directory, for DVC commits outputs only there.
     """
     # Fewer cells of the same kinds.
-    parameters = (ROOT / "params.yaml").read_text().replace("seeds: [0, 1]", "seeds: [0]")
+    parameters = (ROOT / "params.yaml").read_text().replace("    - 1\n    - 2\n", "")
     (folder / "params.yaml").write_text(parameters)
     for name in FILES:
         shutil.copy(ROOT / name, folder / name)

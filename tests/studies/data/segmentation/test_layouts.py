@@ -102,6 +102,19 @@ def test_msd_case_listed_twice_is_named(make_dataset):
     assert "dataset.json: training: case: s2 is listed twice" in told
 
 
+@pytest.mark.parametrize("key", ["image", "label"])
+@pytest.mark.parametrize("path", ["{folder}/imagesTr/s0.nii.gz", "../tiny/imagesTr/s0.nii.gz"])
+def test_msd_files_that_dvc_would_not_watch_are_refused(make_dataset, key, path):
+    maker = make_dataset()
+    folder = maker.msd()
+    entries = json.loads((folder / "dataset.json").read_text())["training"]
+    entries[1][key] = path.format(folder=folder)
+    maker.change(training=entries)
+    told = refused("msd", folder)
+    assert f"{folder}/dataset.json: training: {entries[1][key]!r} is outside" in told
+    assert told.count("outside") == 1
+
+
 def test_msd_entries_by_macos_are_ignored(make_dataset):
     maker = make_dataset()
     folder = maker.msd()

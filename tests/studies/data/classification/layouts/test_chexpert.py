@@ -111,6 +111,8 @@ def test_wrong_masks_are_told(chexpert: Path) -> None:
         ("view2_lateral", "view3_lateral", "view3_lateral.jpg: no such file"),
         ("study2/view2_lateral", "study1/view1_frontal", "listed twice"),
         ("Fracture", "Break", "no column 'Fracture'"),
+        ("CheXpert-v1.0-small/train/patient00001/study2", "/x/patient00001/study2", "/x/.*outside"),
+        ("CheXpert-v1.0-small/train/patient00001/study2", "../patient00001/s", "line 3: .*outside"),
     ],
 )
 def test_wrong_tables_are_told(chexpert: Path, old: str, new: str, said: str) -> None:

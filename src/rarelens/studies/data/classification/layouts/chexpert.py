@@ -21,7 +21,15 @@ from rarelens.studies.data.classification.collection import (
     Source,
 )
 from rarelens.studies.data.classification.regions import outline_area, run_length_problem
-from rarelens.studies.data.files import one_of, read_csv, read_json, repeated, visible
+from rarelens.studies.data.files import (
+    OUTSIDE,
+    is_outside,
+    one_of,
+    read_csv,
+    read_json,
+    repeated,
+    visible,
+)
 
 CLASSES = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
@@ -77,7 +85,9 @@ def _entries(folder: Path, file: Path, side: Official) -> list[ImageEntry]:
             for label, cell in zip(CLASSES, cells, strict=True)
             if cell not in VALUES
         ]
-        if steps is None:
+        if is_outside(name):
+            problems.append(f"{file} line {line}: {name!r} {OUTSIDE}")
+        elif steps is None:
             problems.append(f"{file} line {line}: {path}: names no patient; correct it")
         else:
             entries.append(

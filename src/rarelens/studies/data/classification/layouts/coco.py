@@ -24,7 +24,14 @@ from rarelens.studies.data.classification.collection import (
     Region,
     Source,
 )
-from rarelens.studies.data.files import one_of, read_description, repeated, visible
+from rarelens.studies.data.files import (
+    OUTSIDE,
+    is_outside,
+    one_of,
+    read_description,
+    repeated,
+    visible,
+)
 
 FILE = "annotations.json"
 
@@ -148,10 +155,9 @@ def _entry(
     labels: dict[int | str, int],
 ) -> ImageEntry:
     path = PurePosixPath(picture.file_name)
-    if path.is_absolute() or ".." in path.parts or not path.name:
+    if is_outside(picture.file_name):
         raise RarelensError(
-            f"{file}: image {picture.id}: file_name {picture.file_name!r} is outside the "
-            "dataset's folder; correct it"
+            f"{file}: image {picture.id}: file_name {picture.file_name!r} {OUTSIDE}"
         )
     inside, beside = folder / "images" / path, folder / path
     present = {labels[annotation.category_id] for annotation in annotations}

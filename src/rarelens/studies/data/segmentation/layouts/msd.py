@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from rarelens.errors import refuse
-from rarelens.studies.data.files import read_description
+from rarelens.studies.data.files import OUTSIDE, is_outside, read_description
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.description import (
     FILE,
@@ -39,13 +39,19 @@ def read(folder: Path, name: str) -> Collection:
     """Read the labelled cases of an MSD folder.
 
     Raises:
-        RarelensError: for a description that is missing or wrong, a case listed twice, and
-            each listed file that is not there.
+        RarelensError: for a description that is missing or wrong, a case listed twice, and each
+            listed file that is not there or is outside the folder.
     """
     file = folder / FILE
     description = read_description(file, Description)
     channels = numbered(file, "modality", description.modality.items())
     classes = numbered_classes(file, description.labels.items())
+    refuse(
+        f"{file}: training: {path!r} {OUTSIDE}"
+        for entry in description.training
+        for path in (entry.image, entry.label)
+        if is_outside(path)
+    )
     cases = [_case(folder, entry) for entry in description.training if not _by_macos(entry)]
     check_once(file, "training: case", (case.case for case in cases))
     refuse(
