@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import shutil
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.utils.hydra import apply_overrides  # what `-S` does
-from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+from dvc.utils.serialize import dumps_yaml, parse_yaml, parse_yaml_for_update
 
 FILE = Path(__file__).parents[3] / "params.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -70,6 +73,38 @@ def test_what_is_added_is_added_alone(tmp_path, override, new):
     added = changes(tmp_path, override)
     assert added[0] == f"+{new}"
     assert all(line.startswith("+") for line in added)
+
+
+def test_lists_that_are_emptied_and_filled_again_leave_a_file_that_says_the_same():
+    # ruamel.yaml writes what is no YAML for a list with a comment behind its key, once emptied.
+    whole = parse_yaml_for_update(TEXT, FILE)
+    empty = dumps_yaml(with_lists(whole, lambda _: []))
+    assert parse_yaml(empty, FILE) == with_lists(parse_yaml(TEXT, FILE), lambda _: [])
+    filled = with_lists(parse_yaml_for_update(empty, FILE), value_at)
+    again = dumps_yaml(filled)
+    assert parse_yaml(again, FILE) == parse_yaml(TEXT, FILE)
+    assert comments(again) == comments(empty) == comments(TEXT)
+
+
+Keys = tuple[str, ...]
+
+
+def with_lists(values: Any, new: Callable[[Keys], Any], path: Keys = ()) -> Any:
+    """The same mapping, its lists replaced."""
+    for key, own in values.items():
+        if isinstance(own, dict):
+            with_lists(own, new, (*path, key))
+        elif isinstance(own, list):
+            values[key] = new((*path, key))
+    return values
+
+
+def value_at(path: Keys) -> Any:
+    return reduce(lambda section, step: section[step], path, parse_yaml(TEXT, FILE))
+
+
+def comments(text: str) -> list[str]:
+    return [line.partition("#")[2].strip() for line in text.splitlines() if "#" in line]
 
 
 def test_no_entry_is_written_by_way_of_another():
