@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -16,37 +17,45 @@ GIB = 2**30
 def needs(trainings: Sequence[tuple[Cell, dict[str, Any]]], prepared: float) -> list[str]:
     """Lines on cells, disk, memory and hours.
 
+    A cell to come is judged by the past trainings that are most like it: of its task, and as far
+    as there are any of its dataset, its network and its method; their seconds a step hold for it.
+
     Args:
         trainings: the cells to be trained, each with its parameters as its record keeps them.
         prepared: bytes of the prepared arrays.
     """
-    past = [p for cell, values in trainings if (p := _past(cell, values)) is not None]
-    left = len(trainings) - sum(p.current for p in past)
+    past = {cell: p for cell, values in trainings if (p := _past(cell, values)) is not None}
+    to_come = [(cell, own) for cell, own in trainings if not (cell in past and past[cell].current)]
     lines = [
-        f"cells: {len(trainings)}, of which {len(trainings) - left} are trained",
+        f"cells: {len(trainings)}, of which {len(trainings) - len(to_come)} are trained",
         f"disk: prepared data about {prepared / GIB:.2f} GiB",
     ]
     if not past:
         return [*lines, "memory, hours, disk per cell: known once a cell has been trained"]
-    per_cell = fmean(p.disk for p in past)
-    seconds = fmean(p.seconds for p in past)
-    total = per_cell * len(trainings) / GIB
-    return [
-        *lines,
-        f"disk: about {per_cell / 2**20:.1f} MiB a cell, {total:.2f} GiB in all",
-        f"memory: {max(p.memory for p in past):.0f} MiB at the peak of past trainings",
-        f"hours: about {seconds * left / 3600:.2f} of training for {left} cells to come "
-        f"({seconds:.0f} s each so far)",
+    disks = [fmean(p.disk for p in like) for cell, _ in trainings if (like := _like(cell, past))]
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for cell, own in to_come:
+        if like := _like(cell, past):
+            seconds[cell.dataset].append(fmean(p.pace for p in like) * _steps(own))
+    each = ", ".join(f"{name} {fmean(own):.0f} s a cell" for name, own in seconds.items())
+    known = [value for own in seconds.values() for value in own]
+    lines += [
+        f"disk: about {fmean(disks) / 2**20:.1f} MiB a cell, {sum(disks) / GIB:.2f} GiB in all",
+        f"memory: {max(p.memory for p in past.values()):.0f} MiB at the peak of past trainings",
+        f"hours: about {sum(known) / 3600:.2f} of training for {len(known)} cells to come"
+        + (f" ({each})" if each else ""),
     ]
+    unknown = [cell.task for cell, _ in to_come if not _like(cell, past)]
+    return [*lines, *(_without_past(task, unknown.count(task)) for task in dict.fromkeys(unknown))]
 
 
 @dataclass(frozen=True)
 class _Past:
-    """What a trained cell took (bytes, seconds, MiB), and whether by today's parameters."""
+    """What a trained cell took (bytes, seconds a step, MiB), and whether by today's parameters."""
 
     current: bool
     disk: int
-    seconds: float
+    pace: float
     memory: float
 
 
@@ -62,5 +71,27 @@ def _past(cell: Cell, parameters: dict[str, Any]) -> _Past | None:
         for file in cell.folder(stage).rglob("*")
         if file.is_file()
     )
-    current = values["parameters"] == parameters
-    return _Past(current, disk, values["seconds"], values["peak_memory_mib"])
+    then = values["parameters"]
+    pace = values["seconds"] / _steps(then)
+    return _Past(then == parameters, disk, pace, values["peak_memory_mib"])
+
+
+def _steps(parameters: dict[str, Any]) -> int:
+    steps: int = parameters["settings"]["steps"]
+    return steps
+
+
+def _like(cell: Cell, past: dict[Cell, _Past]) -> list[_Past]:
+    """The past trainings of a cell's task that share most with it, first of all its dataset."""
+    scores = {own: _likeness(cell, own) for own in past if own.task == cell.task}
+    best = max(scores.values(), default=None)
+    return [past[own] for own, score in scores.items() if score == best]
+
+
+def _likeness(cell: Cell, other: Cell) -> tuple[bool, ...]:
+    keys = ("dataset", "network", "method")
+    return tuple(getattr(cell, key) == getattr(other, key) for key in keys)
+
+
+def _without_past(task: str, cells: int) -> str:
+    return f"hours of {cells} cells of {task}: known once one of them has been trained"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from rarelens.errors import shortened
 from rarelens.pipeline.checks.classification import ClassificationChecks, without_regions
 from rarelens.pipeline.checks.files import NOT_AS_WANTED, RAW, StudyFiles
+from rarelens.pipeline.checks.files.passed import Passed
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.classification.collection import (
@@ -15,7 +18,7 @@ from rarelens.studies.data.classification.collection import (
     count_concepts,
     prepared_bytes,
 )
-from rarelens.studies.data.classification.problems import find_image_problems
+from rarelens.studies.data.classification.problems import problems_by_image, problems_of_classes
 from rarelens.studies.data.classification.splits import assign_image_splits
 from rarelens.studies.settings.classification.datasets import ImageDataset, SimulateFindings
 from rarelens.studies.training.classification.job import ClassificationJob
@@ -45,7 +48,8 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
             return
         collection = choose_labels(present, settings.preprocess)
         self.prepared += prepared_bytes(collection, settings.preprocess)
-        yield from find_image_problems(collection)
+        yield from shortened(list(_read_problems(collection)))
+        yield from problems_of_classes(collection)
         if not count_concepts(collection):
             yield from without_regions(name)
         splits = assign_image_splits(collection, settings.split, RAW / name)
@@ -61,3 +65,18 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
             preprocess=self.checks.datasets[cell.dataset].preprocess,
         )
         return job.as_dict()
+
+
+def _read_problems(collection: ImageCollection) -> Iterator[str]:
+    """Of the images, but for those that passed before and are as they were."""
+    with Passed(collection.name, None) as passed:
+        stamps = {
+            entry.image: passed.stamp([entry.source.file], (entry.size, repr(entry.regions)))
+            for entry in collection.images
+        }
+        unread = [e for e in collection.images if not passed.has(e.image, stamps[e.image])]
+        found = problems_by_image(replace(collection, images=tuple(unread)))
+        for entry, problems in zip(unread, found, strict=True):
+            yield from problems
+            if not problems:
+                passed.add(entry.image, stamps[entry.image])

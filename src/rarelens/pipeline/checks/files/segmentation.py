@@ -11,12 +11,13 @@ import pandas as pd
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.files import RAW, StudyFiles
+from rarelens.pipeline.checks.files.passed import Passed
 from rarelens.pipeline.checks.segmentation import SegmentationChecks
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.intensity import per_channel
-from rarelens.studies.data.segmentation.problems import find_problems
+from rarelens.studies.data.segmentation.problems import problems_of
 from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.training.segmentation.job import SegmentationJob
@@ -52,7 +53,7 @@ class SegmentationFiles(StudyFiles[Dataset, Collection]):
         else:
             yield from self.check_split(name, splits)
         if present is not None:
-            yield from find_problems(present)
+            yield from _read_problems(present)
             if not self.problems:
                 self.prepared += _prepared_bytes(present, settings)
 
@@ -70,6 +71,19 @@ class SegmentationFiles(StudyFiles[Dataset, Collection]):
             rare_threshold=data.rare_threshold,
         )
         return job.as_dict()
+
+
+def _read_problems(collection: Collection) -> Iterator[str]:
+    """Of the cases, but for those that passed before and are as they were."""
+    with Passed(collection.name, [len(collection.channels), len(collection.classes)]) as passed:
+        for case in collection.cases:
+            label = () if case.label is None else (case.label,)
+            stamp = passed.stamp((*case.images, *label))
+            if not passed.has(case.case, stamp):
+                problems = problems_of(case, collection)
+                yield from problems
+                if not problems:
+                    passed.add(case.case, stamp)
 
 
 def _cohort(name: str, subjects: int) -> Collection:

@@ -19,19 +19,24 @@ T = TypeVar("T")
 
 
 def find_image_problems(collection: ImageCollection) -> list[str]:
-    """Check all images and regions of a collection, a few in memory at a time.
+    """Check all images and regions of a collection, and that every class has an image.
 
     Returns:
-        A sentence naming image and file for each picture that is unreadable or not of the
-        declared size, each region that is outside its picture, has no area or is malformed, and
-        each class that no image has.
+        The sentences of `problems_by_image` and `problems_of_classes`.
     """
-    if not collection.images:
-        return [f"{collection.folder}: {collection.name}: no image; add some"]
+    problems = list(chain.from_iterable(problems_by_image(collection)))
+    return shortened(problems) + problems_of_classes(collection)
+
+
+def problems_by_image(collection: ImageCollection) -> Iterator[list[str]]:
+    """Read the images of a collection, a few in memory at a time.
+
+    Yields:
+        Of each image in turn, a sentence with image and file if the picture is unreadable or not
+        of the declared size, and for each region that is outside it, has no area or is malformed.
+    """
     with Pictures() as pictures:
-        found = map_images(lambda entry: _problems(entry, pictures), collection)
-        problems = list(chain.from_iterable(found))
-    return shortened(problems) + _absent(collection)
+        yield from map_images(lambda entry: _problems(entry, pictures), collection)
 
 
 def map_images(work: Callable[[ImageEntry], T], collection: ImageCollection) -> Iterator[T]:
@@ -63,8 +68,10 @@ def _problems(entry: ImageEntry, pictures: Pictures) -> list[str]:
     return [f"{entry.image}: {where}: {problem}" for where, problem in found if problem]
 
 
-def _absent(collection: ImageCollection) -> list[str]:
+def problems_of_classes(collection: ImageCollection) -> list[str]:
     """Classes without a positive image: there is nothing to learn, nor to look for."""
+    if not collection.images:
+        return [f"{collection.folder}: {collection.name}: no image; add some"]
     return [
         f"{collection.folder}: no image has class {name}; add some, or leave the class out with "
         f"datasets.{collection.name}.preprocess.classes"

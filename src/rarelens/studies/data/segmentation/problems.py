@@ -18,7 +18,12 @@ Grid = tuple[tuple[int, ...], Affine]
 
 
 def find_problems(collection: Collection) -> list[str]:
-    """Check all images and labels, one case in memory at a time.
+    """Check all images and labels, one case in memory at a time; the sentences of `problems_of`."""
+    return [problem for case in collection.cases for problem in problems_of(case, collection)]
+
+
+def problems_of(case: CaseFiles, collection: Collection) -> list[str]:
+    """Read a case's files.
 
     Returns:
         A sentence naming case and file for each file that is unreadable, lies on another grid
@@ -26,16 +31,9 @@ def find_problems(collection: Collection) -> list[str]:
         a singular affine, NaN or infinite voxels, a wrong number of channels, values that are
         not declared, or no foreground.
     """
-    return [
-        f"{case.case}: {problem}"
-        for case in collection.cases
-        for problem in _case_problems(case, collection)
-    ]
-
-
-def _case_problems(case: CaseFiles, collection: Collection) -> list[str]:
     grid, problems = _image_problems(case, len(collection.channels))
-    return problems + _label_problems(case, len(collection.classes), grid)
+    problems += _label_problems(case, len(collection.classes), grid)
+    return [f"{case.case}: {problem}" for problem in problems]
 
 
 def _image_problems(case: CaseFiles, channels: int) -> tuple[Grid | None, list[str]]:

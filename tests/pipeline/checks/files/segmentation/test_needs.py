@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.checks.files.studies import Study, leave_behind
+from rarelens.pipeline.checks.needs import _like, _Past, _without_past
 from rarelens.pipeline.checks.validate import validate_study
 from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.cells import Cell
@@ -51,21 +52,23 @@ def test_past_trainings_tell_hours_and_memory(study: Study) -> None:
     assert "cells: 12, of which 2 are trained" in lines
     assert "disk: about 1.0 MiB a cell, 0.01 GiB in all" in lines
     assert "memory: 402 MiB at the peak of past trainings" in lines
-    assert "hours: about 15.00 of training for 10 cells to come (5400 s each so far)" in lines
+    # Of each of two methods, five more cells by what its own took.
+    assert "hours: about 15.00 of training for 10 cells to come (tiny 5400 s a cell)" in lines
 
 
 @pytest.mark.parametrize(
-    ("changes", "trained"),
+    ("changes", "trained", "hours", "each"),
     [
-        ({"train__segmentation__steps": 7}, 0),
-        ({"datasets__tiny__rare_classes": [1]}, 0),
-        ({"methods__segmentation__focal": {"objective": "focal", "gamma": 3.0}}, 1),
-        ({"report__dpi": 99}, 2),
+        # 3600 and 7200 s for 600 steps; six cells of each method.
+        ({"train__segmentation__steps": 300}, 0, 6 * 0.5 + 6 * 1.0, 2700),
+        ({"datasets__tiny__rare_classes": [1]}, 0, 6 * 1.0 + 6 * 2.0, 5400),
+        ({"methods__segmentation__focal": {"objective": "focal", "gamma": 3.0}}, 1, 6 + 10, 5236),
+        ({"report__dpi": 99}, 2, 5 + 10, 5400),
     ],
     ids=["steps", "rare classes", "focal", "dpi"],
 )
 def test_trainings_by_other_parameters_are_to_come_but_tell_their_time(
-    study: Study, changes: dict, trained: int
+    study: Study, changes: dict, trained: int, hours: float, each: int
 ) -> None:
     past("focal", 1, 3600)
     past("cross_entropy", 2, 7200)
@@ -73,5 +76,35 @@ def test_trainings_by_other_parameters_are_to_come_but_tell_their_time(
     text = validate_study()
     assert f"cells: 12, of which {trained} are trained" in text
     left = 12 - trained
-    assert f"hours: about {1.5 * left:.2f} of training for {left} cells to come (5400 s" in text
+    told = f"hours: about {hours:.2f} of training for {left} cells to come (tiny {each} s a cell)"
+    assert told in text
     assert "memory: 402 MiB at the peak of past trainings" in text
+
+
+def test_a_cell_is_judged_by_what_is_most_like_it() -> None:
+    """By its dataset before its network and method, and never by the other task's trainings."""
+    paces = {
+        ("segmentation", "a", "unet", "focal"): 1.0,
+        ("segmentation", "b", "unet", "focal"): 10.0,
+        ("segmentation", "b", "segresnet", "focal"): 20.0,
+        ("classification", "c", "unet", "focal"): 100.0,
+    }
+    past = {Cell(*key, "1", 0): _Past(True, 1, pace, 1) for key, pace in paces.items()}
+
+    def judged(*key: str) -> list[float]:
+        return [each.pace for each in _like(Cell(*key, "1", 3), past)]
+
+    assert judged("segmentation", "a", "unet", "focal") == [1]
+    assert judged("segmentation", "a", "segresnet", "focal") == [1]
+    assert judged("segmentation", "b", "deepmedic", "focal") == [10, 20]
+    assert judged("segmentation", "d", "segresnet", "dice") == [20]
+    assert judged("classification", "d", "light_cnn", "bce") == [100]
+    del past[Cell("classification", "c", "unet", "focal", "1", 0)]
+    assert judged("classification", "c", "unet", "focal") == []
+
+
+def test_of_a_task_without_past_trainings_it_is_said_so() -> None:
+    cell = Cell("classification", "c", "light_cnn", "bce", "1", 0)
+    assert _without_past(cell.task, 3) == (
+        "hours of 3 cells of classification: known once one of them has been trained"
+    )
