@@ -27,9 +27,11 @@ def copy_project(folder: Path) -> None:
 
 def link_raw(folder: Path, raw: Path) -> None:
     """Link the datasets in ``raw`` to where the project looks for them."""
-    (folder / "data/raw").mkdir(parents=True)
+    (folder / "data/raw").mkdir(parents=True, exist_ok=True)
     for dataset in raw.iterdir():
-        (folder / "data/raw" / dataset.name).symlink_to(dataset)
+        link = folder / "data/raw" / dataset.name
+        if not link.is_symlink():  # A clone has it from git.
+            link.symlink_to(dataset)
 
 
 class Project:

@@ -2,7 +2,9 @@
 
 Settings are environment variables, for they change no result: ``MLFLOW_TRACKING_URI`` (by
 default ``sqlite:///mlflow.db``), ``MLFLOW_EXPERIMENT_NAME`` (by default "rarelens"), and
-``RARELENS_MLFLOW_CASE_IDS=1`` to let case ids into MLflow.
+``RARELENS_MLFLOW_CASE_IDS=1`` to let case ids into MLflow. What runs in a working copy of DVC's
+goes to the project's database, where each has an MLflow experiment of its own: one for all would
+have each mark the others' runs as stale.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
 from rarelens.pipeline.tracking.database import SQLITE, explain, make_database
+from rarelens.pipeline.tracking.experiment import own_experiment
 
 _PATIENCE = 120  # seconds
 
@@ -51,7 +54,11 @@ def connect() -> tuple[MlflowClient, str]:
 
 def tracking_uri() -> str:
     """Where the runs are kept."""
-    return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", f"{SQLITE}mlflow.db")
+    own = own_experiment()
+    if own is None or not uri.startswith(SQLITE):
+        return uri
+    return f"{SQLITE}{own.project / uri.removeprefix(SQLITE)}"
 
 
 @contextmanager
@@ -77,11 +84,17 @@ def _database() -> Path | None:
 
 
 def _experiment(client: MlflowClient) -> str:
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "rarelens")
+    name, artifacts = os.environ.get("MLFLOW_EXPERIMENT_NAME", "rarelens"), None
+    own = own_experiment()
+    if own is not None:
+        name = f"{name} · {own.name}"
+        if tracking_uri().startswith(SQLITE):
+            # MLflow's own default would be the copy, which goes.
+            artifacts = (own.project / "mlruns" / own.name).absolute().as_uri()
     found: Experiment | None = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name))
+            return str(client.create_experiment(name, artifacts))
         except MlflowException:
             # Another process was faster, if it is there now.
             found = client.get_experiment_by_name(name)

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from rarelens.pipeline.tracking.experiment import own_experiment
 from rarelens.studies.cells import Cell
 
 CELL, STUDY = "rarelens.cell", "rarelens.study"
 IDENTITY, STALE, ORIGIN = "rarelens.identity", "rarelens.stale", "rarelens.origin"
+EXPERIMENT = "dvc.experiment"
 # A digest of all that a run was last brought up to date with; written last of all.
 STATE = "rarelens.state"
 PARENT, NAME, NOTE = "mlflow.parentRunId", "mlflow.runName", "mlflow.note.content"
@@ -90,7 +92,14 @@ def cell_tags(cell: Cell, identity: str) -> dict[str, str]:
         NOTE: note(cell),
         **{key: str(value) for key, value in vars(cell).items()},
         **adjusted,
+        **experiment_tag(),
     }
+
+
+def experiment_tag() -> dict[str, str]:
+    """The DVC experiment that all this is of, if it runs in a working copy of its own."""
+    own = own_experiment()
+    return {} if own is None else {EXPERIMENT: own.name}
 
 
 def measures(task: str, summary: Mapping[str, Any]) -> dict[str, float]:

@@ -69,4 +69,5 @@ def _tags(task: str, cells: Sequence[RecordedCell]) -> dict[str, str]:
         names.NOTE: f"The {task} study: {len(cells)} cells.\n\n{lines}\n\nArtifacts: the report "
         "(`report/index.html`), its figures, the tables of the comparison.",
         "task": task,
+        **names.experiment_tag(),
     }
