@@ -61,6 +61,17 @@ def launch(
         raise typer.Exit(130) from None
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def repro(context: typer.Context) -> None:
+    """Do as `dvc repro` does, with its options; faster, for params.yaml is read once."""
+    from rarelens.pipeline.lineage.repro import repro as run
+
+    raise typer.Exit(run(context.args))
+
+
 @app.command()
 def sync() -> None:
     """Bring MLflow up to date: one run for each cell that is in the study and in DVC's lock."""

@@ -1,0 +1,50 @@
+"""``dvc repro``, by which a YAML file is parsed once and not once for each stage."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dvc.cli import main
+from dvc.fs import LocalFileSystem
+from dvc.utils.serialize import LOADERS, load_yaml
+
+
+def repro(arguments: Sequence[str]) -> int:
+    """Do as ``dvc repro`` with these arguments does; its exit code.
+
+    DVC reads params.yaml anew for every stage that depends on it. Its table of readers by a file's
+    ending takes another one, which reads again what has changed.
+    """
+    LOADERS[".yaml"] = KeptYaml()
+    try:
+        return int(main(["repro", *arguments]))
+    finally:
+        del LOADERS[".yaml"]
+
+
+class KeptYaml:
+    """Reads as DVC's `load_yaml` does; a local file that did not change is not parsed again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[tuple[int, ...], bytes]] = {}
+
+    def __call__(self, path: str | os.PathLike[str], fs: Any = None, **options: Any) -> Any:
+        """As `load_yaml`."""
+        if options or not (fs is None or isinstance(fs, LocalFileSystem)):
+            return load_yaml(path, fs=fs, **options)
+        try:
+            found = Path(path).stat()
+        except OSError:
+            return load_yaml(path, fs=fs)
+        look = (found.st_size, found.st_mtime_ns, found.st_ino)
+        name = str(Path(path).absolute())
+        known, content = self._kept.get(name, ((), b""))
+        if known != look:
+            content = pickle.dumps(load_yaml(path, fs=fs))
+            self._kept[name] = look, content
+        # A copy each time, for its user may change it.
+        return pickle.loads(content)
