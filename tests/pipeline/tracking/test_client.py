@@ -22,3 +22,26 @@ def test_another_experiment_by_name(project: Path, monkeypatch: pytest.MonkeyPat
     experiment = connect()[1]
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
     assert connect()[1] != experiment
+
+
+def test_a_working_copy_of_dvc_s_logs_to_its_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = connect()[1]
+    copy = project / "copy"
+    copy.mkdir()
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    monkeypatch.setenv("DVC_EXP_NAME", "puppy")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    client, experiment = connect()
+    assert experiment != plain
+    own = client.get_experiment(experiment)
+    assert (own.name, own.artifact_location) == (
+        "rarelens · puppy",
+        (project / "mlruns/puppy").as_uri(),
+    )
+    assert not list(copy.iterdir())
+    # An experiment in the project itself is none of a copy.
+    monkeypatch.chdir(project)
+    assert connect()[1] == plain
