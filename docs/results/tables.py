@@ -48,6 +48,41 @@ def comparison() -> None:
         _row([dataset, network, fraction, name, method, *cells, gain, p])
 
 
+def across() -> None:
+    """One row per comparison, claimed class and method: the shift, and what the method gains."""
+    metrics = read_metrics(Path("metrics/segmentation.csv"))
+    metrics = metrics[metrics["rule"].isin(["all", ""])]
+    keys = ["dataset", "network", "fraction"]
+    claimed = metrics[metrics["claim"] & (metrics["measure"] == "shift_mean")]
+    if len(claimed.drop_duplicates(keys)) < 2:
+        return
+    _row([*keys, "class", "misclassified, training → test", "shift", "p (Holm)", "mean test margin",
+          "method", "sensitivity: gain", "p (Holm)", "Dice: gain", "p (Holm)",
+          "shift: difference", "p (Holm)", "false alarms a case: change"])  # fmt: skip
+    _row(["---"] * 14)
+    for values, own in metrics.groupby([*keys, "class"], sort=False):
+        by = own.set_index(["method", "measure"])
+        base = own["baseline"].iloc[0]
+        shift = by.loc[(base, "shift_mean")]
+        if pd.isna(shift["p_holm"]):
+            continue
+        shares = [by.loc[(base, f"negative_fraction_{side}"), "mean"] for side in ("train", "test")]
+        margin = _interval(by.loc[(base, "margin_test")], "mean", "ci_low", "ci_high", "+")
+        told = [" → ".join(f"{share:.1%}" for share in shares)]
+        told += [_interval(shift, "mean", "ci_low", "ci_high", "+"), f"{shift['p_holm']:.2g}"]
+        for method in (name for name in own["method"].unique() if name != base):
+            gains = []
+            for measure in ("sensitivity", "dice", "shift_mean", "false_alarms"):
+                row = by.loc[(method, measure)] if (method, measure) in by.index else None
+                bounds = ("baseline_difference", "difference_low", "difference_high")
+                gains.append("" if row is None else _interval(row, *bounds, "+"))
+                if measure != "false_alarms":
+                    known = row is not None and not pd.isna(row["p_holm"])
+                    gains.append(f"{row['p_holm']:.2g}" if known else "")
+            _row([*values, *told, margin, method, *gains])
+    print()
+
+
 def shifts() -> None:
     """One row per cell and class: pooled mean margins, and the shift's interval over subjects."""
     head = ["cell", "class", "margin, training", "margin, test", "shift (interval)"]
@@ -146,6 +181,7 @@ def _row(values: list[str]) -> None:
 
 if __name__ == "__main__":
     if read_cells(Path("cells/segmentation/cells.csv")):
+        across()
         comparison()
         asymmetric()
         print()
