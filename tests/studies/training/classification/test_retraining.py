@@ -49,7 +49,11 @@ def test_the_card_is_the_bases_with_the_adjustment(toy: PreparedImages, cell: Ce
     retrain_cell(cell, SETTINGS, toy)
     (_, before), (_, after) = (load_classifier(c.folder("models")) for c in (cell.base, cell))
     assert before.adjustment is None
-    assert after == before.model_copy(update={"adjustment": SETTINGS})
+    weights = cell.folder("models") / "weights.safetensors"
+    written = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert after.weights_sha256 == written != before.weights_sha256
+    update = {"adjustment": SETTINGS, "weights_sha256": written}
+    assert after == before.model_copy(update=update)
 
 
 def test_history_and_record_are_written(toy: PreparedImages, cell: Cell) -> None:
