@@ -54,6 +54,21 @@ def test_without_a_spread_over_patients_it_is_students_t_over_seeds() -> None:
     assert found.freedom == pytest.approx(2)
 
 
+def test_patients_that_hardly_differ_leave_the_degrees_of_freedom_of_the_seeds() -> None:
+    """Satterthwaite's would be near none, and the interval without end."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.0, 1.0, (3, 20))
+    values -= values.mean(axis=1, keepdims=True)  # The seeds are alike.
+    values += [[0.010], [0.012], [0.014]]
+    apart = values.mean(axis=0) - values.mean()
+    residuals = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    wanted = 1.001 * (residuals**2).sum() / 38 / (3 * (apart**2).sum() / 19)
+    values += apart * (np.sqrt(wanted) - 1)  # MS of patients: 1.001 that of the residual.
+    found = crossed_difference(values)
+    assert found.freedom == 2
+    assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 2) * found.error)
+
+
 def test_seeds_of_opposite_sign_are_no_difference() -> None:
     # Per seed the difference is clear; over seeds there is none.
     rng = np.random.default_rng(1)

@@ -36,7 +36,9 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
     .. math:: \mathrm{Var}(\bar D) = (MS_S + \max(MS_I - MS_E, 0)) / (S n)
 
     with the mean squares of seeds, of patients and of the residuals, and Satterthwaite's degrees of
-    freedom. The cases of one patient are averaged before (`patient_means`).
+    freedom, but not fewer than those of the seeds or the patients alone: where the patients' part
+    is just above 0 his are near none, and just below it they are those of the seeds. The cases of
+    one patient are averaged before (`patient_means`).
 
     Args:
         values: (S, n), a difference for each seed and patient; NaN where there is none. A patient
@@ -72,7 +74,8 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
         spread += ms_patients**2 / (patients - 1)
         spread += ms_residuals**2 / ((seeds - 1) * (patients - 1))
     whole = ms_seeds + beyond
-    return _t(mean, whole / (seeds * patients), float(ratio(whole**2, spread)), confidence)
+    freedom = float(np.maximum(ratio(whole**2, spread), min(seeds, patients) - 1))
+    return _t(mean, whole / (seeds * patients), freedom, confidence)
 
 
 def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float = 0.95) -> Crossed:
