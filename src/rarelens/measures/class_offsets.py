@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rarelens.measures.arrays import ratio
-from rarelens.measures.statistics.estimates import t_interval
+from rarelens.measures.statistics.error import Error, Part
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -120,5 +120,5 @@ def cross_fitted_gain(dice: Floats, confidence: float = 0.95, folds: int = FOLDS
     gain, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(patients)
     if error <= 1e-12:
         return OffsetGain(value, gain, gain, gain, best)
-    low, high, _ = t_interval(gain, error, patients - 1, confidence)
+    low, high, _ = Error((Part(error, patients - 1),)).interval(gain, confidence)
     return OffsetGain(value, gain, low, high, best)

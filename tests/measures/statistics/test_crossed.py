@@ -30,8 +30,12 @@ def test_three_seeds_and_two_patients_by_hand() -> None:
     freedom = 0.025**2 / (0.015**2 / 2 + 0.015**2 + 0.005**2 / 2)
     assert found.mean == pytest.approx(0.25)
     assert found.freedom == pytest.approx(freedom)
-    reach = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
-    assert (found.low, found.high) == pytest.approx((0.25 - reach, 0.25 + reach))
+    assert found.error is not None
+    assert found.error.size == pytest.approx(math.sqrt(variance))
+    assert found.error.parts == (
+        pytest.approx((math.sqrt(0.015 / 6), 2)),
+        pytest.approx((math.sqrt(0.01 / 6), 1)),
+    )
 
 
 def test_mean_squares_are_those_of_a_two_way_analysis_of_variance() -> None:
@@ -43,7 +47,9 @@ def test_mean_squares_are_those_of_a_two_way_analysis_of_variance() -> None:
     seed, patient, residual = squares["C(seed)"], squares["C(patient)"], squares["Residual"]
     error = math.sqrt((seed + max(patient - residual, 0)) / 36)
     found = crossed_difference(values)
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(found.mean) / error, found.freedom))
+    assert found.error is not None
+    assert found.error.size == pytest.approx(error)
+    assert [part.freedom for part in found.error.parts] == [3, 8]
 
 
 def test_without_a_spread_over_patients_it_is_students_t_over_seeds() -> None:
@@ -52,21 +58,6 @@ def test_without_a_spread_over_patients_it_is_students_t_over_seeds() -> None:
     expected = stats.ttest_1samp([0.01, 0.03, 0.05], 0)
     assert found.p == pytest.approx(expected.pvalue)
     assert found.freedom == pytest.approx(2)
-
-
-def test_patients_that_hardly_differ_leave_the_degrees_of_freedom_of_the_seeds() -> None:
-    """Satterthwaite's would be near none, and the interval without end."""
-    rng = np.random.default_rng(0)
-    values = rng.normal(0.0, 1.0, (3, 20))
-    values -= values.mean(axis=1, keepdims=True)  # The seeds are alike.
-    values += [[0.010], [0.012], [0.014]]
-    apart = values.mean(axis=0) - values.mean()
-    residuals = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
-    wanted = 1.001 * (residuals**2).sum() / 38 / (3 * (apart**2).sum() / 19)
-    values += apart * (np.sqrt(wanted) - 1)  # MS of patients: 1.001 that of the residual.
-    found = crossed_difference(values)
-    assert found.freedom == 2
-    assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 2) * found.error)
 
 
 def test_seeds_of_opposite_sign_are_no_difference() -> None:
@@ -81,8 +72,8 @@ def test_seeds_of_opposite_sign_are_no_difference() -> None:
 @pytest.mark.parametrize("by_seed", [0.0, 0.01, 0.03])
 def test_level_on_null_data(seeds: int, most: float, by_seed: float) -> None:
     rng = np.random.default_rng([seeds, int(1000 * by_seed)])
-    p = [crossed_difference(null_study(rng, seeds, 60, by_seed)).p for _ in range(3000)]
-    assert 0.01 < np.mean(np.array(p) < 0.05) < most + 0.008  # two standard errors
+    p = [crossed_difference(null_study(rng, seeds, 60, by_seed)).p for _ in range(1000)]
+    assert 0.01 < np.mean(np.array(p) < 0.05) < most + 0.014  # two standard errors
 
 
 def test_the_statistics_form_agrees_with_the_means_form_on_means() -> None:
@@ -101,7 +92,7 @@ def test_patients_and_seeds_without_values_are_left_out() -> None:
     padded = np.full((4, 10), np.nan)
     padded[:3, 1:9] = values
     padded[0, 9] = 5.0  # In one seed only.
-    assert crossed_difference(padded) == pytest.approx(crossed_difference(values))
+    assert crossed_difference(padded) == crossed_difference(values)
 
 
 def test_what_cannot_be_said_is_undefined() -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from rarelens.measures.statistics import crossed_difference, crossed_statistic, student
 from rarelens.studies.comparison.inference import (
-    over_classifiers,
     over_models,
     over_patients,
     over_resamples,
@@ -23,7 +21,7 @@ def test_patients_and_seeds_are_crossed_where_all_have_a_value():
     values = RNG.normal(0.1, 0.2, (4, 9))
     found, expected = over_patients(values, SETTINGS), crossed_difference(values, 0.9)
     assert found[:4] == pytest.approx(expected[:4])
-    assert (found.error, found.freedom) == (expected.error, expected.freedom)
+    assert found.error == expected.error
     assert (found.seeds, found.patients) == (4, 9)
     assert found.spread == pytest.approx(values.mean(axis=1).std(ddof=1))
 
@@ -60,19 +58,6 @@ def test_resamples_are_of_every_target():
     for number, found in enumerate(over_resamples(values, SETTINGS)):
         expected = crossed_statistic(values[0, :, number], values[1:, :, number], 0.9)
         assert found[:4] == pytest.approx(expected[:4])
-
-
-def test_classifiers_of_few_seeds_have_the_seeds_own_degrees_of_freedom():
-    for seeds in (3, 5):
-        values = 0.3 + 0.1 * RNG.normal(size=(301, seeds, 1)) + 0.1 * RNG.normal(size=(301, 1, 1))
-        (strict,), (found,) = (f(values, SETTINGS) for f in (over_classifiers, over_resamples))
-        assert (strict.low, strict.high, strict.error) == (found.low, found.high, found.error)
-        if seeds == 3:
-            assert strict.freedom == 2
-            assert strict.p == pytest.approx(2 * stats.t.sf(strict.mean / strict.error, 2))
-            assert strict.p > found.p
-        else:
-            assert strict == found
 
 
 def test_what_is_pooled_over_patients_has_no_interval():

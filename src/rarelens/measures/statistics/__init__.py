@@ -8,6 +8,7 @@ patients (AUROC, say), it comes with its values in B resamples of them, (1 + B, 
 from rarelens.measures.clusters import Clusters, completed, percentiles
 from rarelens.measures.statistics.crossed import Crossed, crossed_difference, crossed_statistic
 from rarelens.measures.statistics.equivalence import equivalence, equivalent_within
+from rarelens.measures.statistics.error import Error, Part
 from rarelens.measures.statistics.estimates import (
     ENOUGH_SEEDS,
     UNDEFINED,
@@ -28,7 +29,9 @@ __all__ = [
     "UNDEFINED",
     "Clusters",
     "Crossed",
+    "Error",
     "Estimate",
+    "Part",
     "Record",
     "completed",
     "crossed_difference",

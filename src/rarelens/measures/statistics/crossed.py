@@ -2,7 +2,8 @@
 
 Trained models are tested on the same patients, as readers read the same cases: both are random, and
 crossed. Sources: Dorfman, Berbaum and Metz, Investigative Radiology 1992; Obuchowski and Rockette,
-Communications in Statistics 1995; Hillis, Statistics in Medicine 2007 (degrees of freedom).
+Communications in Statistics 1995; Hillis, Statistics in Medicine 2007 (degrees of freedom). The
+mean varies with seeds and with patients, each by a t of its own (`Error`).
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rarelens.measures.arrays import ratio
-from rarelens.measures.statistics.estimates import t_interval
+from rarelens.measures.statistics.error import Error, Part
 
 Array = NDArray[np.float64]
 
 
 class Crossed(NamedTuple):
-    """A mean with its interval, the two-sided p that it is 0, degrees of freedom, and error."""
+    """A mean with its interval and the two-sided p that it is 0.
+
+    ``freedom``: Satterthwaite's degrees of freedom of its variance, as a description: interval and
+    p are of ``error``, which is None where they are not defined.
+    """
 
     mean: float
     low: float
     high: float
     p: float
     freedom: float
-    error: float
+    error: Error | None
 
 
 def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
@@ -35,10 +40,9 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
 
     .. math:: \mathrm{Var}(\bar D) = (MS_S + \max(MS_I - MS_E, 0)) / (S n)
 
-    with the mean squares of seeds, of patients and of the residuals, and Satterthwaite's degrees of
-    freedom, but not fewer than those of the seeds or the patients alone: where the patients' part
-    is just above 0 his are near none, and just below it they are those of the seeds. The cases of
-    one patient are averaged before (`patient_means`).
+    with the mean squares of seeds, of patients and of the residuals; the first part has S − 1
+    degrees of freedom, the second n − 1. The cases of one patient are averaged before
+    (`patient_means`).
 
     Args:
         values: (S, n), a difference for each seed and patient; NaN where there is none. A patient
@@ -74,8 +78,9 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
         spread += ms_patients**2 / (patients - 1)
         spread += ms_residuals**2 / ((seeds - 1) * (patients - 1))
     whole = ms_seeds + beyond
-    freedom = float(np.maximum(ratio(whole**2, spread), min(seeds, patients) - 1))
-    return _t(mean, whole / (seeds * patients), freedom, confidence)
+    parts = (ms_seeds, seeds - 1), (beyond, patients - 1)
+    error = [Part(math.sqrt(part / (seeds * patients)), freedom) for part, freedom in parts]
+    return _crossed(mean, Error(tuple(error)), float(ratio(whole**2, spread)), confidence)
 
 
 def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float = 0.95) -> Crossed:
@@ -112,18 +117,22 @@ def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float
     covariance = np.cov(draws, rowvar=False)
     shared = float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1))
     whole = ms_seeds + max(seeds * shared, 0.0)
+    error = Error(
+        (
+            Part(math.sqrt(ms_seeds / seeds), seeds - 1),
+            Part(math.sqrt(max(shared, 0.0)), math.inf),
+        )
+    )
     freedom = float(ratio(whole**2, ms_seeds**2 / (seeds - 1)))
-    return _t(mean, whole / seeds, freedom, confidence)
+    return _crossed(mean, error, freedom, confidence)
 
 
-def _t(mean: float, variance: float, freedom: float, confidence: float) -> Crossed:
+def _crossed(mean: float, error: Error, freedom: float, confidence: float) -> Crossed:
     # What is left of equal numbers after rounding is no variance.
-    if variance <= (1e-12 * mean) ** 2 or not math.isfinite(freedom):
-        return _undefined(mean)._replace(p=1.0 if variance == 0 and mean == 0 else math.nan)
-    error = math.sqrt(variance)
-    low, high, p = t_interval(mean, error, freedom, confidence)
-    return Crossed(mean, low, high, p, freedom, error)
+    if error.size <= 1e-12 * abs(mean) or not math.isfinite(error.size):
+        return _undefined(mean)._replace(p=1.0 if error.size == 0 and mean == 0 else math.nan)
+    return Crossed(mean, *error.interval(mean, confidence), freedom, error)
 
 
 def _undefined(mean: float) -> Crossed:
-    return Crossed(mean, *[math.nan] * 5)
+    return Crossed(mean, *[math.nan] * 4, None)

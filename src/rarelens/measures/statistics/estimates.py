@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rarelens.measures.statistics.error import Error, Part
+
 Array = NDArray[np.float64]
 
 ENOUGH_SEEDS = 3
@@ -16,8 +18,8 @@ ENOUGH_SEEDS = 3
 class Estimate(NamedTuple):
     """A mean over seeds, its interval, the p that it is 0, the seeds' standard deviation.
 
-    What is not defined is NaN. ``patients`` is 0 of what is no mean over patients. ``error`` and
-    ``freedom``: the standard error, and the degrees of freedom of the interval's t.
+    What is not defined is NaN. ``patients`` is 0 of what is no mean over patients. ``error`` is
+    what interval and p are of; None where there is neither.
     """
 
     mean: float
@@ -27,8 +29,7 @@ class Estimate(NamedTuple):
     spread: float
     seeds: int
     patients: int = 0
-    error: float = math.nan
-    freedom: float = math.nan
+    error: Error | None = None
 
     @property
     def sufficient(self) -> bool:
@@ -70,27 +71,9 @@ def student(values: Array, confidence: float) -> Estimate:
     if known.size < ENOUGH_SEEDS or alike:
         certain = known.size >= ENOUGH_SEEDS and found.mean == 0
         return found._replace(p=1.0 if certain else math.nan)
-    error = found.spread / math.sqrt(known.size)
-    low, high, p = t_interval(found.mean, error, known.size - 1, confidence)
-    return found._replace(low=low, high=high, p=p, error=error, freedom=known.size - 1)
-
-
-def t_interval(
-    mean: float, error: float, freedom: float, confidence: float
-) -> tuple[float, float, float]:
-    """Bounds of Student's t interval of a mean, and the two-sided p that it is 0.
-
-    Args:
-        mean: the mean.
-        error: its standard error, above 0.
-        freedom: degrees of freedom.
-        confidence: of the interval.
-    """
-    # scipy.stats takes a second to import, and only this function needs it.
-    from scipy.stats import t
-
-    reach = float(t.ppf((1 + confidence) / 2, freedom)) * error
-    return mean - reach, mean + reach, 2 * float(t.sf(abs(mean) / error, freedom))
+    error = Error((Part(found.spread / math.sqrt(known.size), known.size - 1),))
+    low, high, p = error.interval(found.mean, confidence)
+    return found._replace(low=low, high=high, p=p, error=error)
 
 
 def _spread(values: Array) -> float:

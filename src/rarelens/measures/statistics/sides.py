@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rarelens.measures.statistics.crossed import Crossed
-from rarelens.measures.statistics.estimates import t_interval
+from rarelens.measures.statistics.error import Error, Part
 
 
 def difference_of_sides(
@@ -35,19 +35,18 @@ def difference_of_sides(
     """
     sides = [np.array([side[key] for key in sorted(side)]) for side in (first, second)]
     if not all(side.size for side in sides):
-        return Crossed(*[math.nan] * 6)
+        return Crossed(*[math.nan] * 5, None)
     mean = float(sides[1].mean() - sides[0].mean())
     if min(side.size for side in sides) < 2:
-        return Crossed(mean, *[math.nan] * 5)
+        return Crossed(mean, *[math.nan] * 4, None)
     if first.keys() == second.keys():
         sides = [sides[1] - sides[0]]
     parts = [float(side.var(ddof=1)) / side.size for side in sides]
     variance = sum(parts)
     if variance <= (1e-12 * mean) ** 2:
-        return Crossed(mean, *[math.nan] * 5)
+        return Crossed(mean, *[math.nan] * 4, None)
     freedom = variance**2 / sum(
         part**2 / (side.size - 1) for part, side in zip(parts, sides, strict=True)
     )
-    error = math.sqrt(variance)
-    low, high, p = t_interval(mean, error, freedom, confidence)
-    return Crossed(mean, low, high, p, freedom, error)
+    error = Error((Part(math.sqrt(variance), freedom),))
+    return Crossed(mean, *error.interval(mean, confidence), freedom, error)

@@ -7,7 +7,6 @@ claim rests on fewer than `ENOUGH_SEEDS` trainings: below, there is no p.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,6 @@ from rarelens.measures.statistics import Crossed, Estimate
 from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
-
-MANY_SEEDS = 5
 
 
 def over_patients(values: Array, settings: Compare) -> Estimate:
@@ -63,29 +60,6 @@ def over_resamples(
     return found
 
 
-def over_classifiers(
-    values: Array, settings: Compare, enough: Sequence[bool] | None = None
-) -> list[Estimate]:
-    """`over_resamples` of classifiers' AUROC, AP and alignment; with few seeds a stricter p.
-
-    Of three seeds the mean square can come out near 0 by chance; the patients' covariance is then
-    all of the variance, with any number of degrees of freedom, and p far too small: 15 of 40
-    simulated null studies claimed something (docs/explanation/statistics.md). With fewer than
-    `MANY_SEEDS`, p and equivalence take the seeds' own S − 1 degrees of freedom.
-    """
-    return [_strict(own) for own in over_resamples(values, settings, enough)]
-
-
-def _strict(own: Estimate) -> Estimate:
-    if own.seeds >= MANY_SEEDS or not isfinite(own.error):
-        return own
-    # scipy.stats takes a second to import, and only this function needs it.
-    from scipy.stats import t
-
-    freedom = own.seeds - 1
-    return own._replace(p=2 * float(t.sf(abs(own.mean) / own.error, freedom)), freedom=freedom)
-
-
 def over_models(values: Array, pooled: bool, settings: Compare) -> Estimate:
     """What has one value a model, ``values`` (S,): Student's t over three or more seeds.
 
@@ -101,4 +75,4 @@ def _with(found: Estimate, crossed: Crossed) -> Estimate:
     known = found._replace(mean=crossed.mean, low=crossed.low, high=crossed.high)
     if not known.sufficient:
         return known
-    return known._replace(p=crossed.p, error=crossed.error, freedom=crossed.freedom)
+    return known._replace(p=crossed.p, error=crossed.error)

@@ -23,7 +23,7 @@ from rarelens.studies.comparison.classification.classifiers import (
     Classifiers,
 )
 from rarelens.studies.comparison.engine import Values
-from rarelens.studies.comparison.inference import over_classifiers
+from rarelens.studies.comparison.inference import over_resamples
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -157,7 +157,7 @@ class Aligned(Values):
         """Enough patients must have maps of a class."""
         known, number = self.maps.classifiers, len(self.classes)
         enough = known.enough(self.maps.patients)[:number]
-        return over_classifiers(values[:, :, :number], known.settings, enough)
+        return over_resamples(values[:, :, :number], known.settings, enough)
 
 
 def aligned(classifiers: Classifiers) -> Iterator[Aligned]:

@@ -18,7 +18,7 @@ from rarelens.studies.comparison.classification.claims import INSIDE, PERFORMANC
 from rarelens.studies.comparison.classification.classifiers import GROUPS, Classifiers
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.comparison.engine import Values
-from rarelens.studies.comparison.inference import over_classifiers
+from rarelens.studies.comparison.inference import over_resamples
 
 MATCHED = "energy_inside"
 NUMBERS = ["value_a", "value_b", "difference", "low", "high", "p"]
@@ -111,7 +111,7 @@ def _matched_rows(energy: Aligned, first: str, second: str) -> Iterator[dict[str
     keep = energy.maps.matched(first, second, energy.column[0])
     a, b = energy.paired(first, second, keep)
     settings = energy.maps.classifiers.settings
-    found = [over_classifiers(own[:, :, :1], settings)[0] for own in (a, b, a - b)]
+    found = [over_resamples(own[:, :, :1], settings)[0] for own in (a, b, a - b)]
     yield _row(f"{MATCHED}_matched", "mean", "", *found)
     share = float(keep.mean()) if keep.size else nan
     yield _blank("matched_share", "") | {"value_a": share, "seeds": found[2].seeds}

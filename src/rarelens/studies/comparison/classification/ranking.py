@@ -12,7 +12,7 @@ from rarelens.measures.ranking import ranking
 from rarelens.measures.statistics import Estimate
 from rarelens.studies.comparison.classification.classifiers import Classifiers
 from rarelens.studies.comparison.engine import Values
-from rarelens.studies.comparison.inference import over_classifiers
+from rarelens.studies.comparison.inference import over_resamples
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class Ranked(Values):
 
     def _estimates(self, values: Array) -> list[Estimate]:
         enough = self.classifiers.enough(self.classifiers.positives)
-        return over_classifiers(values, self.classifiers.settings, enough)
+        return over_resamples(values, self.classifiers.settings, enough)
 
 
 def ranked(classifiers: Classifiers) -> Iterator[Ranked]:
