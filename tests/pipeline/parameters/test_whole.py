@@ -69,7 +69,13 @@ def test_parameters_cannot_be_changed_once_read():
         (f"{TRAIN}.steps", 800.0, f"{TRAIN}.steps", ["valid integer", "800.0"]),
         (f"{TRAIN}.steps", True, f"{TRAIN}.steps", ["valid integer", "True"]),
         (f"{TRAIN}.learning_rate", "1e-3", f"{TRAIN}.learning_rate", ["valid number", "'1e-3'"]),
-        (f"{TRAIN}.precision", False, f"{TRAIN}.precision", ["'no', 'bf16' or 'fp16'", "False"]),
+        (
+            f"{TRAIN}.precision",
+            False,
+            f"{TRAIN}.precision",
+            ["'no', 'tf32', 'bf16' or 'fp16'", "False"],
+        ),
+        (f"{TRAIN}.workers", -1, f"{TRAIN}.workers", ["greater than or equal to 0", "-1"]),
         (
             "extract.segmentation.full_logits",
             1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 import pandas as pd
 import torch
+import torch.utils.deterministic
 from annotated_types import Ge
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -133,14 +135,21 @@ def sides(table: pd.DataFrame, training: Collection[str], validation: Collection
     ]
 
 
-def fix_algorithms(threads: int) -> None:
+def fix_algorithms(threads: int, tf32: bool = False) -> None:
     """Let the same work give the same bytes on one type of CPU.
 
     Results depend on the number of the CPU's ``threads``. Some operations have no deterministic
-    CUDA form: there, PyTorch warns, and results keep to a tolerance.
+    CUDA form: there, PyTorch warns, and results keep to a tolerance. On a GPU float32 is float32,
+    unless ``tf32`` lets it round what it multiplies to TensorFloat-32 (10 bits of mantissa).
     """
+    # cuBLAS asks for it, to give the same bytes each time.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    # As `torch.use_deterministic_algorithms`, which imports a compiler for seconds.
+    torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
+    # Nothing is read before it is written: to fill it first is work for nothing.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
 def _check_values(weights: dict[str, Tensor], expected: dict[str, Tensor], own: bool) -> None:

@@ -14,7 +14,12 @@ Inside = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Training(Section):
-    """Length, optimiser and selection; an epoch is ``epoch_steps`` optimiser steps."""
+    """Length, optimiser and selection; an epoch is ``epoch_steps`` optimiser steps.
+
+    ``precision``: "no" is float32; "tf32" lets a GPU multiply in TensorFloat-32, and is float32
+    elsewhere. ``workers``: processes that make batches ahead of the training; None: up to four
+    beside a GPU, none on a CPU. No result depends on it, and so no training is told apart by it.
+    """
 
     steps: Count
     epoch_steps: Count
@@ -24,8 +29,9 @@ class Training(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["constant", "polynomial", "cosine"]
     gradient_clip: Positive | None
-    precision: Literal["no", "bf16", "fp16"]
+    precision: Literal["no", "tf32", "bf16", "fp16"]
     threads: Count
+    workers: Annotated[int, Field(ge=0)] | None = Field(None, exclude=True)
     patience: Count | None
     select: Literal["last", "best"]
     checkpoint_epochs: Count

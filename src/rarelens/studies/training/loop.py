@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +21,12 @@ from rarelens.studies.models.storage import fix_algorithms
 from rarelens.studies.settings.stages import Training
 from rarelens.studies.training.bar import Bar
 from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.training.feeding import batches
 from rarelens.studies.training.job import Job
 from rarelens.studies.training.optimisation import build_optimiser, build_schedule
 from rarelens.studies.training.progress import Progress, Row
-from rarelens.studies.training.task import Task
+from rarelens.studies.training.readings import Readings
+from rarelens.studies.training.task import Batch, Task
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,12 @@ def train(
     if (state := checkpoints.resume()) is not None:
         trainer.load_state_dict(state)
     resumed, begun = progress.step, time.perf_counter()
-    with Bar(cell.name, steps, settings.batch_size, trainer.task.unit, resumed) as bar:
+    device = trainer.accelerator.device
+    feed = batches(trainer.task, range(resumed, steps), settings.workers, device)
+    bar = Bar(cell.name, steps, settings.batch_size, trainer.task.unit, resumed)
+    with closing(feed), bar:
         while progress.step < steps and not progress.stagnant(settings.patience):
-            on_epoch(trainer.epoch(bar))
+            on_epoch(trainer.epoch(feed, bar))
             if len(progress.history) % settings.checkpoint_epochs == 0:
                 checkpoints.save(trainer.state_dict())
     last = settings.select == "last"
@@ -72,7 +78,7 @@ def train(
         selected_step=progress.step if last else progress.best_step,
         progress=progress,
         steps_per_second=(progress.step - resumed) / (time.perf_counter() - begun),
-        device=str(trainer.accelerator.device),
+        device=str(device),
     )
 
 
@@ -90,6 +96,7 @@ class _Trainer:
         )
         self.parameters = [*self.network.parameters(), *task.objective.parameters()]
         self.progress = Progress()
+        self.readings = Readings(self.accelerator.device.type != "cuda", self._not_finite)
         self._states: dict[str, Any] = {
             "network": self.accelerator.unwrap_model(self.network),
             "objective": task.objective,
@@ -111,17 +118,17 @@ class _Trainer:
             each.load_state_dict(state[name])
         _set_random_state(state["random"])
 
-    def epoch(self, bar: Bar) -> Row:
+    def epoch(self, feed: Iterator[Batch], bar: Bar) -> Row:
         """Steps up to the end of the epoch, then validation; returns the history's new row."""
-        progress, losses = self.progress, []
+        progress = self.progress
         until = min(progress.step + self.settings.epoch_steps, self.task.steps)
         self.network.train()
         while progress.step < until:
-            losses.append(self._step())
-            bar.show(progress.step, losses[-1])
+            self._step(next(feed))
+            bar.show(progress.step, self.readings.last)
         row: Row = {
             "step": progress.step,
-            "loss": sum(losses) / len(losses),
+            "loss": self.readings.mean_loss(),
             "learning_rate": self.schedule.get_last_lr()[0],
         }
         plain = self.accelerator.unwrap_model(self.network)
@@ -135,15 +142,13 @@ class _Trainer:
         state: dict[str, Tensor] = self.accelerator.unwrap_model(self.network).state_dict()
         return state
 
-    def _step(self) -> float:
-        """One step of the schedule; returns the sum of its losses."""
-        total, separate = 0.0, self.task.separate_steps
+    def _step(self, batch: Batch) -> None:
+        """One step of the schedule."""
+        separate = self.task.separate_steps
         self.optimiser.zero_grad()
-        for loss in self.task.losses(self.network, self.progress.step):
+        for loss in self.task.losses(self.network, batch):
             self.accelerator.backward(loss)
-            total += loss.item()
-            if not np.isfinite(total):
-                raise self._not_finite("loss")
+            self.readings.add("loss", self.progress.step, loss)
             if separate:
                 self._update()
         if not separate:
@@ -151,27 +156,27 @@ class _Trainer:
         self.schedule.step()
         self.progress.step += 1
         self.progress.gradient_evaluations += self.task.gradient_evaluations
-        return total
 
     def _update(self) -> None:
         """One optimiser step from the gradients summed so far."""
+        norm = self._clip()
         # With fp16, overflowing gradients belong to the search for a scale, and their steps are
         # left out.
-        if not np.isfinite(self._clip()) and self.settings.precision != "fp16":
-            raise self._not_finite("gradient")
+        if self.settings.precision != "fp16":
+            self.readings.add("gradient", self.progress.step, norm)
         self.optimiser.step()
         self.optimiser.zero_grad()
 
-    def _clip(self) -> float:
+    def _clip(self) -> Tensor:
         """Clip the gradients where that is set; returns their norm before it."""
         largest = self.settings.gradient_clip
         if largest is not None:
-            return float(self.accelerator.clip_grad_norm_(self.parameters, largest))
+            norm: Tensor = self.accelerator.clip_grad_norm_(self.parameters, largest)
+            return norm
         gradients = [each.grad for each in self.parameters if each.grad is not None]
-        return float(torch.nn.utils.get_total_norm(gradients))
+        return torch.nn.utils.get_total_norm(gradients)
 
-    def _not_finite(self, what: str) -> RarelensError:
-        step = self.progress.step
+    def _not_finite(self, what: str, step: int) -> RarelensError:
         return RarelensError(
             f"{self.cell.name}: the {what} is not finite at step {step + 1} "
             f"({self.task.batch_contents(step)}); lower train.{self.cell.task}.learning_rate, set "
@@ -203,9 +208,10 @@ def _accelerator(cell: Cell, settings: Training) -> Accelerator:
         raise RarelensError(
             f"train.{cell.task}.precision: fp16 needs a GPU, and there is none; use bf16 or no"
         )
-    fix_algorithms(settings.threads)
+    tf32 = settings.precision == "tf32"
+    fix_algorithms(settings.threads, tf32)
     set_seed(cell.seed)
-    return Accelerator(mixed_precision=settings.precision)
+    return Accelerator(mixed_precision="no" if tf32 else settings.precision)
 
 
 def _random_state() -> dict[str, Any]:

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+
+class Batch(NamedTuple):
+    """What a step learns from, on the CPU.
+
+    Attributes:
+        step: whose it is.
+        images: as the network takes them.
+        target: as the objective takes it, but for its type.
+        rng: what the losses go on to draw from.
+    """
+
+    step: int
+    images: Tensor
+    target: Tensor
+    rng: np.random.Generator
 
 
 class Task(Protocol):
@@ -33,15 +50,19 @@ class Task(Protocol):
     def to(self, device: torch.device) -> None:
         """Move what the losses hold; the network is moved by the loop."""
 
-    def losses(self, network: nn.Module, step: int) -> Iterator[Tensor]:
-        """The losses of a step, one after the other, so that each graph can be freed.
+    def batch(self, step: int) -> Batch:
+        """What a step, from 0, learns from; it may be asked for in another process.
 
         All that is drawn at random is seeded by the step, so that a resumed training draws the
         same.
+        """
+
+    def losses(self, network: nn.Module, batch: Batch) -> Iterator[Tensor]:
+        """The losses of a step, one after the other, so that each graph can be freed.
 
         Args:
             network: the task's own, as Accelerate has prepared it.
-            step: from 0.
+            batch: the step's.
         """
 
     def validate(self, network: nn.Module) -> dict[str, float]:

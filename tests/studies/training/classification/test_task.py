@@ -176,7 +176,7 @@ def test_ignored_labels_give_no_gradient(
 ) -> None:
     task = ClassificationTask(make_classification(), toy)
     monkeypatch.setattr(toy, "_labels", np.where(np.arange(3) == 1, np.nan, toy._labels))
-    next(task.losses(task.network, 0)).backward()
+    next(task.losses(task.network, task.batch(0))).backward()
     gradient = task.network.head.weight.grad
     assert gradient[1].abs().max() == 0
     assert gradient[[0, 2]].abs().min(1).values.max() > 0
@@ -222,7 +222,7 @@ def test_a_loss_that_is_not_finite_names_step_and_images(
 ) -> None:
     images = toy.images
     job = make_classification(batch_size=2)
-    rows = ClassificationTask(job, toy)._batch(1)
+    rows = ClassificationTask(job, toy)._rows(1)
     monkeypatch.setattr(toy, "images", lambda r: images(r) * (np.nan if set(r) == set(rows) else 1))
     names = ", ".join(sorted(toy.table.index[rows]))
     with pytest.raises(RarelensError, match=rf"loss is not finite at step 2 \(images {names}\)"):

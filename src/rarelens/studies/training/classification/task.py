@@ -18,6 +18,7 @@ from rarelens.studies.training.classification.augmentation import augment
 from rarelens.studies.training.classification.builders import build_objective, image_weights
 from rarelens.studies.training.classification.job import ClassificationJob
 from rarelens.studies.training.loop import check_selection
+from rarelens.studies.training.task import Batch
 
 
 class ClassificationTask:
@@ -55,16 +56,21 @@ class ClassificationTask:
         self.device = device
         self.objective.to(device)
 
-    def losses(self, network: nn.Module, step: int) -> Iterator[Tensor]:
-        """The objective of a step's batch."""
-        rows = self._batch(step)
+    def batch(self, step: int) -> Batch:
+        """The images of a step, augmented, and their labels."""
+        rows = self._rows(step)
         rng = np.random.default_rng([self.job.cell.seed, step, 1])
         images = augment(self.data.images(rows), self.job.settings, rng)
-        form = torch.channels_last
-        inputs = torch.from_numpy(images).to(self.device, memory_format=form)
-        target = torch.from_numpy(self.data.labels(rows)).to(self.device)
+        labels = self.data.labels(rows)
+        return Batch(step, torch.from_numpy(images), torch.from_numpy(labels), rng)
+
+    def losses(self, network: nn.Module, batch: Batch) -> Iterator[Tensor]:
+        """The objective of a step's batch."""
+        images = batch.images.to(self.device, non_blocking=True)
+        inputs = images.to(memory_format=torch.channels_last)
+        target = batch.target.to(self.device, non_blocking=True)
         if isinstance(self.objective, Progressive):
-            self.objective.progress(step / self.steps)
+            self.objective.progress(batch.step / self.steps)
         yield self.objective(network(inputs), target)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -78,9 +84,9 @@ class ClassificationTask:
     def batch_contents(self, step: int) -> str:
         """The images of a step's batch."""
         table = self.data.table
-        return f"images {', '.join(sorted(table.index[table['row'].isin(self._batch(step))]))}"
+        return f"images {', '.join(sorted(table.index[table['row'].isin(self._rows(step))]))}"
 
-    def _batch(self, step: int) -> NDArray[np.int64]:
+    def _rows(self, step: int) -> NDArray[np.int64]:
         """The rows of a step's images."""
         seed, size = self.job.cell.seed, self.job.settings.batch_size
         return self.rows[draw(self.weights, size, seed, step)]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rarelens.components._rare_classes import IGNORED
 from rarelens.components.dice import mean_dice
 from rarelens.studies.data.segmentation.patches import PatchSampler
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
@@ -17,6 +18,7 @@ from rarelens.studies.training.loop import check_selection
 from rarelens.studies.training.segmentation.builders import build_losses
 from rarelens.studies.training.segmentation.fixed import FixedPatches
 from rarelens.studies.training.segmentation.job import SegmentationJob
+from rarelens.studies.training.task import Batch
 
 
 class SegmentationTask:
@@ -67,6 +69,8 @@ class SegmentationTask:
         self.steps = job.settings.steps
         if job.settings.budget == "gradient_evaluations":
             self.steps = max(1, self.steps // self.gradient_evaluations)
+        # Of every class, and of IGNORED.
+        self.label_type = np.min_scalar_type(min(-len(data.classes), IGNORED))
         self.device = torch.device("cpu")
 
     def to(self, device: torch.device) -> None:
@@ -74,16 +78,22 @@ class SegmentationTask:
         self.device = device
         self.step_losses.to(device)
 
-    def losses(self, network: nn.Module, step: int) -> Iterator[Tensor]:
-        """The losses of a step, one for each pass."""
+    def batch(self, step: int) -> Batch:
+        """The patches of a step, as the method prepares them."""
         rng = np.random.default_rng([self.job.cell.seed, step, 1])
         images, labels = self.step_losses.prepare(self.sampler.batch(step), rng)
         # The network gives no logits for the context.
         middle = slice(self.context, -self.context or None)
-        target = torch.from_numpy(labels[:, middle, middle, middle]).to(self.device)
-        form = torch.channels_last_3d
-        inputs = torch.from_numpy(images).to(self.device, memory_format=form)
-        yield from self.step_losses.losses(network, inputs, target, rng)
+        # In few bytes, for they go from process to process, and to the GPU.
+        target = labels[:, middle, middle, middle].astype(self.label_type)
+        return Batch(step, torch.from_numpy(images), torch.from_numpy(target), rng)
+
+    def losses(self, network: nn.Module, batch: Batch) -> Iterator[Tensor]:
+        """The losses of a step, one for each pass."""
+        images = batch.images.to(self.device, non_blocking=True)
+        inputs = images.to(memory_format=torch.channels_last_3d)
+        target = batch.target.to(self.device, non_blocking=True).long()
+        yield from self.step_losses.losses(network, inputs, target, batch.rng)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Mean Dice over the validation cases, where there are any, and margins of either side."""
