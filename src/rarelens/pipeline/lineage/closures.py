@@ -1,79 +1,293 @@
-"""Import closures: the modules of rarelens, and the packages, that a piece of code can run.
+"""Closures: the definitions of rarelens, and the packages, that a piece of code can run.
 
-`grimp` reads the imports from the source, those inside functions too. Left out are imports for
-type checkers, `rarelens.pipeline.tracking` (MLflow is told what happens; no result depends on
-it), `rarelens.pipeline.lineage` itself, and the package's own ``__init__`` (it holds the version,
-which would retrain everything at each release).
+Read from the source, nothing is imported. A name is followed to its definition through imports
+(those inside functions too), attributes of modules and re-exports; what importing a module does
+beyond naming values counts wherever it is imported. What cannot be followed counts whole: a module
+passed as a value, a star import, a package's ``__getattr__``, ``globals()``.
+
+Left out are imports for type checkers, `rarelens.pipeline.tracking` (MLflow is told what happens;
+no result depends on it), `rarelens.pipeline.lineage` itself, and the package's own ``__init__`` (it
+holds the version, which would retrain everything at each release).
 """
 
 from __future__ import annotations
 
 import ast
-from functools import cached_property
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import grimp
-from grimp.exceptions import SourceSyntaxError
-
 import rarelens
-from rarelens.pipeline.lineage.stage import WITHOUT_RESULT
-from rarelens.pipeline.lineage.syntax import no_python, parse
+from rarelens.pipeline.lineage.definitions import Imported, Module, Used, read_module, used_by
+from rarelens.pipeline.lineage.syntax import digest, parse
 
 PACKAGE = "rarelens"
+# No result depends on them, and so they stand in no fingerprint.
+WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
+# Its components' signatures are read to check params.yaml.
+SIGNATURES = f"{PACKAGE}.components."
+_EVERYTHING = frozenset({"globals", "eval", "exec"})
+
+
+@dataclass
+class Closure:
+    """What a piece of code can run.
+
+    Args:
+        code: digests of definitions by their full names, and by a module's name of what its
+            import does, if that is more than to name values.
+        modules: all modules of rarelens that can be imported.
+        outside: other packages that these import.
+    """
+
+    code: dict[str, str] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
+    outside: set[str] = field(default_factory=set)
 
 
 class Closures:
-    """The import graph of the installed rarelens."""
+    """Reads each module of a rarelens once.
 
-    @cached_property
-    def graph(self) -> grimp.ImportGraph:
-        """Of all modules, with what is imported from outside.
+    Args:
+        root: its folder; of the imported one if not given.
+        without: packages that count nowhere.
+    """
 
-        Raises:
-            RarelensError: if a module is no Python.
-        """
-        try:
-            graph = grimp.build_graph(
-                PACKAGE,
-                include_external_packages=True,
-                exclude_type_checking_imports=True,
-                cache_dir=None,
-            )
-        except SourceSyntaxError as error:
-            raise no_python(error.filename, error.lineno) from error
-        for module in WITHOUT_RESULT:
-            for each in (*graph.find_descendants(module), module):
-                graph.remove_module(each)
-        return graph
+    def __init__(self, root: Path | None = None, without: tuple[str, ...] = WITHOUT_RESULT) -> None:
+        self._without = without
+        self._root = root or Path(rarelens.__file__).parent
+        self._modules: dict[str, Module | None] = {}
+        self._parts: dict[tuple[str, str], _Part] = {}
 
-    def of_script(self, script: Path) -> set[str]:
-        """Modules that a script imports, directly or not, in rarelens and outside.
+    def of_script(self, script: Path, names: Iterable[str] = ()) -> Closure:
+        """Of a script, which counts whole, with those beside it that it imports.
+
+        ``names``: as of `of_names`, which are run, too.
 
         Raises:
             RarelensError: if the script or a module is no Python.
         """
-        named: set[str] = set()
-        for node in ast.walk(parse(script)):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                named |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
-            elif isinstance(node, ast.Import):
-                named |= {each.name for each in node.names}
-        outside = {name.partition(".")[0] for name in named}
-        return self.of_modules((named | outside) & self.graph.modules - {PACKAGE})
-
-    def of_modules(self, modules: set[str]) -> set[str]:
-        """The modules, their packages, and all that they import, directly or not."""
-        found: set[str] = set()
-        left = set(modules)
+        walk = _Walk(self)
+        for name in names:
+            walk.reach(*self.split(name))
+        left, seen = [script], {script}
         while left:
-            module = left.pop()
-            found.add(module)
-            further = self.graph.find_modules_directly_imported_by(module)
-            package = module.rpartition(".")[0]
-            if package in self.graph.modules:
-                further = further | {package}
-            left |= further - found - {PACKAGE}
+            file = left.pop()
+            tree = parse(file)
+            used = used_by(tree.body, "")
+            beside = {file.with_name(f"{name}.py") for name in used.run} - seen
+            found = sorted(each for each in beside if each.is_file())
+            left += found
+            seen |= {*found}
+            walk.follow(_Table(self, used).part(used, tree.body))
+            walk.closure.code[f"{file.parent.name}/{file.name}"] = digest(tree.body)
+        return walk.finish()
+
+    def of_names(self, names: Iterable[str]) -> Closure:
+        """Of definitions by their full names; of a module's, what its import does.
+
+        Raises:
+            RarelensError: if a module is no Python.
+        """
+        walk = _Walk(self)
+        for name in names:
+            walk.reach(*self.split(name))
+        return walk.finish()
+
+    def split(self, name: str) -> tuple[str, str]:
+        """The module and the definition of a full name."""
+        if self.module(name):
+            return name, ""
+        module, _, own = name.rpartition(".")
+        return module, own
+
+    def module(self, name: str) -> Module | None:
+        """The table of a module; None for what is none of rarelens, or counts nowhere."""
+        if name not in self._modules:
+            file = source_of(name, self._root) if is_own(name) else None
+            counts = (
+                file and file.is_file() and not (self._without and name.startswith(self._without))
+            )
+            package = name if file and file.name == "__init__.py" else name.rpartition(".")[0]
+            self._modules[name] = (
+                read_module(name, file, package, signatures=name.startswith(SIGNATURES))
+                if file and counts
+                else None
+            )
+        return self._modules[name]
+
+    def part(self, module: Module, name: str) -> _Part:
+        """What a definition uses; of a module's effects where ``name`` is empty."""
+        key = module.name, name
+        if key not in self._parts:
+            nodes = module.definitions[name] if name else module.effects
+            statements = [each for each in nodes if isinstance(each, ast.AST)]
+            used = used_by(statements, self.package(module.name))
+            self._parts[key] = _Table(self, module.top, module).part(used, nodes)
+        return self._parts[key]
+
+    def package(self, name: str) -> str:
+        """The package that a module's relative imports start from."""
+        file = source_of(name, self._root)
+        return name if file.name == "__init__.py" else name.rpartition(".")[0]
+
+    def resources(self, names: Iterable[str]) -> dict[str, str]:
+        """Digests of the templates in the packages of definitions."""
+        packages = {self.package(self.split(name)[0]) for name in names if is_own(name)}
+        return {
+            f"{package}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            for package in packages
+            for file in source_of(package, self._root).parent.glob("*.j2")
+        }
+
+    def below(self, package: str) -> list[str]:
+        """A module, and all modules in it if it is a package."""
+        if not (is_own(package) or package == PACKAGE):
+            return []
+        folder = self._root.joinpath(*package.split(".")[1:])
+        found = [package]
+        for file in sorted(folder.rglob("*.py")) if folder.is_dir() else ():
+            parts = file.relative_to(self._root).with_suffix("").parts
+            found.append(".".join([PACKAGE, *(part for part in parts if part != "__init__")]))
         return found
+
+
+@dataclass
+class _Part:
+    """What a definition leads to."""
+
+    digest: str
+    reached: set[tuple[str, str]]
+    run: set[str]
+
+
+class _Table:
+    """Resolves the names of one module."""
+
+    def __init__(self, closures: Closures, top: Used, module: Module | None = None) -> None:
+        self._closures = closures
+        self._top = top
+        self._module = module
+
+    def part(self, used: Used, nodes: Iterable[ast.AST | str]) -> _Part:
+        self._reached: set[tuple[str, str]] = set()
+        targets: set[str] = set()
+        for chain in used.chains:
+            name = chain[0]
+            if self._module:
+                self._own(self._module, name)
+            for source in (used.imports, self._top.imports):
+                for imported in source.get(name, ()):
+                    targets.add(f"{name} is {self._follow(imported, chain[1:])}")
+            if name in _EVERYTHING and self._module:
+                self._whole(self._module.name, deep=False)
+        for star in used.stars | self._top.stars:
+            self._whole(star, deep=False)
+        if {("import_module",), ("importlib", "import_module")} & used.chains:
+            for node in nodes:
+                self._by_name(node)
+        return _Part(digest([*nodes, *sorted(targets)]), self._reached, used.run)
+
+    def _own(self, module: Module, name: str) -> None:
+        if name in module.definitions:
+            self._reached.add((module.name, name))
+
+    def _follow(self, imported: Imported, attributes: tuple[str, ...]) -> str:
+        """Reach what an imported name and attributes of it stand for; returns what that is."""
+        names = (imported.name, *attributes) if imported.name else attributes
+        where = imported.module
+        for place, name in enumerate(names):
+            if not is_own(where) and where != PACKAGE:
+                return ".".join((where, *names[place:]))
+            module = self._closures.module(where)
+            inner = f"{where}.{name}"
+            if self._closures.module(inner) or (module is None and is_own(inner)):
+                if module and name in module.definitions:
+                    self._reached.add((where, name))
+                where = inner
+                continue
+            if module is None:
+                return inner
+            return self._attribute(module, name, names[place + 1 :])
+        self._whole(where, deep=True)
+        return where
+
+    def _attribute(self, module: Module, name: str, rest: tuple[str, ...]) -> str:
+        if name in module.definitions or name in module.bound:
+            self._own(module, name)
+            return f"{module.name}.{name}"
+        if name in module.top.imports:
+            return " or ".join(
+                sorted(self._follow(each, rest) for each in module.top.imports[name])
+            )
+        self._whole(module.name, deep=True)
+        return f"{module.name}.{name}"
+
+    def _whole(self, name: str, *, deep: bool) -> None:
+        """Reach all that a module holds, and those in it."""
+        for each in self._closures.below(name) if deep else [name]:
+            module = self._closures.module(each)
+            if module:
+                self._reached |= {(each, own) for own in (*module.definitions, "")}
+
+    def _by_name(self, node: ast.AST | str) -> None:
+        """Reach modules whose names are written out; those made up are of `entries`."""
+        for call in ast.walk(node) if isinstance(node, ast.AST) else ():
+            for each in call.args if isinstance(call, ast.Call) else ():
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    self._whole(each.value, deep=True)
+
+
+class _Walk:
+    """Reaches definitions, and runs modules, until there is nothing new."""
+
+    def __init__(self, closures: Closures) -> None:
+        self._closures = closures
+        self._left: list[tuple[str, str]] = []
+        self._seen: set[tuple[str, str]] = set()
+        self.closure = Closure()
+
+    def reach(self, module: str, name: str) -> None:
+        if (module, name) not in self._seen:
+            self._seen.add((module, name))
+            self._left.append((module, name))
+
+    def follow(self, part: _Part) -> None:
+        for each in part.reached:
+            self.reach(*each)
+        for name in part.run:
+            self._run(name)
+
+    def finish(self) -> Closure:
+        while self._left:
+            name, own = self._left.pop()
+            module = self._closures.module(name)
+            if not module:
+                continue
+            self._run(name)
+            if own in module.definitions or (not own and module.effects):
+                part = self._closures.part(module, own)
+                self.closure.code[f"{name}.{own}".rstrip(".")] = part.digest
+                self.follow(part)
+        self.closure.code |= self._closures.resources({*self.closure.code})
+        return self.closure
+
+    def _run(self, name: str) -> None:
+        """Import a module, after the packages it is in."""
+        if not is_own(name):
+            if name != PACKAGE:
+                self.closure.outside.add(name.partition(".")[0])
+            return
+        package = name.rpartition(".")[0]
+        if package not in self.closure.modules:
+            self._run(package)
+        module = self._closures.module(name)
+        if module and name not in self.closure.modules:
+            self.closure.modules.add(name)
+            self.reach(name, "")
+            for each in module.top.run:
+                self._run(each)
 
 
 def is_own(module: str) -> bool:
@@ -81,7 +295,7 @@ def is_own(module: str) -> bool:
     return module.startswith(f"{PACKAGE}.")
 
 
-def source_of(module: str) -> Path:
+def source_of(module: str, root: Path | None = None) -> Path:
     """The file of a module of rarelens."""
-    base = Path(rarelens.__file__).parent.joinpath(*module.split(".")[1:])
+    base = (root or Path(rarelens.__file__).parent).joinpath(*module.split(".")[1:])
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")

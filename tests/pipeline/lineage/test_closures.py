@@ -1,0 +1,152 @@
+"""Definitions that code can run, found by another way: names of its bytecode, looked up."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import pytest
+
+from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures, is_own
+
+ROOT = Path(__file__).parents[3]
+SCRIPTS = sorted((ROOT / "stages").glob("[!_]*.py"))
+CLOSURES = Closures()
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from codes(each)
+
+
+def functions(value: object, module: str) -> Iterator[FunctionType]:
+    """The functions of a definition; those of a class are its methods."""
+    if isinstance(value, property):
+        for each in (value.fget, value.fset):
+            yield from functions(each, module)
+    elif isinstance(value, (classmethod, staticmethod)):
+        yield from functions(value.__func__, module)
+    elif inspect.isclass(value) and value.__module__ == module:
+        for each in vars(value).values():
+            yield from functions(each, module)
+    elif callable(value):
+        found = inspect.unwrap(value)
+        if isinstance(found, FunctionType) and found.__module__ == module:
+            yield found
+
+
+def used(function: FunctionType) -> Iterator[object]:
+    """What a function's code asks of its module, and attributes of modules that this leads to."""
+    for code in codes(function.__code__):
+        value: object = None
+        for step in dis.get_instructions(code):
+            if step.opname == "LOAD_GLOBAL":
+                value = function.__globals__.get(step.argval)
+            elif step.opname == "LOAD_ATTR" and isinstance(value, ModuleType):
+                value = getattr(value, step.argval, None)
+            else:
+                value = None
+            yield value
+
+
+def place(value: object) -> str | None:
+    """The full name of a function or class of rarelens."""
+    value = inspect.unwrap(value) if callable(value) else value
+    module = getattr(value, "__module__", None)
+    if not (inspect.isclass(value) or isinstance(value, FunctionType)) or not is_own(str(module)):
+        return None
+    if str(module).startswith(WITHOUT_RESULT):
+        return None
+    return f"{module}.{value.__qualname__.partition('.')[0]}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_what_the_bytecode_of_a_closure_names_is_in_it(script: Path) -> None:
+    closure = CLOSURES.of_script(script)
+    missed, seen = set(), 0
+    for name in closure.code:
+        module, own = CLOSURES.split(name) if "/" not in name else ("", "")
+        value = getattr(import_module(module), own, None) if own else None
+        for function in functions(value, module):
+            for each in used(function):
+                wanted = place(each)
+                seen += wanted is not None
+                whole = wanted and wanted.rpartition(".")[0]
+                if wanted and wanted not in closure.code and whole not in closure.code:
+                    missed.add((name, wanted))
+                if inspect.ismodule(each) and is_own(each.__name__):
+                    assert each.__name__ in closure.modules
+    assert not missed
+    assert seen > 10 or script.stem == "fingerprint"
+
+
+def resolved(folder: Path, files: dict[str, str], *names: str) -> set[str]:
+    for file, text in files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text)
+    (folder / "__init__.py").touch()
+    return set(Closures(folder).of_names([f"rarelens.{name}" for name in names]).code)
+
+
+@pytest.mark.parametrize(
+    ("first", "reached"),
+    [
+        ("from rarelens.b import f\ndef g(): f()", {"b.f"}),
+        ("from rarelens.b import f as h\ndef g(): h()", {"b.f"}),
+        ("from . import b\ndef g(): b.f()", {"b.f"}),
+        ("import rarelens.b\ndef g(): rarelens.b.f()", {"b.f"}),
+        ("def g():\n    from .b import f\n    f()", {"b.f"}),
+        ("from rarelens.p import f\ndef g(): f()", {"b.f"}),
+        ("from rarelens import p\ndef g(): p.f()", {"b.f"}),
+        ("from rarelens.b import f\n@f\ndef g(): pass", {"", "b.f"}),
+        ("from rarelens.b import f\ndef g(x=f): pass", {"b.f"}),
+        ("from rarelens.b import C\nclass g(C): pass", {"b.C", "b.f"}),
+        ("from rarelens.b import f\nx = f\ndef g(): return x", {"a.x", "b.f"}),
+        ("from rarelens import b\ndef g(n): getattr(b, n)()", {"b.f", "b.C", "b.x"}),
+        ("from rarelens.b import *\ndef g(): f()", {"b.f", "b.C", "b.x"}),
+        ("x = 1\ndef g(): return globals()['x']", {"a.x"}),
+        ("from importlib import import_module\ndef g(): import_module('rarelens.b')",
+         {"b.f", "b.C", "b.x"}),
+        ("from rarelens import q\ndef g(): q.anything()", {"q.__getattr__"}),
+        ("from rarelens.b import f, x\ndef g(): return x", {"b.x"}),
+        ("def g(): pass\ndef f(): pass", set()),
+        ("def g(): pass\nprint(1)", {""}),
+        ("from rarelens.b import f\nf()\ndef g(): pass", {"", "b.f"}),
+        ("from rarelens.e import y\ndef g(): pass", {"e", "e.y"}),
+    ],
+)  # fmt: skip
+def test_a_name_is_followed_to_its_definition(
+    tmp_path: Path, first: str, reached: set[str]
+) -> None:
+    files = {
+        "a.py": first,
+        "b.py": "def f(): pass\nclass C:\n    def m(self): f()\nx = 1\n",
+        "p/__init__.py": "from rarelens.b import f\n",
+        "q.py": "def __getattr__(name): return 1\n",
+        "e.py": "y = []\nz = 2\ny.append(1)\n",
+    }
+    expected = {"rarelens.a.g"} | {f"rarelens.{each or 'a'}" for each in reached}
+    found = resolved(tmp_path, files, "a.g")
+    if "" in reached and "@f" in first:
+        expected -= {"rarelens.a.g"}
+    assert found == expected
+
+
+def test_swapped_imports_and_order_beside_effects_count(tmp_path: Path) -> None:
+    def code(a: str) -> dict[str, str]:
+        resolved(tmp_path, {"a.py": a, "b.py": "def f(): pass\ndef h(): pass\n"})
+        return Closures(tmp_path).of_names(["rarelens.a.g"]).code
+
+    body = "def g(): f(h)"
+    assert code(f"from rarelens.b import f, h\n{body}") != code(
+        f"from rarelens.b import f as h, h as f\n{body}"
+    )
+    assert code(f"import numpy as f\n{body}") != code(f"import scipy as f\n{body}")
+    first = "x = []\ny = list(x)\nx += [1]\ndef g(): return y"
+    assert code(first) != code("x = []\nx += [1]\ny = list(x)\ndef g(): return y")
