@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -175,3 +176,33 @@ def test_code_written_while_a_stage_runs_is_refused_when_it_is_imported(project:
     done = run(project, "unet")
     assert (done.returncode, done.stdout) == (1, "")
     assert "rarelens.components.dice.mean_dice changed since stage fingerprint" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_copy_that_dvc_makes_runs_its_own_code(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "src/rarelens").mkdir(parents=True)
+    (tmp_path / "src/rarelens/__init__.py").touch()
+    tree = Path(__file__).parents[3] / "stages/_tree.py"
+    shutil.copyfile(tree, tmp_path / "stages/_tree.py")
+    (tmp_path / "stages/own.py").write_text(
+        "import _tree, pathlib, rarelens\n"
+        "assert pathlib.Path(rarelens.__file__).parents[2] == pathlib.Path.cwd().resolve()\n"
+        "pathlib.Path('out').write_text(rarelens.__file__)\n"
+    )
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  own:\n    cmd: python stages/own.py\n    deps: [src]\n    outs: [out]\n"
+    )
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    who = {f"GIT_{role}_{what}": "a@example.invalid" for role in ("AUTHOR", "COMMITTER")
+           for what in ("NAME", "EMAIL")}  # fmt: skip
+    # As after an editable installation elsewhere: another rarelens is on the path.
+    environment = {"PATH": path, "PYTHONPATH": str(Path(__file__).parents[3] / "src"), **who}
+    for command in (
+        "git init -q", "dvc init -q", "git add -A", "git commit -qm state", "dvc exp run --temp",
+    ):  # fmt: skip
+        done = subprocess.run(
+            command.split(), cwd=tmp_path, env=environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
