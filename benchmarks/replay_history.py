@@ -133,12 +133,12 @@ def main() -> None:
         found = compared(commit)
         total = [had + each for had, each in zip(total, found[:3], strict=True)]
         subject = git("log", "-1", "--format=%s", commit).decode().strip().replace("|", "/")
-        why = ", ".join(f"`{name.removeprefix('rarelens.')}`" for name in sorted(found[3])[:2])
-        rows.append(f"| {commit} | {subject[:70]} | {found[1]} | {found[2]} | {why} |")
+        why = ", ".join(name.removeprefix("rarelens.") for name in sorted(found[3])[:2])
+        rows.append(f"| {commit} | {subject} | {found[1]} | {found[2]} | {why} |")
         print(rows[-1], file=sys.stderr)
     print(
         f"# Replay: what {len(rows)} commits would have retrained\n\n"
-        "Made by `python benchmarks/replay_history.py --until {options.until}`. One training "
+        f"Made by `python benchmarks/replay_history.py --until {options.until}`. One training "
         "an objective, of the study it "
         "is for; a commit's\ncode against its parent's, at one set of parameters.\n\n"
         f"Of {total[0]} trainings ({len(rows)} commits), **{total[1]} rerun by modules, "
