@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rarelens.pipeline.lineage.definitions import read_module
+from rarelens.pipeline.lineage.definitions import Source, read_module
 from rarelens.pipeline.lineage.entries import Entries
 from rarelens.pipeline.lineage.fingerprints import write_fingerprints
 from rarelens.pipeline.lineage.syntax import digest
@@ -146,7 +146,7 @@ def test_of_any_definition_an_edit_counts_and_a_comment_does_not(
 
     def digests(text: str) -> dict[str, str]:
         file.write_text(text)
-        table = read_module("module", file, "", signatures=False)
+        table = read_module(Source("module", file, "", signatures=False))
         parts = table.definitions | {"": table.effects}
         return {name: digest(nodes) for name, nodes in parts.items()}
 

@@ -19,7 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import rarelens
-from rarelens.pipeline.lineage.definitions import Imported, Module, Used, read_module, used_by
+from rarelens.pipeline.lineage.definitions import (
+    Imported,
+    Module,
+    Source,
+    Used,
+    read_module,
+    used_by,
+)
 from rarelens.pipeline.lineage.syntax import digest, parse
 
 PACKAGE = "rarelens"
@@ -57,6 +64,7 @@ class Closures:
     def __init__(self, root: Path | None = None, without: tuple[str, ...] = WITHOUT_RESULT) -> None:
         self._without = without
         self._root = root or Path(rarelens.__file__).parent
+        self._sources: dict[str, Source | None] = {}
         self._modules: dict[str, Module | None] = {}
         self._parts: dict[tuple[str, str], _Part] = {}
 
@@ -105,17 +113,20 @@ class Closures:
     def module(self, name: str) -> Module | None:
         """The table of a module; None for what is none of rarelens, or counts nowhere."""
         if name not in self._modules:
+            counts = not any(f"{name}.".startswith(f"{each}.") for each in self._without)
+            source = self._source(name) if counts else None
+            self._modules[name] = read_module(source, self._source) if source else None
+        return self._modules[name]
+
+    def _source(self, name: str) -> Source | None:
+        if name not in self._sources:
             file = source_of(name, self._root) if is_own(name) else None
-            counts = (
-                file and file.is_file() and not (self._without and name.startswith(self._without))
-            )
-            package = name if file and file.name == "__init__.py" else name.rpartition(".")[0]
-            self._modules[name] = (
-                read_module(name, file, package, signatures=name.startswith(SIGNATURES))
-                if file and counts
+            self._sources[name] = (
+                Source(name, file, self.package(name), signatures=name.startswith(SIGNATURES))
+                if file and file.is_file()
                 else None
             )
-        return self._modules[name]
+        return self._sources[name]
 
     def part(self, module: Module, name: str) -> _Part:
         """What a definition uses; of a module's effects where ``name`` is empty."""

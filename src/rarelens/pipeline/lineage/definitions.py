@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+import builtins
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rarelens.pipeline.lineage.effects import acts
+from rarelens.pipeline.lineage.effects import Stands, chain
 from rarelens.pipeline.lineage.syntax import parse
 
 
@@ -50,24 +51,66 @@ class Module:
     top: Used
 
 
-def read_module(name: str, file: Path, package: str, *, signatures: bool) -> Module:
-    """The table of the module in ``file``, whose package relative imports start from.
+class Source:
+    """The statements of a module, and what its names stand for.
+
+    Args:
+        name: of the module.
+        file: in which it stands.
+        package: that relative imports start from.
+        signatures: as for `parse`.
 
     Raises:
         RarelensError: if it is no Python.
     """
-    body = list(_without_type_checking(parse(file, signatures=signatures).body))
-    imports = [each for each in body if isinstance(each, (ast.Import, ast.ImportFrom))]
-    rest = [each for each in body if not isinstance(each, (ast.Import, ast.ImportFrom))]
-    constants = frozenset(each.name for each in rest if isinstance(each, ast.ClassDef))
-    names = [_names(each) for each in rest]
+
+    def __init__(self, name: str, file: Path, package: str, *, signatures: bool) -> None:
+        self.name = name
+        self.package = package
+        body = [*_without_type_checking(parse(file, signatures=signatures).body)]
+        self.imports = [each for each in body if isinstance(each, (ast.Import, ast.ImportFrom))]
+        self.rest = [each for each in body if not isinstance(each, (ast.Import, ast.ImportFrom))]
+        self.names = [_names(each) for each in self.rest]
+        self.top = used_by(self.imports, package)
+
+    def classes(self, name: str) -> list[ast.ClassDef]:
+        """The class of a name; none if the name may stand for something else, too."""
+        found = [each for each, own in zip(self.rest, self.names, strict=True) if name in own]
+        single = len(found) == 1 and name not in self.top.imports
+        return [each for each in found if isinstance(each, ast.ClassDef) and single]
+
+    def full(self, names: tuple[str, ...]) -> str:
+        """The full name of a chain of names; empty where that is not known."""
+        first = names[0] if names else ""
+        if any(first in own for own in self.names):
+            return ".".join((self.name, *names)) if self.classes(first) else ""
+        imported = [*self.top.imports.get(first, ())]
+        if len(imported) == 1:
+            return ".".join(filter(None, (imported[0].module, imported[0].name, *names[1:])))
+        known = not imported and not self.top.stars and hasattr(builtins, first)
+        return ".".join(("builtins", *names)) if known else ""
+
+
+def _none(_: str) -> None:
+    """No other module is known."""
+
+
+def read_module(source: Source, found: Callable[[str], Source | None] = _none) -> Module:
+    """The table of a module.
+
+    Args:
+        source: of the module.
+        found: the source of another module, if it is of rarelens.
+    """
+    names = source.names
     often = {name for each in names for name in each if sum(name in other for other in names) > 1}
+    stands = _stands(source, found)
     definitions: dict[str, list[ast.stmt]] = {}
     effects: list[ast.stmt | str] = []
     bound: set[str] = set()
     active = False
-    for statement, own in zip(rest, names, strict=True):
-        if acts(statement, constants) or own & often:
+    for statement, own in zip(source.rest, names, strict=True):
+        if stands.acts(statement) or own & often:
             active = True
             effects.append(statement)
             bound |= own
@@ -75,13 +118,29 @@ def read_module(name: str, file: Path, package: str, *, signatures: bool) -> Mod
             definitions |= {each: [statement] for each in own}
             if isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 effects += sorted(own)
-    executed = [*imports, *(each for each in effects if isinstance(each, ast.stmt))]
-    top = used_by(executed, package)
-    for statement in rest:
+    executed = [*source.imports, *(each for each in effects if isinstance(each, ast.stmt))]
+    top = used_by(executed, source.package)
+    for statement in source.rest:
         if isinstance(statement, ast.ClassDef):
-            inside = used_by(statement.body, package)
+            inside = used_by(statement.body, source.package)
             top.run |= inside.run
-    return Module(name, definitions, effects if active else [], bound, top)
+    return Module(source.name, definitions, effects if active else [], bound, top)
+
+
+def _stands(source: Source, found: Callable[[str], Source | None]) -> Stands:
+    return Stands(source.full, lambda name: _class_of(name, found))
+
+
+def _class_of(
+    name: str, found: Callable[[str], Source | None], before: frozenset[str] = frozenset()
+) -> tuple[ast.ClassDef, Stands] | None:
+    """A class by its full name, which may be that of an import of it."""
+    module, _, own = name.rpartition(".")
+    source = found(module) if module and name not in before else None
+    for node in source.classes(own) if source else ():
+        return node, _stands(source, found)
+    full = source.full((own,)) if source else ""
+    return _class_of(full, found, before | {name}) if full else None
 
 
 def used_by(nodes: Iterable[ast.AST], package: str) -> Used:
@@ -106,8 +165,8 @@ def _collect(node: ast.AST, package: str, used: Used) -> None:
         used.chains.add((node.id,))
     elif isinstance(node, (ast.Global, ast.Nonlocal)):
         used.chains |= {(name,) for name in node.names}
-    elif isinstance(node, ast.Attribute) and _chain(node):
-        used.chains.add(_chain(node))
+    elif isinstance(node, ast.Attribute) and chain(node):
+        used.chains.add(chain(node))
     else:
         for name in ("annotation", "returns"):
             _collect_quoted(getattr(node, name, None), package, used)
@@ -144,16 +203,6 @@ def _collect_quoted(node: object, package: str, used: Used) -> None:
                 _collect(ast.parse(each.value, mode="eval").body, package, used)
             except SyntaxError:
                 continue
-
-
-def _chain(node: ast.Attribute) -> tuple[str, ...]:
-    """``a.b.c`` as its names; empty if it does not start from a name."""
-    names = [node.attr]
-    value = node.value
-    while isinstance(value, ast.Attribute):
-        names.append(value.attr)
-        value = value.value
-    return (value.id, *reversed(names)) if isinstance(value, ast.Name) else ()
 
 
 def _names(statement: ast.stmt) -> set[str]:
