@@ -18,14 +18,15 @@ from types import CodeType, FrameType
 from typing import Any
 
 SOURCE = f"{Path('src/rarelens').resolve()}/"
+LOOPS = ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>")
 functions: set[CodeType] = set()
 dataclasses: set[type] = set()
 
 
 def note(frame: FrameType, event: str, _: Any) -> None:
-    """A call of a function, not the body of a module or class."""
+    """A call of a function, not the body of a module or class, nor a loop in one."""
     code = frame.f_code
-    if event != "call" or not code.co_flags & inspect.CO_OPTIMIZED:
+    if event != "call" or not code.co_flags & inspect.CO_OPTIMIZED or code.co_qualname in LOOPS:
         return
     if code.co_filename.startswith(SOURCE):
         functions.add(code)

@@ -29,7 +29,10 @@ TRACED = str(ROOT / "tests/traced.py")
 # No result depends on them: MLflow is told what happens, the fingerprints are taken and compared,
 # and an error is printed.
 WITHOUT_RESULT = ("rarelens.pipeline.tracking.", "rarelens.pipeline.lineage.")
-GUARD = {f"rarelens.errors.{name}" for name in ("guarded", "_on_sigterm", "_leave", "_terminate")}
+GUARD = {
+    f"rarelens.errors.{name}"
+    for name in ("guarded", "_on_sigterm", "_leave", "_terminate", "REMEDIES", "SMALLER")
+}
 
 
 def simulate_little(parameters: Any) -> None:
@@ -154,13 +157,14 @@ def names(node: ast.AST, in_function: bool = False) -> Iterator[str]:
                 yield from names(each, inside)
 
 
-def constant(module: str, name: str) -> Iterator[str]:
-    if not module.startswith("rarelens.") or not file_of(module).is_file():
-        return
+@cache
+def constant(module: str, name: str) -> frozenset[str]:
+    """The key of a constant that a module defines or imports; none if it is something else."""
     for each in statements(module):
-        if isinstance(each, ast.ImportFrom) and not each.level and each.module:
+        if isinstance(each, (ast.Assign, ast.AnnAssign)) and name in bound(each):
+            return frozenset(keys(module, each))
+        if isinstance(each, ast.ImportFrom) and str(each.module).startswith("rarelens."):
             for alias in each.names:
-                if name == (alias.asname or alias.name):
-                    yield from constant(each.module, alias.name)
-        elif isinstance(each, (ast.Assign, ast.AnnAssign)) and name in bound(each):
-            yield from keys(module, each)
+                if name == (alias.asname or alias.name) and each.module != module:
+                    return constant(str(each.module), alias.name)
+    return frozenset()

@@ -150,3 +150,98 @@ def test_swapped_imports_and_order_beside_effects_count(tmp_path: Path) -> None:
     assert code(f"import numpy as f\n{body}") != code(f"import scipy as f\n{body}")
     first = "x = []\ny = list(x)\nx += [1]\ndef g(): return y"
     assert code(first) != code("x = []\nx += [1]\ny = list(x)\ndef g(): return y")
+
+
+HEAD = """
+import re, numpy as np
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+from rarelens import d, p
+from rarelens.b import f, f as cache
+from rarelens.p import Base as Again, Derived, Kind, Plain, Post
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "acts"),
+    [
+        ("x = re.compile('a')", False),
+        ("x = np.array([1.0])", False),
+        ("x = dict.fromkeys('ab')", False),
+        ("x, y = 1, 2", False),
+        ("def compile(x): pass\nx = compile('a')", True),
+        ("x = d.compile('a')", True),
+        ("x = d.table.get(1)", True),
+        ("x = p.f()", True),
+        ("x = [f() for f in (d.compile,)]", True),
+        ("x = [int() for int in (f,)]", True),
+        ("x = sorted([1], key=f)", True),
+        ("x = sorted([1])", False),
+        ("@cache\ndef x(): pass", True),
+        ("from functools import cache\n@cache\ndef x(): pass", True),  # one of two
+        ("from functools import lru_cache\n@lru_cache\ndef x(): pass", False),
+        ("from d import *\nx = int(1)", True),
+        ("class x:\n    field = f\n    y: int = field()", True),
+        ("@dataclass\nclass x:\n    y: list = field(default_factory=list)", False),
+        ("class x(Plain): pass", False),
+        ("class x(Again): pass", True),
+        ("class x(d.Base): pass", True),
+        ("class x(Derived): pass", True),
+        ("class x(Plain, metaclass=Kind): pass", True),
+        ("class x(Kind): pass", False),
+        ("T = TypeVar('T')\nclass x(Plain, Generic[T]): pass", False),
+        ("class x:\n    y = Plain(1)", False),
+        ("x = Plain(1)", False),
+        ("x = Post(1)", True),
+        ("x = Derived()", True),
+        ("class x(NamedTuple):\n    y: int\nz = x(1)", False),
+    ],
+)
+def test_importing_a_module_acts_unless_all_that_it_calls_is_known(
+    tmp_path: Path, statement: str, acts: bool
+) -> None:
+    files = {
+        "a.py": f"{HEAD}{statement}\ndef g(): pass",
+        "b.py": "def f(*_, **__): pass",
+        "d.py": "class Base:\n    def __init_subclass__(cls): pass\n"
+        "class Derived(Base): pass\ntable = {}\ndef compile(x): return x\n"
+        "class Kind(type): pass\n"
+        "from dataclasses import dataclass\n@dataclass\nclass Plain:\n    x: int\n"
+        "@dataclass\nclass Post:\n    x: int\n    def __post_init__(self): pass\n",
+        "p/__init__.py": "from rarelens.d import *\n"
+        "from rarelens.d import Base, Derived, Kind, Plain, Post\nfrom rarelens.b import f\n",
+    }
+    assert ("rarelens.a" in resolved(tmp_path, files, "a.g")) is acts
+
+
+def test_what_a_subclass_runs_is_reached(tmp_path: Path) -> None:
+    files = {
+        "a.py": "from rarelens.b import Base\nclass C(Base): pass\ndef g(): pass\n",
+        "b.py": "class Base:\n    def __init_subclass__(cls): known.append(cls)\nknown = []\n",
+    }
+    assert {"rarelens.a", "rarelens.b.Base", "rarelens.b.known"} <= resolved(tmp_path, files, "a.g")
+
+
+def test_of_a_module_that_is_a_value_what_it_imports_counts(tmp_path: Path) -> None:
+    files = {
+        "a.py": "from rarelens import b\nMODULES = {'b': b}\ndef g(n): MODULES[n].f()\n",
+        "b.py": "from rarelens.c import f, h\n",
+        "c.py": "def f(): pass\ndef h(): pass\ndef other(): pass\n",
+    }
+    found = resolved(tmp_path, files, "a.g")
+    assert found == {f"rarelens.{each}" for each in ("a.g", "a.MODULES", "b.*", "c.f", "c.h")}
+    before = Closures(tmp_path).of_names(["rarelens.a.g"]).code
+    resolved(tmp_path, {"b.py": "from rarelens.c import f as h, h as f\n"})
+    assert Closures(tmp_path).of_names(["rarelens.a.g"]).code != before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from importlib import import_module as load\ndef g(): load('rarelens.b')",
+        "import importlib as i\ndef g(): i.import_module('rarelens.b')",
+        "def g(): __import__('rarelens.b')",
+    ],
+)
+def test_a_module_imported_by_its_name_counts_whole(tmp_path: Path, body: str) -> None:
+    assert "rarelens.b.f" in resolved(tmp_path, {"a.py": body, "b.py": "def f(): pass"}, "a.g")

@@ -3,7 +3,7 @@
 Read from the source, nothing is imported. A name is followed to its definition through imports
 (those inside functions too), attributes of modules and re-exports; what importing a module does
 beyond naming values counts wherever it is imported. What cannot be followed counts whole: a module
-passed as a value, a star import, a package's ``__getattr__``, ``globals()``.
+passed as a value (and what it imports), a star import, a package's ``__getattr__``, ``globals()``.
 
 Left out are imports for type checkers, `rarelens.pipeline.tracking` (MLflow is told what happens;
 no result depends on it), `rarelens.pipeline.lineage` itself, and the package's own ``__init__`` (it
@@ -34,7 +34,10 @@ PACKAGE = "rarelens"
 WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
 # Its components' signatures are read to check params.yaml.
 SIGNATURES = f"{PACKAGE}.components."
-_EVERYTHING = frozenset({"globals", "eval", "exec"})
+_EVERYTHING = frozenset({("globals",), ("eval",), ("exec",), ("sys", "modules")})
+_IMPORTERS = frozenset({("import_module",), ("importlib", "import_module"), ("__import__",)})
+# Of a module that counts whole: what it imports, which its user may ask of it.
+_IMPORTS = "*"
 
 
 @dataclass
@@ -129,12 +132,14 @@ class Closures:
         return self._sources[name]
 
     def part(self, module: Module, name: str) -> _Part:
-        """What a definition uses; of a module's effects where ``name`` is empty."""
+        """What a definition uses; a module's effects where ``name`` is empty, its imports of *."""
         key = module.name, name
         if key not in self._parts:
-            nodes = module.definitions[name] if name else module.effects
+            nodes = module.definitions.get(name, [] if name else module.effects)
             statements = [each for each in nodes if isinstance(each, ast.AST)]
             used = used_by(statements, self.package(module.name))
+            if name == _IMPORTS:
+                used.chains |= {(each,) for each in module.top.imports}
             self._parts[key] = _Table(self, module.top, module).part(used, nodes)
         return self._parts[key]
 
@@ -191,11 +196,11 @@ class _Table:
             for source in (used.imports, self._top.imports):
                 for imported in source.get(name, ()):
                     targets.add(f"{name} is {self._follow(imported, chain[1:])}")
-            if name in _EVERYTHING and self._module:
+            if _EVERYTHING & {chain[:1], chain[:2]} and self._module:
                 self._whole(self._module.name, deep=False)
         for star in used.stars | self._top.stars:
             self._whole(star, deep=False)
-        if {("import_module",), ("importlib", "import_module")} & used.chains:
+        if _IMPORTERS & used.chains or any(each.endswith(".import_module") for each in targets):
             for node in nodes:
                 self._by_name(node)
         return _Part(digest([*nodes, *sorted(targets)]), self._reached, used.run)
@@ -240,7 +245,7 @@ class _Table:
         for each in self._closures.below(name) if deep else [name]:
             module = self._closures.module(each)
             if module:
-                self._reached |= {(each, own) for own in (*module.definitions, "")}
+                self._reached |= {(each, own) for own in (*module.definitions, "", _IMPORTS)}
 
     def _by_name(self, node: ast.AST | str) -> None:
         """Reach modules whose names are written out; those made up are of `entries`."""
@@ -277,7 +282,8 @@ class _Walk:
             if not module:
                 continue
             self._run(name)
-            if own in module.definitions or (not own and module.effects):
+            some = {"": module.effects, _IMPORTS: module.top.imports}
+            if own in module.definitions or some.get(own):
                 part = self._closures.part(module, own)
                 self.closure.code[f"{name}.{own}".rstrip(".")] = part.digest
                 self.follow(part)

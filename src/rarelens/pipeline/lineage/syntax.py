@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rarelens.errors import RarelensError
 
-# These decorators read no annotation of what they decorate.
+# These decorators of other packages read no annotation of what they decorate.
 _BLIND = frozenset(
     [
         "cache",
@@ -50,7 +50,7 @@ def parse(file: Path, *, signatures: bool = True) -> ast.Module:
     late = any(
         isinstance(each, ast.ImportFrom) and each.module == "__future__" for each in tree.body
     )
-    _Bare(late and not signatures).visit(tree)
+    _Bare(late and not signatures, _own(tree)).visit(tree)
     return tree
 
 
@@ -67,8 +67,9 @@ class _Raised(ast.Call):
 class _Bare(ast.NodeTransformer):
     """Takes docstrings out, and with ``unread`` the annotations that nothing reads."""
 
-    def __init__(self, unread: bool) -> None:
+    def __init__(self, unread: bool, own: set[str]) -> None:
         self._unread = unread
+        self._own = own
         self._in_function = False
 
     def _within(self, node: ast.AST, unread: bool, in_function: bool) -> ast.AST:
@@ -83,13 +84,14 @@ class _Bare(ast.NodeTransformer):
         return self._within(node, unread, in_function=False)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        unread = self._unread and all(
-            ast.unparse(each).rpartition(".")[2].removesuffix("()") in _BLIND
-            for each in node.decorator_list
-        )
+        unread = self._unread and all(map(self._blind, node.decorator_list))
         if unread:
             node.returns = None
         return self._within(node, unread, in_function=True)
+
+    def _blind(self, decorator: ast.expr) -> bool:
+        name = ast.unparse(decorator).removesuffix("()")
+        return name.partition(".")[0] not in self._own and name.rpartition(".")[2] in _BLIND
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
@@ -110,6 +112,23 @@ class _Bare(ast.NodeTransformer):
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+
+def _own(tree: ast.Module) -> set[str]:
+    """Names that may stand for something of rarelens: defined here, or imported from it."""
+    found: set[str] = set()
+    for each in ast.walk(tree):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(each.name)
+        elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            found.add(each.id)
+        elif isinstance(each, (ast.Import, ast.ImportFrom)):
+            module = getattr(each, "module", None) or ""
+            near = getattr(each, "level", 0) or module.partition(".")[0] == "rarelens"
+            for alias in each.names:
+                if near or alias.name.partition(".")[0] == "rarelens":
+                    found.add(alias.asname or alias.name.partition(".")[0])
+    return found
 
 
 def _written(node: object, said: bool = False) -> str:
