@@ -64,6 +64,15 @@ def test_code_within_the_fingerprints_is_fine(project: Path) -> None:
     assert done.stdout.startswith("digest ")
 
 
+def test_initial_weights_in_a_fingerprint_are_no_code(project: Path) -> None:
+    code = Closures().of_names(DICE).code
+    write(project, "networks/unet", code | {"weights/start.safetensors": "0"})
+    done = run(project, "unet")
+    assert done.returncode == 0, done.stderr
+    write(project, "networks/unet", code | {"rarelens.components.dice.mean_dice": "0"})
+    assert "rarelens.components.dice.mean_dice changed since" in run(project, "unet").stderr
+
+
 def test_code_beyond_the_fingerprints_is_an_error(project: Path) -> None:
     fingerprint(project, "networks/unet", [])
     done = run(project, "unet", DVC_STAGE="own")
