@@ -18,8 +18,9 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures, source_of
+from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
 from rarelens.pipeline.lineage.entries import roots
+from rarelens.pipeline.lineage.modules import source_of
 from rarelens.pipeline.lineage.syntax import digest
 
 STAGES = {"segmentation": "train_segmentation", "classification": "train_classification"}

@@ -11,7 +11,8 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures, is_own
+from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
+from rarelens.pipeline.lineage.modules import is_own
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = sorted((ROOT / "stages").glob("[!_]*.py"))

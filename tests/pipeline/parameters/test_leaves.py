@@ -29,7 +29,8 @@ from pipeline.parameters.test_declared import (
     filled,
     imported,
 )
-from rarelens.pipeline.lineage.closures import Closures, source_of
+from rarelens.pipeline.lineage.closures import Closures
+from rarelens.pipeline.lineage.modules import source_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Names of classes; None where annotations do not tell.

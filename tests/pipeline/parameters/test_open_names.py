@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rarelens.pipeline.lineage.closures import Closures, source_of
+from rarelens.pipeline.lineage.closures import Closures
+from rarelens.pipeline.lineage.modules import source_of
 from rarelens.studies.data.classification.simulation.shapes import SHAPES
 from rarelens.studies.data.layout import TASKS, layout_module, layouts_of
 from rarelens.studies.settings import base

@@ -19,25 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import rarelens
-from rarelens.pipeline.lineage.definitions import (
-    Imported,
-    Module,
-    Source,
-    Used,
-    read_module,
-    used_by,
-)
+from rarelens.pipeline.lineage.definitions import Module, Source, read_module, used_by
+from rarelens.pipeline.lineage.modules import PACKAGE, is_own, source_of
+from rarelens.pipeline.lineage.resolution import IMPORTS, Part, Table
 from rarelens.pipeline.lineage.syntax import digest, parse
 
-PACKAGE = "rarelens"
 # No result depends on them, and so they stand in no fingerprint.
 WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
 # Its components' signatures are read to check params.yaml.
 SIGNATURES = f"{PACKAGE}.components."
-_EVERYTHING = frozenset({("globals",), ("eval",), ("exec",), ("sys", "modules")})
-_IMPORTERS = frozenset({("import_module",), ("importlib", "import_module"), ("__import__",)})
-# Of a module that counts whole: what it imports, which its user may ask of it.
-_IMPORTS = "*"
 
 
 @dataclass
@@ -69,7 +59,7 @@ class Closures:
         self._root = root or Path(rarelens.__file__).parent
         self._sources: dict[str, Source | None] = {}
         self._modules: dict[str, Module | None] = {}
-        self._parts: dict[tuple[str, str], _Part] = {}
+        self._parts: dict[tuple[str, str], Part] = {}
 
     def of_script(self, script: Path, names: Iterable[str] = ()) -> Closure:
         """Of a script, which counts whole, with those beside it that it imports.
@@ -91,7 +81,7 @@ class Closures:
             found = sorted(each for each in beside if each.is_file())
             left += found
             seen |= {*found}
-            walk.follow(_Table(self, used).part(used, tree.body))
+            walk.follow(Table(self, used).part(used, tree.body))
             walk.closure.code[f"{file.parent.name}/{file.name}"] = digest(tree.body)
         return walk.finish()
 
@@ -131,16 +121,16 @@ class Closures:
             )
         return self._sources[name]
 
-    def part(self, module: Module, name: str) -> _Part:
+    def part(self, module: Module, name: str) -> Part:
         """What a definition uses; a module's effects where ``name`` is empty, its imports of *."""
         key = module.name, name
         if key not in self._parts:
             nodes = module.definitions.get(name, [] if name else module.effects)
             statements = [each for each in nodes if isinstance(each, ast.AST)]
             used = used_by(statements, self.package(module.name))
-            if name == _IMPORTS:
+            if name == IMPORTS:
                 used.chains |= {(each,) for each in module.top.imports}
-            self._parts[key] = _Table(self, module.top, module).part(used, nodes)
+            self._parts[key] = Table(self, module.top, module).part(used, nodes)
         return self._parts[key]
 
     def package(self, name: str) -> str:
@@ -169,92 +159,6 @@ class Closures:
         return found
 
 
-@dataclass
-class _Part:
-    """What a definition leads to."""
-
-    digest: str
-    reached: set[tuple[str, str]]
-    run: set[str]
-
-
-class _Table:
-    """Resolves the names of one module."""
-
-    def __init__(self, closures: Closures, top: Used, module: Module | None = None) -> None:
-        self._closures = closures
-        self._top = top
-        self._module = module
-
-    def part(self, used: Used, nodes: Iterable[ast.AST | str]) -> _Part:
-        self._reached: set[tuple[str, str]] = set()
-        targets: set[str] = set()
-        for chain in used.chains:
-            name = chain[0]
-            if self._module:
-                self._own(self._module, name)
-            for source in (used.imports, self._top.imports):
-                for imported in source.get(name, ()):
-                    targets.add(f"{name} is {self._follow(imported, chain[1:])}")
-            if _EVERYTHING & {chain[:1], chain[:2]} and self._module:
-                self._whole(self._module.name, deep=False)
-        for star in used.stars | self._top.stars:
-            self._whole(star, deep=False)
-        if _IMPORTERS & used.chains or any(each.endswith(".import_module") for each in targets):
-            for node in nodes:
-                self._by_name(node)
-        return _Part(digest([*nodes, *sorted(targets)]), self._reached, used.run)
-
-    def _own(self, module: Module, name: str) -> None:
-        if name in module.definitions:
-            self._reached.add((module.name, name))
-
-    def _follow(self, imported: Imported, attributes: tuple[str, ...]) -> str:
-        """Reach what an imported name and attributes of it stand for; returns what that is."""
-        names = (imported.name, *attributes) if imported.name else attributes
-        where = imported.module
-        for place, name in enumerate(names):
-            if not is_own(where) and where != PACKAGE:
-                return ".".join((where, *names[place:]))
-            module = self._closures.module(where)
-            inner = f"{where}.{name}"
-            if self._closures.module(inner) or (module is None and is_own(inner)):
-                if module and name in module.definitions:
-                    self._reached.add((where, name))
-                where = inner
-                continue
-            if module is None:
-                return inner
-            return self._attribute(module, name, names[place + 1 :])
-        self._whole(where, deep=True)
-        return where
-
-    def _attribute(self, module: Module, name: str, rest: tuple[str, ...]) -> str:
-        if name in module.definitions or name in module.bound:
-            self._own(module, name)
-            return f"{module.name}.{name}"
-        if name in module.top.imports:
-            return " or ".join(
-                sorted(self._follow(each, rest) for each in module.top.imports[name])
-            )
-        self._whole(module.name, deep=True)
-        return f"{module.name}.{name}"
-
-    def _whole(self, name: str, *, deep: bool) -> None:
-        """Reach all that a module holds, and those in it."""
-        for each in self._closures.below(name) if deep else [name]:
-            module = self._closures.module(each)
-            if module:
-                self._reached |= {(each, own) for own in (*module.definitions, "", _IMPORTS)}
-
-    def _by_name(self, node: ast.AST | str) -> None:
-        """Reach modules whose names are written out; those made up are of `entries`."""
-        for call in ast.walk(node) if isinstance(node, ast.AST) else ():
-            for each in call.args if isinstance(call, ast.Call) else ():
-                if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                    self._whole(each.value, deep=True)
-
-
 class _Walk:
     """Reaches definitions, and runs modules, until there is nothing new."""
 
@@ -269,7 +173,7 @@ class _Walk:
             self._seen.add((module, name))
             self._left.append((module, name))
 
-    def follow(self, part: _Part) -> None:
+    def follow(self, part: Part) -> None:
         for each in part.reached:
             self.reach(*each)
         for name in part.run:
@@ -282,7 +186,7 @@ class _Walk:
             if not module:
                 continue
             self._run(name)
-            some = {"": module.effects, _IMPORTS: module.top.imports}
+            some = {"": module.effects, IMPORTS: module.top.imports}
             if own in module.definitions or some.get(own):
                 part = self._closures.part(module, own)
                 self.closure.code[f"{name}.{own}".rstrip(".")] = part.digest
@@ -305,14 +209,3 @@ class _Walk:
             self.reach(name, "")
             for each in module.top.run:
                 self._run(each)
-
-
-def is_own(module: str) -> bool:
-    """Whether a module of a closure is of rarelens."""
-    return module.startswith(f"{PACKAGE}.")
-
-
-def source_of(module: str, root: Path | None = None) -> Path:
-    """The file of a module of rarelens."""
-    base = (root or Path(rarelens.__file__).parent).joinpath(*module.split(".")[1:])
-    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.lineage.closures import source_of
+from rarelens.pipeline.lineage.modules import source_of
 from rarelens.pipeline.lineage.syntax import parse
 from rarelens.pipeline.parameters.whole import Adjustments, AnyDataset, Methods
 from rarelens.studies.data.layout import layout_module

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import rarelens
 from rarelens.errors import RarelensError
-from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures, is_own, source_of
+from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
+from rarelens.pipeline.lineage.modules import is_own, source_of
 
 
 def check_source(project: Path) -> None:
