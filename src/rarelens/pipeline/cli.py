@@ -57,7 +57,9 @@ def launch(
 ) -> None:
     """Do what `dvc repro` does, several stages at once, here or on the nodes of a cluster."""
     from rarelens.pipeline.launch.launch import launch as launch_stages
+    from rarelens.pipeline.lineage.tree import check_source
 
+    check_source(Path.cwd())
     try:
         launch_stages(Path.cwd(), jobs, targets or (), shlex.split(through), retries)
     except KeyboardInterrupt:
@@ -72,7 +74,9 @@ def launch(
 def repro(context: typer.Context) -> None:
     """Do as `dvc repro` does, with its options; faster, for params.yaml is read once."""
     from rarelens.pipeline.lineage.repro import repro as run
+    from rarelens.pipeline.lineage.tree import check_source
 
+    check_source(Path.cwd())
     raise typer.Exit(run(context.args))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dis
 import inspect
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 import pytest
 
 from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
-from rarelens.pipeline.lineage.modules import is_own
+from rarelens.pipeline.lineage.modules import is_own, source_of
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = sorted((ROOT / "stages").glob("[!_]*.py"))
@@ -120,6 +121,21 @@ def resolved(folder: Path, files: dict[str, str], *names: str) -> set[str]:
         ("def g(): pass\nprint(1)", {""}),
         ("from rarelens.b import f\nf()\ndef g(): pass", {"", "b.f"}),
         ("from rarelens.e import y\ndef g(): pass", {"e", "e.y"}),
+        ("if not TYPE_CHECKING:\n    from rarelens.b import f\ndef g(): f()", {"", "b.f"}),
+        ("try:\n    from rarelens.b import f\nexcept ImportError: f = 1\ndef g(): f()",
+         {"", "b.f"}),
+        ("from rarelens.b import C\nL = list['C']\ndef g(): return L", {"a.L", "b.C", "b.f"}),
+        ("from rarelens.b import C\ndef g(): read(list['C'], r'\\d')", {"b.C", "b.f"}),
+        ("from sys import modules\nx = 1\ndef g(): return modules['rarelens.a']", {"a.x", "a.*"}),
+        ("import importlib\ndef g(): importlib.import_module(name='rarelens.b')",
+         {"b.f", "b.C", "b.x"}),
+        ("import importlib\ndef g(): importlib.import_module('.b', __package__)",
+         {"b.f", "b.C", "b.x"}),
+        # A package's own name hides the module of that name, and its __getattr__ is asked first.
+        ("from rarelens.h import k\ndef g(): k()", {"h.k.k", "b.f"}),
+        ("from rarelens import r\ndef g(): r.k.z()", {"r.__getattr__", "r.k.z"}),
+        # The package's own names are looked up while the program runs: everything.
+        ("import rarelens\ndef g(): return rarelens.__version__", set()),
     ],
 )  # fmt: skip
 def test_a_name_is_followed_to_its_definition(
@@ -131,12 +147,39 @@ def test_a_name_is_followed_to_its_definition(
         "p/__init__.py": "from rarelens.b import f\n",
         "q.py": "def __getattr__(name): return 1\n",
         "e.py": "y = []\nz = 2\ny.append(1)\n",
+        "h/__init__.py": "from rarelens.b import f as k\n",
+        "h/k.py": "def k(): pass\n",
+        "r/__init__.py": "def __getattr__(name): return 1\n",
+        "r/k.py": "def z(): pass\n",
     }
     expected = {"rarelens.a.g"} | {f"rarelens.{each or 'a'}" for each in reached}
     found = resolved(tmp_path, files, "a.g")
     if "" in reached and "@f" in first:
         expected -= {"rarelens.a.g"}
     assert found == expected
+
+
+def test_a_name_of_the_root_package_counts_as_everything(tmp_path: Path) -> None:
+    files = {"a.py": "from rarelens import f\ndef g(): f()", "b.py": "def f(): pass\n"}
+    assert "rarelens.b.f" in resolved(tmp_path, files, "a.g")
+
+
+def test_a_root_that_its_module_imports_is_followed(tmp_path: Path) -> None:
+    files = {"a.py": "from rarelens.b import f\n", "s.py": "from rarelens.b import *\n"}
+    files["b.py"] = "def f(): pass\n"
+    for name in ("a.f", "s.f"):
+        assert "rarelens.b.f" in resolved(tmp_path, files, name)
+
+
+def test_where_a_default_is_taken_beside_effects_counts(tmp_path: Path) -> None:
+    def code(a: str) -> dict[str, str]:
+        resolved(tmp_path, {"a.py": a})
+        return Closures(tmp_path).of_names(["rarelens.a.g"]).code
+
+    for taken in ("def g(y=x): return y", "class g:\n    y = x"):
+        assert code(f"x = 1\n{taken}\nx = 2") != code(f"x = 1\nx = 2\n{taken}")
+    later = "def g(): return x"
+    assert code(f"x = 1\n{later}\nx = 2") == code(f"x = 1\nx = 2\n{later}")
 
 
 def test_swapped_imports_and_order_beside_effects_count(tmp_path: Path) -> None:
@@ -246,3 +289,38 @@ def test_of_a_module_that_is_a_value_what_it_imports_counts(tmp_path: Path) -> N
 )
 def test_a_module_imported_by_its_name_counts_whole(tmp_path: Path, body: str) -> None:
     assert "rarelens.b.f" in resolved(tmp_path, {"a.py": body, "b.py": "def f(): pass"}, "a.g")
+
+
+# What closures cannot follow, or follow by what params.yaml names: each place is looked at here.
+UNSEEN = {"__subclasses__", "getmembers", "_getframe", "resolve_name", "run_module", "run_path",
+          "spec_from_file_location", "entry_points", "eval", "exec", "__globals__", "getsource",
+          "getdoc", "__doc__"}  # fmt: skip
+READS_ANNOTATIONS = {"get_type_hints", "get_annotations", "__annotations__", "validate_call"}
+IMPORTS_BY_NAME = {"import_module", "__import__"}
+
+
+def test_there_is_nothing_that_closures_cannot_see() -> None:
+    found = set()
+    for name in CLOSURES.below("rarelens"):
+        if name.startswith((*WITHOUT_RESULT, "rarelens.nnunet", "rarelens.studies.diagnosis")):
+            continue  # No stage runs these.
+        for node in ast.walk(ast.parse(source_of(name).read_text())):
+            own = getattr(node, "attr", getattr(node, "id", ""))
+            plain = isinstance(node, ast.Name) or own not in ("eval", "exec")  # network.eval()
+            if own in UNSEEN | READS_ANNOTATIONS | IMPORTS_BY_NAME and plain:
+                found.add((name.removeprefix("rarelens."), own))
+    assert found == {
+        ("rarelens", "import_module"),  # lazy names of the package: test_a_name_of_the_root…
+        ("components._lazy", "import_module"),  # lazy names: test_a_name_is_followed…
+        # Components and layouts, which `entries.roots` names; their annotations are kept.
+        ("studies.building", "get_type_hints"),
+        ("studies.building", "import_module"),
+        ("studies.data.layout", "import_module"),
+        # Of a class with bases, whose annotations are kept.
+        ("studies.training.segmentation.builders", "__annotations__"),
+    }
+
+
+def test_data_beside_the_code_is_all_templates() -> None:
+    kinds = {file.suffix for file in source_of("rarelens").parent.rglob("*") if file.is_file()}
+    assert kinds - {".pyc"} == {".py", ".typed", ".j2"}

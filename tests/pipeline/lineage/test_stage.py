@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -64,11 +65,19 @@ def test_code_within_the_fingerprints_is_fine(project: Path) -> None:
     assert done.stdout.startswith("digest ")
 
 
-def test_initial_weights_in_a_fingerprint_are_no_code(project: Path) -> None:
+def test_initial_weights_are_those_of_the_fingerprint(project: Path) -> None:
     code = Closures().of_names(DICE).code
-    write(project, "networks/unet", code | {"weights/start.safetensors": "0"})
+    file = project / "weights/start.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    digest = hashlib.sha256(b"one").hexdigest()[:16]
+    write(project, "networks/unet", code | {"weights/start.safetensors": digest})
     done = run(project, "unet")
     assert done.returncode == 0, done.stderr
+    file.write_bytes(b"two")
+    assert "weights/start.safetensors changed since" in run(project, "unet").stderr
+    file.unlink()
+    assert "weights/start.safetensors changed since" in run(project, "unet").stderr
     write(project, "networks/unet", code | {"rarelens.components.dice.mean_dice": "0"})
     assert "rarelens.components.dice.mean_dice changed since" in run(project, "unet").stderr
 
@@ -144,7 +153,7 @@ def test_the_code_of_another_tree_is_refused(project: Path) -> None:
 
 def test_the_command_refuses_the_code_of_another_tree(project: Path) -> None:
     copied(project)
-    for command in ("plan", "validate", "sync"):
+    for command in ("plan", "validate", "sync", "launch", "repro"):
         done = subprocess.run(
             [sys.executable, "-c", "from rarelens.pipeline.cli import main; main()", command],
             cwd=project, env={"PYTHONPATH": str(Path(__file__).parents[3] / "src")},

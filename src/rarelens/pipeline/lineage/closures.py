@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import rarelens
-from rarelens.pipeline.lineage.definitions import Module, Source, read_module, used_by
+from rarelens.pipeline.lineage.definitions import Module, Source, Used, read_module, used_by
 from rarelens.pipeline.lineage.modules import PACKAGE, is_own, source_of
 from rarelens.pipeline.lineage.resolution import IMPORTS, Part, Table
 from rarelens.pipeline.lineage.syntax import digest, parse
@@ -69,9 +69,7 @@ class Closures:
         Raises:
             RarelensError: if the script or a module is no Python.
         """
-        walk = _Walk(self)
-        for name in names:
-            walk.reach(*self.split(name))
+        walk = self._from(names)
         left, seen = [script], {script}
         while left:
             file = left.pop()
@@ -91,10 +89,20 @@ class Closures:
         Raises:
             RarelensError: if a module is no Python.
         """
+        return self._from(names).finish()
+
+    def _from(self, names: Iterable[str]) -> _Walk:
         walk = _Walk(self)
         for name in names:
-            walk.reach(*self.split(name))
-        return walk.finish()
+            module, own = self.split(name)
+            walk.reach(module, own)
+            table = self.module(module)
+            if table and (
+                own in table.top.imports or table.top.stars
+            ):  # A root may come from there.
+                used = Used({(own,)})
+                walk.follow(Table(self, table.top, table).part(used, []))
+        return walk
 
     def split(self, name: str) -> tuple[str, str]:
         """The module and the definition of a full name."""
@@ -129,7 +137,8 @@ class Closures:
             statements = [each for each in nodes if isinstance(each, ast.AST)]
             used = used_by(statements, self.package(module.name))
             if name == IMPORTS:
-                used.chains |= {(each,) for each in module.top.imports}
+                # Nobody asks a module for rarelens itself (`import rarelens.x` binds that name).
+                used.chains |= {(each,) for each in module.top.imports if each != PACKAGE}
             self._parts[key] = Table(self, module.top, module).part(used, nodes)
         return self._parts[key]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rarelens.pipeline.lineage.effects import Stands, chain
+from rarelens.pipeline.lineage.effects import Stands, chain, runs
 from rarelens.pipeline.lineage.syntax import parse
 
 
@@ -39,7 +41,7 @@ class Module:
     Args:
         definitions: statements by the name that they bind.
         effects: statements that importing it runs for more than a name; where there are any,
-            names of the constants between them too, for their order counts.
+            names of the values, defaults and classes between them too, for their order counts.
         top: what it imports when it is imported.
     """
 
@@ -116,7 +118,7 @@ def read_module(source: Source, found: Callable[[str], Source | None] = _none) -
             bound |= own
         else:
             definitions |= {each: [statement] for each in own}
-            if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            if runs(statement):
                 effects += sorted(own)
     executed = [*source.imports, *(each for each in effects if isinstance(each, ast.stmt))]
     top = used_by(executed, source.package)
@@ -168,7 +170,8 @@ def _collect(node: ast.AST, package: str, used: Used) -> None:
     elif isinstance(node, ast.Attribute) and chain(node):
         used.chains.add(chain(node))
     else:
-        for name in ("annotation", "returns"):
+        # Types in quotes: ``x: "Grid"``, and ``Grids = list["Grid"]``.
+        for name in ("annotation", "returns", "slice"):
             _collect_quoted(getattr(node, name, None), package, used)
         for each in ast.iter_child_nodes(node):
             _collect(each, package, used)
@@ -196,13 +199,12 @@ def _collect_from(node: ast.ImportFrom, package: str, used: Used) -> None:
 
 
 def _collect_quoted(node: object, package: str, used: Used) -> None:
-    """Annotations in quotes are read as others are."""
+    """Types in quotes are read as others are; other texts there are none, or harmless."""
     for each in ast.walk(node) if isinstance(node, ast.AST) else ():
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
-            try:
+            with suppress(SyntaxError, ValueError), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 _collect(ast.parse(each.value, mode="eval").body, package, used)
-            except SyntaxError:
-                continue
 
 
 def _names(statement: ast.stmt) -> set[str]:
@@ -222,7 +224,8 @@ def _names(statement: ast.stmt) -> set[str]:
 
 def _without_type_checking(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in body:
-        if isinstance(statement, ast.If) and ast.unparse(statement.test).endswith("TYPE_CHECKING"):
+        test = chain(statement.test) if isinstance(statement, ast.If) else ()
+        if isinstance(statement, ast.If) and test[-1:] == ("TYPE_CHECKING",):
             yield from statement.orelse
         else:
             yield statement

@@ -130,6 +130,13 @@ def chain(node: ast.AST) -> tuple[str, ...]:
     return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
 
 
+def runs(statement: ast.stmt) -> bool:
+    """Whether something is computed where a statement stands, and not only where it is called."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return any(_at_definition(statement))
+    return True
+
+
 def _called(decorator: ast.expr) -> ast.expr:
     """A decorator without brackets is called, too."""
     return decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])

@@ -11,7 +11,7 @@ from rarelens.pipeline.lineage.definitions import Imported, Module, Used
 from rarelens.pipeline.lineage.modules import PACKAGE, is_own
 from rarelens.pipeline.lineage.syntax import digest
 
-_EVERYTHING = frozenset({("globals",), ("eval",), ("exec",), ("sys", "modules")})
+_EVERYTHING = frozenset({("globals",), ("locals",), ("eval",), ("exec",), ("sys", "modules")})
 _IMPORTERS = frozenset({("import_module",), ("importlib", "import_module"), ("__import__",)})
 # Of a module that counts whole: what it imports, which its user may ask of it.
 IMPORTS = "*"
@@ -59,6 +59,8 @@ class Table:
                 self._whole(self._module.name, deep=False)
         for star in used.stars | self._top.stars:
             self._whole(star, deep=False)
+        if self._module and any(each.endswith(" is sys.modules") for each in targets):
+            self._whole(self._module.name, deep=False)
         if _IMPORTERS & used.chains or any(each.endswith(".import_module") for each in targets):
             for node in nodes:
                 self._by_name(node)
@@ -77,12 +79,19 @@ class Table:
                 return ".".join((where, *names[place:]))
             module = self._tables.module(where)
             inner = f"{where}.{name}"
-            if self._tables.module(inner) or (module is None and is_own(inner)):
-                if module and name in module.definitions:
-                    self._reached.add((where, name))
+            if self._tables.module(inner) or (module is None and is_own(where)):
+                if module:  # What the package itself has of that name hides the module.
+                    self._own(module, name)
+                    self._own(module, "__getattr__")
+                    own = module.top.imports.get(name, set()) - {imported, Imported(where, name)}
+                    for each in sorted(own, key=str):
+                        self._follow(each, names[place + 1 :])
                 where = inner
                 continue
             if module is None:
+                # The root's own names, but for these, are looked up while the program runs.
+                if where == PACKAGE and name not in ("__file__", "__name__", "__version__"):
+                    self._whole(where, deep=True)
                 return inner
             return self._attribute(module, name, names[place + 1 :])
         self._whole(where, deep=True)
@@ -109,6 +118,15 @@ class Table:
     def _by_name(self, node: ast.AST | str) -> None:
         """Reach modules whose names are written out; those made up are of `entries`."""
         for call in ast.walk(node) if isinstance(node, ast.AST) else ():
-            for each in call.args if isinstance(call, ast.Call) else ():
-                if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                    self._whole(each.value, deep=True)
+            if isinstance(call, ast.Call):
+                for each in (*call.args, *(keyword.value for keyword in call.keywords)):
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        self._named(each.value)
+
+    def _named(self, name: str) -> None:
+        """Reach a module by its name, which may start from any of the packages around this one."""
+        self._whole(name, deep=True)
+        around = self._module.name if self._module and name.startswith(".") else ""
+        while around:
+            self._whole(f"{around}.{name.lstrip('.')}", deep=True)
+            around = around.rpartition(".")[0]

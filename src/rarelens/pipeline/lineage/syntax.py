@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rarelens.errors import RarelensError
@@ -27,6 +27,8 @@ _BLIND = frozenset(
         "staticmethod",
     ]
 )
+# What these are made of is a value for who catches them, and no sentence.
+_WITH_VALUES = ("StopIteration", "StopAsyncIteration", "KeyError", "SystemExit")
 
 
 def parse(file: Path, *, signatures: bool = True) -> ast.Module:
@@ -61,7 +63,7 @@ def digest(nodes: Iterable[ast.AST | str]) -> str:
 
 
 class _Raised(ast.Call):
-    """The call that makes the exception of a ``raise``."""
+    """The call that makes the exception of a ``raise``; its arguments are a sentence."""
 
 
 class _Bare(ast.NodeTransformer):
@@ -106,7 +108,7 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        if isinstance(node.exc, ast.Call):
+        if isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) not in _WITH_VALUES:
             node.exc = _Raised(node.exc.func, node.exc.args, node.exc.keywords)
         return self.generic_visit(node)
 
@@ -134,21 +136,50 @@ def _own(tree: ast.Module) -> set[str]:
 def _written(node: object, said: bool = False) -> str:
     """A node as text; what is empty is left out, for Python's versions differ in such fields.
 
-    ``said``: within what a ``raise`` says, of which strings do not count.
+    ``said``: a part of the sentence that a ``raise`` says, of which strings do not count. What is
+    called, looked up or compared for it does: it may do more, or be of use to who catches it.
     """
     if isinstance(node, list):
         return "[" + ",".join(_written(each, said) for each in node) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    if said and (isinstance(node, ast.JoinedStr) or _is_text(node)):
+    if said and isinstance(node, ast.JoinedStr):
+        return "str" + "".join(_written(each, said) for each in _computed(node))
+    if said and _is_text(node):
         return "str"
-    told = ("args", "keywords") if isinstance(node, _Raised) else ()
+    told = _SAID.get(type(node), ()) if said or isinstance(node, _Raised) else ()
+    if said and isinstance(node, ast.Call) and _is_text(getattr(node.func, "value", node)):
+        told = ("func", "args", "keywords")  # "".join(…), "".format(…)
     fields = [
-        f"{name}={_written(value, said or name in told)}"
+        f"{name}={_written(value, name in told)}"
         for name, value in ast.iter_fields(node)
         if value is not None and value != [] and not isinstance(value, ast.expr_context)
     ]
     return f"{type(node).__name__}({','.join(fields)})"
+
+
+# Where in a sentence other parts of it stand.
+_SAID: dict[type[ast.AST], tuple[str, ...]] = {
+    _Raised: ("args",),
+    ast.Attribute: ("value",),
+    ast.BinOp: ("left", "right"),
+    ast.BoolOp: ("values",),
+    ast.GeneratorExp: ("elt",),
+    ast.IfExp: ("body", "orelse"),
+    ast.List: ("elts",),
+    ast.ListComp: ("elt",),
+    ast.Starred: ("value",),
+    ast.Tuple: ("elts",),
+    ast.keyword: ("value",),
+}
+
+
+def _computed(text: ast.JoinedStr) -> Iterator[ast.expr]:
+    """What an f-string calls, or binds."""
+    for each in ast.iter_child_nodes(text):
+        for part in ast.walk(each):
+            if isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
+                yield part
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -1,10 +1,13 @@
-"""The right tree or none: code that runs is the project's own, and as its fingerprints have it."""
+"""The right tree or none: code that runs is the project's own, and as its fingerprints have it.
+
+So are the weights that networks start from.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import rarelens
 from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
 from rarelens.pipeline.lineage.modules import is_own, source_of
+from rarelens.pipeline.lineage.weights import digest_of_file
 
 
 def check_source(project: Path) -> None:
@@ -43,13 +47,14 @@ class Tree(MetaPathFinder):
     def __init__(self, script: Path, fingerprints: Sequence[str]) -> None:
         check_source(Path.cwd())
         self._script = script
-        self._known = {
+        known = {
             name: digest
             for text in fingerprints
             for name, digest in json.loads(text)["code"].items()
-            if _is_code(name)
         }
+        self._known = {name: digest for name, digest in known.items() if _is_code(name)}
         self._check()
+        self._compare(known, self._known | _weights(known.keys() - self._known.keys()))
         sys.meta_path.insert(0, self)
 
     def find_spec(self, fullname: str, *_: object) -> None:
@@ -81,7 +86,10 @@ class Tree(MetaPathFinder):
         found = Closures().of_script(self._script, known)
         self._modules = found.modules
         self._stamps = {name: _stamp(name) for name in found.modules}
-        changed = dict(self._known.items() ^ found.code.items())
+        self._compare(self._known, found.code)
+
+    def _compare(self, known: dict[str, str], found: dict[str, str]) -> None:
+        changed = dict(known.items() ^ found.items())
         if changed:
             first = min(changed)
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -94,6 +102,11 @@ class Tree(MetaPathFinder):
 def _is_code(name: str) -> bool:
     """Whether a name in a fingerprint is of code; initial weights stand there by their path."""
     return "/" not in name or name.startswith(("stages/", "rarelens."))
+
+
+def _weights(names: Iterable[str]) -> dict[str, str]:
+    """Digests of the files of initial weights that there are."""
+    return {name: digest_of_file(Path(name)) for name in names if Path(name).is_file()}
 
 
 def _stamp(module: str) -> tuple[int, int]:
