@@ -17,8 +17,10 @@ import sys
 import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
+from rarelens.pipeline.lineage.definitions import Source
 from rarelens.pipeline.lineage.entries import roots
 from rarelens.pipeline.lineage.modules import source_of
 from rarelens.pipeline.lineage.syntax import digest
@@ -32,6 +34,22 @@ def git(*arguments: str) -> bytes:
     return subprocess.run(["git", *arguments], check=True, capture_output=True).stdout
 
 
+class Shared(Closures):
+    """Closures that parse a file once for all commits that have it."""
+
+    parsed: ClassVar[dict[tuple[str, bytes], Source]] = {}
+
+    def _source(self, name: str) -> Source | None:
+        file = source_of(name, self._root)
+        if name not in self._sources and file.is_file():
+            key = name, file.read_bytes()
+            found = self.parsed.get(key) or super()._source(name)
+            self._sources[name] = found
+            if found:
+                self.parsed[key] = found
+        return super()._source(name)
+
+
 class Tree:
     """The code of one commit."""
 
@@ -41,7 +59,7 @@ class Tree:
             tar.extractall(folder, filter="data")
         self.folder = folder
         self.root = folder / "src/rarelens"
-        self.closures = Closures(self.root)
+        self.closures = Shared(self.root)
         self._whole: dict[str, tuple[str, set[str]]] = {}
 
     def objectives(self) -> list[str]:
@@ -103,21 +121,38 @@ def task_of(tree: Tree, objective: str) -> str:
     return "classification" if "_labels" in source else "segmentation"
 
 
-def compared(commit: str) -> tuple[int, int, int, set[str]]:
-    """Trainings in both commits, of these rerun by modules and by definitions; what reran."""
-    with TemporaryDirectory() as old, TemporaryDirectory() as new:
-        before, after = Tree(f"{commit}^", Path(old)), Tree(commit, Path(new))
-        shared = [each for each in after.objectives() if each in before.objectives()]
-        modules = definitions = 0
-        reached: set[str] = set()
-        for objective in shared:
-            stage = STAGES[task_of(after, objective)]
-            modules += before.by_modules(stage, objective) != after.by_modules(stage, objective)
-            first = before.by_definitions(stage, objective)
-            second = after.by_definitions(stage, objective)
-            definitions += first != second
-            reached |= dict(first.items() ^ second.items()).keys()
-        return len(shared), modules, definitions, reached
+Digests = dict[str, tuple[dict[str, str], dict[str, str]]]
+known: dict[bytes, Digests] = {}
+
+
+def digested(commit: str) -> Digests:
+    """By objective, the digests of modules and of definitions."""
+    trees = git("rev-parse", f"{commit}:src", f"{commit}:stages")
+    if trees not in known:
+        known[trees] = _digested(commit)
+    return known[trees]
+
+
+def _digested(commit: str) -> Digests:
+    with TemporaryDirectory() as folder:
+        tree = Tree(commit, Path(folder))
+        stages = {each: STAGES[task_of(tree, each)] for each in tree.objectives()}
+        return {
+            each: (tree.by_modules(stage, each), tree.by_definitions(stage, each))
+            for each, stage in stages.items()
+        }
+
+
+def compared(commit: str) -> tuple[int, set[str], set[str], set[str]]:
+    """Trainings in both commits, which rerun by modules and by definitions; what reran them."""
+    before, after = digested(f"{commit}^"), digested(commit)
+    shared = before.keys() & after.keys()
+    modules = {each for each in shared if before[each][0] != after[each][0]}
+    definitions = {each for each in shared if before[each][1] != after[each][1]}
+    reached = {
+        name for each in definitions for name, _ in before[each][1].items() ^ after[each][1].items()
+    }
+    return len(shared), modules, definitions, reached
 
 
 def main() -> None:
@@ -132,11 +167,12 @@ def main() -> None:
     rows, total = [], [0, 0, 0]
     for commit in commits[: options.commits]:
         found = compared(commit)
-        total = [had + each for had, each in zip(total, found[:3], strict=True)]
+        counts = [found[0], len(found[1]), len(found[2])]
+        total = [had + each for had, each in zip(total, counts, strict=True)]
         subject = git("log", "-1", "--format=%s", commit).decode().strip().replace("|", "/")
         why = ", ".join(name.removeprefix("rarelens.") for name in sorted(found[3])[:2])
-        rows.append(f"| {commit} | {subject} | {found[1]} | {found[2]} | {why} |")
-        print(rows[-1], file=sys.stderr)
+        rows.append(f"| {commit} | {subject} | {counts[1]} | {counts[2]} | {why} |")
+        print(rows[-1], file=sys.stderr, flush=True)
     print(
         f"# Replay: what {len(rows)} commits would have retrained\n\n"
         f"Made by `python benchmarks/replay_history.py --until {options.until}`. One training "
