@@ -1,10 +1,15 @@
 """Which trainings would each commit of the past have rerun, by modules and by definitions?
 
-    python benchmarks/replay_history.py [--commits 60] > docs/results/replay.md
+    python benchmarks/replay_history.py [--commits 60] [--train FOLDER] > docs/results/replay.md
 
-For each commit that touches ``src/``, and its first parent, the code that a training of each method
-can run is digested twice: whole modules of its import closure (as rarelens did before), and the
-definitions that it reaches. A training reruns if one differs.
+For each commit that touches ``src/``, and its first parent, the code that a training of each
+objective can run is digested twice: whole modules of its import closure (as rarelens did before),
+and the definitions that it reaches. A training reruns if one differs.
+
+With ``--train``, a tiny cell of each objective is trained before and after each commit that reruns
+one by definitions: do the weights' bytes differ? Between such commits nothing reran, and so the
+weights after one are to be those before the next. Digests are kept in the folder; a commit takes
+half a minute (`replay_training`).
 """
 
 from __future__ import annotations
@@ -12,9 +17,13 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import json
+import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -27,6 +36,8 @@ from rarelens.pipeline.lineage.syntax import digest
 
 STAGES = {"segmentation": "train_segmentation", "classification": "train_classification"}
 OBJECTIVES = "components/objectives"
+# Beside it stands the code that trains, for its fixtures.
+PLACE = "tests/studies/training/classification/conftest.py"
 
 
 def git(*arguments: str) -> bytes:
@@ -143,7 +154,7 @@ def _digested(commit: str) -> Digests:
         }
 
 
-def compared(commit: str) -> tuple[int, set[str], set[str], set[str]]:
+def compared(commit: str) -> tuple[set[str], set[str], set[str], set[str]]:
     """Trainings in both commits, which rerun by modules and by definitions; what reran them."""
     before, after = digested(f"{commit}^"), digested(commit)
     shared = before.keys() & after.keys()
@@ -152,7 +163,73 @@ def compared(commit: str) -> tuple[int, set[str], set[str], set[str]]:
     reached = {
         name for each in definitions for name, _ in before[each][1].items() ^ after[each][1].items()
     }
-    return len(shared), modules, definitions, reached
+    return shared, modules, definitions, reached
+
+
+def trained(commit: str, kept: Path) -> dict[str, str]:
+    """Digests of the weights of tiny cells, by objective, of a commit's code, methods and data."""
+    made_of = ("src", "params.yaml", "tests/conftest.py", PLACE)
+    trees = git("rev-parse", *(f"{commit}:{each}" for each in made_of)).decode().split()
+    target = kept.resolve() / f"{'-'.join(tree[:10] for tree in trees)}.json"
+    if not target.exists():
+        with TemporaryDirectory() as folder:
+            archive = git("archive", commit, "src", "tests", "params.yaml", "pyproject.toml")
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(folder, filter="data")
+            script = Path(folder, PLACE).with_name("test_replay.py")
+            script.write_bytes(Path(__file__).with_name("replay_training.py").read_bytes())
+            subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(script)],
+                cwd=folder, check=True, stdout=sys.stderr, env=os.environ | {
+                    "PYTHONPATH": f"{folder}/src", "OMP_NUM_THREADS": "1",
+                    "REPLAY_PARAMETERS": f"{folder}/params.yaml", "REPLAY_TARGET": str(target),
+                },
+            )  # fmt: skip
+    return dict(json.loads(target.read_text()))
+
+
+def differing(first: dict[str, str], second: dict[str, str]) -> set[str]:
+    """The objectives in both whose weights differ."""
+    return {each for each in first.keys() & second.keys() if first[each] != second[each]}
+
+
+@dataclass
+class Count:
+    """Trainings over all commits."""
+
+    all: int = 0
+    modules: int = 0
+    definitions: int = 0
+    truly: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+def rows(commits: list[str], kept: Path | None, count: Count) -> Iterator[str]:
+    """A row of the table for each commit, newest first."""
+    later = ""
+    for commit in commits:
+        shared, modules, definitions, reached = compared(commit)
+        count.all += len(shared)
+        count.modules += len(modules)
+        count.definitions += len(definitions)
+        truly = ""
+        if kept and (definitions or not later or commit == commits[-1]):
+            after, before = trained(commit, kept), trained(f"{commit}^", kept)
+            changed = differing(before, after)
+            truly = str(len(changed))
+            count.truly += len(changed)
+            unseen = {each for each in changed & shared if each not in definitions}
+            count.missing += [f"{each} at {commit}" for each in sorted(unseen)]
+            if later:
+                unseen = differing(after, trained(f"{later}^", kept))
+                span = f"{commit}..{later}^"
+                count.missing += [f"{each} in {span}" for each in sorted(unseen)]
+            later = commit
+        subject = git("log", "-1", "--format=%s", commit).decode().strip().replace("|", "/")
+        why = ", ".join(name.removeprefix("rarelens.") for name in sorted(reached)[:2])
+        row = f"| {commit} | {subject} | {len(modules)} | {len(definitions)} | {truly} | {why} |"
+        print(row, file=sys.stderr, flush=True)
+        yield row
 
 
 def main() -> None:
@@ -161,27 +238,32 @@ def main() -> None:
     parser.add_argument("--commits", type=int, default=60)
     parser.add_argument("--since", default="21d7663", help="when the folders had today's names")
     parser.add_argument("--until", default="HEAD")
+    parser.add_argument("--train", type=Path, help="a folder for digests of trained weights")
     options = parser.parse_args()
+    if options.train:
+        options.train.mkdir(parents=True, exist_ok=True)
     span = f"{options.since}..{options.until}"
     commits = git("log", "--no-merges", "--format=%h", span, "--", "src").decode().split()
-    rows, total = [], [0, 0, 0]
-    for commit in commits[: options.commits]:
-        found = compared(commit)
-        counts = [found[0], len(found[1]), len(found[2])]
-        total = [had + each for had, each in zip(total, counts, strict=True)]
-        subject = git("log", "-1", "--format=%s", commit).decode().strip().replace("|", "/")
-        why = ", ".join(name.removeprefix("rarelens.") for name in sorted(found[3])[:2])
-        rows.append(f"| {commit} | {subject} | {counts[1]} | {counts[2]} | {why} |")
-        print(rows[-1], file=sys.stderr, flush=True)
+    count = Count()
+    table = list(rows(commits[: options.commits], options.train, count))
     print(
-        f"# Replay: what {len(rows)} commits would have retrained\n\n"
-        f"Made by `python benchmarks/replay_history.py --until {options.until}`. One training "
-        "an objective, of the study it "
-        "is for; a commit's\ncode against its parent's, at one set of parameters.\n\n"
-        f"Of {total[0]} trainings ({len(rows)} commits), **{total[1]} rerun by modules, "
-        f"{total[2]} by definitions**.\n\n"
-        "| commit | what | by modules | by definitions | first definitions that differ |\n"
-        "|---|---|---|---|---|\n" + "\n".join(rows)
+        f"# Replay: what {len(table)} commits would have retrained\n\n"
+        f"Made by `{' '.join(['python', *sys.argv])}`. One training an objective, of the study it\n"
+        "is for; a commit's code against its parent's, at one set of parameters.\n\n"
+        f"Of {count.all} trainings ({len(table)} commits), **{count.modules} rerun by modules, "
+        f"{count.definitions} by definitions**."
+    )
+    if options.train:
+        print(
+            f"\nA tiny cell of each was trained before and after each commit that reruns one: of "
+            f"{count.truly} the weights\ndiffer. Superfluous: {count.modules - count.truly} by "
+            f"modules, {count.definitions - count.truly} by definitions. "
+            f"**Missing: {len(count.missing)}** (weights differ,\nnothing reran). "
+            f"{'; '.join(count.missing)}"
+        )
+    print(
+        "\n| commit | what | by modules | by definitions | weights differ | "
+        "first definitions that differ |\n|---|---|---|---|---|---|\n" + "\n".join(table)
     )
 
 

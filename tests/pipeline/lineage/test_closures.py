@@ -232,6 +232,7 @@ from rarelens.p import Base as Again, Derived, Kind, Plain, Post
         ("class x(d.Base): pass", True),
         ("class x(Derived): pass", True),
         ("class x(Plain, metaclass=Kind): pass", True),
+        ("class x(d.Assigned): pass", True),
         ("class x(Kind): pass", False),
         ("T = TypeVar('T')\nclass x(Plain, Generic[T]): pass", False),
         ("class x:\n    y = Plain(1)", False),
@@ -250,6 +251,7 @@ def test_importing_a_module_acts_unless_all_that_it_calls_is_known(
         "d.py": "class Base:\n    def __init_subclass__(cls): pass\n"
         "class Derived(Base): pass\ntable = {}\ndef compile(x): return x\n"
         "class Kind(type): pass\n"
+        "class Assigned:\n    __init_subclass__ = classmethod(print)\n"
         "from dataclasses import dataclass\n@dataclass\nclass Plain:\n    x: int\n"
         "@dataclass\nclass Post:\n    x: int\n    def __post_init__(self): pass\n",
         "p/__init__.py": "from rarelens.d import *\n"

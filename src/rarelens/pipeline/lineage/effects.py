@@ -86,7 +86,7 @@ class Stands:
         known = self.found(name)
         if known:
             node, stands = known
-            return not (node.keywords or _defined(node) & _HOOKS) and all(
+            return not (node.keywords or _bound(node) & _HOOKS) and all(
                 map(stands._inherited, node.bases)
             )
         return bool(name) and not name.startswith("rarelens.")
@@ -98,7 +98,7 @@ class Stands:
             return name in ("abc.ABC", "builtins.object", "typing.Generic", "typing.NamedTuple")
         node, stands = known
         return (
-            not (_defined(node) & (_MAKING | _HOOKS) or _given(node, "default_factory"))
+            not (_bound(node) & (_MAKING | _HOOKS) or _given(node, "default_factory"))
             and stands._quiet_class(node)
             and all(stands._made(stands.full(chain(each))) for each in node.bases)
         )
@@ -146,11 +146,6 @@ def _at_definition(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast
     """What is run when a function is defined."""
     yield from map(_called, node.decorator_list)
     yield from (*node.args.defaults, *node.args.kw_defaults)
-
-
-def _defined(node: ast.ClassDef) -> set[str]:
-    """The methods of a class."""
-    return {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
 
 
 def _bound(node: ast.AST) -> set[str]:
