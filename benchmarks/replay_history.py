@@ -7,9 +7,9 @@ objective can run is digested twice: whole modules of its import closure (as rar
 and the definitions that it reaches. A training reruns if one differs.
 
 With ``--train``, a tiny cell of each objective is trained before and after each commit that reruns
-one by definitions: do the weights' bytes differ? Between such commits nothing reran, and so the
-weights after one are to be those before the next. Digests are kept in the folder; a commit takes
-half a minute (`replay_training`).
+one by definitions: do the bytes of its weights differ, or of its model (card and history besides)?
+Between such commits nothing reran, and so the models after one are to be those before the next.
+Digests are kept in the folder; a commit takes half a minute (`replay_training`).
 """
 
 from __future__ import annotations
@@ -166,8 +166,11 @@ def compared(commit: str) -> tuple[set[str], set[str], set[str], set[str]]:
     return shared, modules, definitions, reached
 
 
-def trained(commit: str, kept: Path) -> dict[str, str]:
-    """Digests of the weights of tiny cells, by objective, of a commit's code, methods and data."""
+Trained = dict[str, tuple[str, str]]
+
+
+def trained(commit: str, kept: Path) -> Trained:
+    """By objective, digests of a tiny cell's weights and model, of a commit's code and methods."""
     made_of = ("src", "params.yaml", "tests/conftest.py", PLACE)
     trees = git("rev-parse", *(f"{commit}:{each}" for each in made_of)).decode().split()
     target = kept.resolve() / f"{'-'.join(tree[:10] for tree in trees)}.json"
@@ -185,12 +188,13 @@ def trained(commit: str, kept: Path) -> dict[str, str]:
                     "REPLAY_PARAMETERS": f"{folder}/params.yaml", "REPLAY_TARGET": str(target),
                 },
             )  # fmt: skip
-    return dict(json.loads(target.read_text()))
+    return {each: tuple(own) for each, own in json.loads(target.read_text()).items()}
 
 
-def differing(first: dict[str, str], second: dict[str, str]) -> set[str]:
-    """The objectives in both whose weights differ."""
-    return {each for each in first.keys() & second.keys() if first[each] != second[each]}
+def differing(first: Trained, second: Trained, which: int) -> set[str]:
+    """The objectives in both whose weights (0) or models (1) differ."""
+    shared = first.keys() & second.keys()
+    return {each for each in shared if first[each][which] != second[each][which]}
 
 
 @dataclass
@@ -200,7 +204,8 @@ class Count:
     all: int = 0
     modules: int = 0
     definitions: int = 0
-    truly: int = 0
+    weights: int = 0
+    models: int = 0
     missing: list[str] = field(default_factory=list)
 
 
@@ -212,16 +217,17 @@ def rows(commits: list[str], kept: Path | None, count: Count) -> Iterator[str]:
         count.all += len(shared)
         count.modules += len(modules)
         count.definitions += len(definitions)
-        truly = ""
+        truly = "|"
         if kept and (definitions or not later or commit == commits[-1]):
             after, before = trained(commit, kept), trained(f"{commit}^", kept)
-            changed = differing(before, after)
-            truly = str(len(changed))
-            count.truly += len(changed)
+            weights, changed = (differing(before, after, which) for which in (0, 1))
+            truly = f"{len(weights)} | {len(changed)}"
+            count.weights += len(weights)
+            count.models += len(changed)
             unseen = {each for each in changed & shared if each not in definitions}
             count.missing += [f"{each} at {commit}" for each in sorted(unseen)]
             if later:
-                unseen = differing(after, trained(f"{later}^", kept))
+                unseen = differing(after, trained(f"{later}^", kept), 1)
                 span = f"{commit}..{later}^"
                 count.missing += [f"{each} in {span}" for each in sorted(unseen)]
             later = commit
@@ -254,16 +260,18 @@ def main() -> None:
         f"{count.definitions} by definitions**."
     )
     if options.train:
+        least = count.models
         print(
             f"\nA tiny cell of each was trained before and after each commit that reruns one: of "
-            f"{count.truly} the weights\ndiffer. Superfluous: {count.modules - count.truly} by "
-            f"modules, {count.definitions - count.truly} by definitions. "
-            f"**Missing: {len(count.missing)}** (weights differ,\nnothing reran). "
+            f"{count.weights} the weights\ndiffer, of {least} the model (its card or history). "
+            f"Superfluous: {count.modules - least} by modules,\n{count.definitions - least} by "
+            f"definitions. **Missing: {len(count.missing)}** (models differ, nothing reran). "
             f"{'; '.join(count.missing)}"
         )
     print(
-        "\n| commit | what | by modules | by definitions | weights differ | "
-        "first definitions that differ |\n|---|---|---|---|---|---|\n" + "\n".join(table)
+        "\n| commit | what | by modules | by definitions | weights differ | models "
+        "differ | first definitions that differ |\n|---|---|---|---|---|---|---|\n"
+        + "\n".join(table)
     )
 
 

@@ -1,7 +1,7 @@
 """Trains a tiny cell of each objective: `replay_history.py` puts it among a past commit's tests.
 
-It is given that commit's fixtures; into ``$REPLAY_TARGET`` goes a JSON object with the digest of
-the weights by objective.
+It is given that commit's fixtures; into ``$REPLAY_TARGET`` goes a JSON object with two digests by
+objective: of the weights, and of all files of the model (its card and history besides).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+import rarelens
 from rarelens.studies.training.classification.cell import train_cell as train_classifier
 from rarelens.studies.training.segmentation.cell import train_cell as train_segmenter
 
@@ -27,6 +28,14 @@ def methods(task: str) -> dict[str, dict[str, Any]]:
         if not {"regularisers", "sampling", "foreground_share", "foreground_jitter"} & {*method}:
             found.setdefault(method["objective"], _fixed(method))
     return found
+
+
+def digest(files: list[Path]) -> str:
+    """Of their names and bytes."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.name.encode() + file.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _fixed(value: Any) -> Any:
@@ -44,7 +53,8 @@ def test_train(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not a test: nothing is asserted."""
+    """Not a test of the code, but of which code it is."""
+    assert Path(rarelens.__file__).is_relative_to(Path(os.environ["REPLAY_PARAMETERS"]).parent)
     studies = {
         "segmentation": (train_segmenter, make_job, tiny),
         "classification": (train_classifier, make_classification, toy),
@@ -58,8 +68,9 @@ def test_train(
             try:
                 train(make(method=method), data)
             except Exception as error:
-                digests[objective] = f"{type(error).__name__}: {error}"[:200]
+                digests[objective] = [f"{type(error).__name__}: {error}"[:200]] * 2
                 continue
             (weights,) = folder.rglob("weights.safetensors")
-            digests[objective] = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+            files = sorted(weights.parent.iterdir())
+            digests[objective] = [digest([weights]), digest(files)]
     Path(os.environ["REPLAY_TARGET"]).write_text(json.dumps(digests))
