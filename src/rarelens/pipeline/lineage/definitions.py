@@ -139,9 +139,11 @@ def _class_of(
     """A class by its full name, which may be that of an import of it."""
     module, _, own = name.rpartition(".")
     source = found(module) if module and name not in before else None
-    for node in source.classes(own) if source else ():
+    if not source:
+        return None
+    for node in source.classes(own):
         return node, _stands(source, found)
-    full = source.full((own,)) if source else ""
+    full = source.full((own,))
     return _class_of(full, found, before | {name}) if full else None
 
 
