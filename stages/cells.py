@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import _tree  # noqa: F401
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks import check_prepared, check_study
 from rarelens.pipeline.lineage.stage import stage

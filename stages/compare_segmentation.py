@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import _tree  # noqa: F401
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
 from rarelens.studies.cells import read_cells

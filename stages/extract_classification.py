@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import _tree  # noqa: F401
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
 from rarelens.studies.cells import Cell

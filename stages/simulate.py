@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+import _tree  # noqa: F401
 from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
 from rarelens.studies.data.classification.simulation.findings import simulate_findings

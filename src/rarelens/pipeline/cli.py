@@ -24,7 +24,9 @@ app.add_typer(diagnose.app, name="diagnose")
 def validate() -> None:
     """Check params.yaml and the data of the study, and say what the study will need."""
     from rarelens.pipeline.checks.validate import validate_study
+    from rarelens.pipeline.lineage.tree import check_source
 
+    check_source(Path.cwd())
     typer.echo(validate_study())
 
 
@@ -35,8 +37,10 @@ def plan(
     """Say which stages a `dvc repro` may run now, why, and about how long it will take."""
     from rarelens.pipeline.lineage.plan import make_plan
     from rarelens.pipeline.lineage.plan.report import as_json, as_text
+    from rarelens.pipeline.lineage.tree import check_source
     from rarelens.pipeline.parameters.whole import read_parameters
 
+    check_source(Path.cwd())
     read_parameters()
     found = make_plan(Path.cwd())
     typer.echo(as_json(found) if json else as_text(found))
@@ -53,7 +57,9 @@ def launch(
 ) -> None:
     """Do what `dvc repro` does, several stages at once, here or on the nodes of a cluster."""
     from rarelens.pipeline.launch.launch import launch as launch_stages
+    from rarelens.pipeline.lineage.tree import check_source
 
+    check_source(Path.cwd())
     try:
         launch_stages(Path.cwd(), jobs, targets or (), shlex.split(through), retries)
     except KeyboardInterrupt:
@@ -68,17 +74,21 @@ def launch(
 def repro(context: typer.Context) -> None:
     """Do as `dvc repro` does, with its options; faster, for params.yaml is read once."""
     from rarelens.pipeline.lineage.repro import repro as run
+    from rarelens.pipeline.lineage.tree import check_source
 
+    check_source(Path.cwd())
     raise typer.Exit(run(context.args))
 
 
 @app.command()
 def sync() -> None:
     """Bring MLflow up to date: one run for each cell that is in the study and in DVC's lock."""
+    from rarelens.pipeline.lineage.tree import check_source
     from rarelens.pipeline.parameters.whole import read_parameters
     from rarelens.pipeline.tracking.mirror import sync_and_report
     from rarelens.studies.cells import cells_of
 
+    check_source(Path.cwd())
     study = read_parameters().study
     cells = cells_of("segmentation", study.segmentation)
     typer.echo(sync_and_report(cells + cells_of("classification", study.classification)))

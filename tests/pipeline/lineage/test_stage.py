@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from rarelens.pipeline.lineage.closures import Closures
+
 SCRIPT = """
 import sys
+from importlib import import_module
 from rarelens.pipeline.lineage.stage import stage
+from rarelens.studies.files import write_text
 
 @stage("networks/{network}", "adjustments/{adjustment}")
 def main(network: str, adjustment: str = "", *, code: str) -> None:
-    import rarelens.components.dice
+    import_module("rarelens.components." + "dice")
     print("digest", code)
 
 main(*sys.argv[1:])
 """
-BASE = ["rarelens.errors", "rarelens.pipeline", "rarelens.studies", "rarelens.studies.files"]
-DICE = ["rarelens.components", "rarelens.components.dice"]
+DICE = ["rarelens.components.dice.mean_dice"]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "stages").mkdir()
-    (tmp_path / "stages/own.py").write_text(SCRIPT)
-    fingerprint(tmp_path, "stages/own", BASE)
+    script = tmp_path / "stages/own.py"
+    script.write_text(SCRIPT)
+    write(tmp_path, "stages/own", Closures().of_script(script).code)
     fingerprint(tmp_path, "networks/unet", DICE)
     return tmp_path
 
 
-def fingerprint(project: Path, name: str, modules: list[str]) -> None:
+def write(project: Path, name: str, code: dict[str, str]) -> None:
     file = project / f"fingerprints/{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"code": dict.fromkeys(modules, "0"), "packages": {}}))
+    file.write_text(json.dumps({"code": code, "packages": {}}))
+
+
+def fingerprint(project: Path, name: str, names: list[str]) -> None:
+    write(project, name, Closures().of_names(names).code)
 
 
 def run(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,14 +65,28 @@ def test_code_within_the_fingerprints_is_fine(project: Path) -> None:
     assert done.stdout.startswith("digest ")
 
 
+def test_initial_weights_are_those_of_the_fingerprint(project: Path) -> None:
+    code = Closures().of_names(DICE).code
+    file = project / "weights/start.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    digest = hashlib.sha256(b"one").hexdigest()[:16]
+    write(project, "networks/unet", code | {"weights/start.safetensors": digest})
+    done = run(project, "unet")
+    assert done.returncode == 0, done.stderr
+    file.write_bytes(b"two")
+    assert "weights/start.safetensors changed since" in run(project, "unet").stderr
+    file.unlink()
+    assert "weights/start.safetensors changed since" in run(project, "unet").stderr
+    write(project, "networks/unet", code | {"rarelens.components.dice.mean_dice": "0"})
+    assert "rarelens.components.dice.mean_dice changed since" in run(project, "unet").stderr
+
+
 def test_code_beyond_the_fingerprints_is_an_error(project: Path) -> None:
-    fingerprint(project, "networks/unet", DICE[:1])
+    fingerprint(project, "networks/unet", [])
     done = run(project, "unet", DVC_STAGE="own")
     assert done.returncode == 1
-    assert (
-        "stages/own.py: rarelens.components.dice ran but is not in the stage's fingerprints"
-        in done.stderr
-    )
+    assert "rarelens.components, rarelens.components.dice ran but is not in the" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (project / ".rarelens").exists()
 
@@ -69,10 +94,10 @@ def test_code_beyond_the_fingerprints_is_an_error(project: Path) -> None:
 def test_the_digest_follows_every_fingerprint_of_the_stage(project: Path) -> None:
     before = run(project, "unet").stdout
     assert run(project, "unet").stdout == before
-    fingerprint(project, "adjustments/threshold", ["rarelens.studies.cells"])
+    fingerprint(project, "adjustments/threshold", ["rarelens.studies.cells.Cell"])
     assert run(project, "unet").stdout == before
     assert run(project, "unet", "threshold").stdout != before
-    fingerprint(project, "networks/unet", [*DICE, "rarelens.studies.models.storage"])
+    fingerprint(project, "networks/unet", [*DICE, "rarelens.studies.models.storage.load_network"])
     assert run(project, "unet").stdout != before
 
 
@@ -106,3 +131,96 @@ def test_its_seconds_are_remembered_under_the_name_of_the_stage(project: Path) -
     (file,) = (project / ".rarelens/seconds").iterdir()
     assert file.name == "studies~segmentation~dvc.yaml:train@a-b"
     assert 0 < float(file.read_text()) < 60
+
+
+def copied(project: Path) -> Path:
+    """The project with code of its own, and where that is."""
+    source = Path(__file__).parents[3] / "src/rarelens"
+    shutil.copytree(source, project / "src/rarelens", ignore=shutil.ignore_patterns("__pycache__"))
+    return project / "src"
+
+
+def test_the_code_of_another_tree_is_refused(project: Path) -> None:
+    own = copied(project)
+    done = run(project, "unet")
+    assert (done.returncode, done.stdout) == (1, "")
+    installed = Path(__file__).parents[3] / "src/rarelens"
+    assert done.stderr == (
+        f"error: rarelens runs from {installed.resolve()}, but this project's code is "
+        f"{own.resolve() / 'rarelens'}; run `pip install -e .` here, or set PYTHONPATH=src\n"
+    )
+
+
+def test_the_command_refuses_the_code_of_another_tree(project: Path) -> None:
+    copied(project)
+    for command in ("plan", "validate", "sync", "launch", "repro"):
+        done = subprocess.run(
+            [sys.executable, "-c", "from rarelens.pipeline.cli import main; main()", command],
+            cwd=project, env={"PYTHONPATH": str(Path(__file__).parents[3] / "src")},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: rarelens runs from ")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_script_runs_the_code_beside_it_whatever_is_installed(project: Path) -> None:
+    copied(project)
+    stages = Path(__file__).parents[3] / "stages"
+    shutil.copyfile(stages / "_tree.py", project / "stages/_tree.py")
+    script = project / "stages/own.py"
+    script.write_text(f"import _tree\n{SCRIPT}")
+    write(project, "stages/own", Closures().of_script(script).code)
+    assert run(project, "unet").returncode == 0
+    # The reverse: fingerprints of one tree, and other code.
+    path = project / "src/rarelens/components/dice.py"
+    path.write_text(path.read_text().replace("return ", "return 3 * ", 1))
+    done = run(project, "unet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "rarelens.components.dice.mean_dice changed since stage fingerprint" in done.stderr
+
+
+def test_code_written_while_a_stage_runs_is_refused_when_it_is_imported(project: Path) -> None:
+    dice = copied(project) / "rarelens/components/dice.py"
+    script = project / "stages/own.py"
+    edit = "edited = lambda text: text.replace('return ', 'return 3 * ', 1)"
+    body = f"import pathlib; {edit}; f = pathlib.Path({str(dice)!r})"
+    script.write_text(
+        "import sys; sys.path.insert(0, 'src')\n"
+        + SCRIPT.replace("    import_module(", f"    {body}; f.write_text(edited(f.read_text()))\n"
+                         "    import_module(")
+    )  # fmt: skip
+    write(project, "stages/own", Closures().of_script(script).code)
+    done = run(project, "unet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "rarelens.components.dice.mean_dice changed since stage fingerprint" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_copy_that_dvc_makes_runs_its_own_code(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "src/rarelens").mkdir(parents=True)
+    (tmp_path / "src/rarelens/__init__.py").touch()
+    tree = Path(__file__).parents[3] / "stages/_tree.py"
+    shutil.copyfile(tree, tmp_path / "stages/_tree.py")
+    (tmp_path / "stages/own.py").write_text(
+        "import _tree, pathlib, rarelens\n"
+        "assert pathlib.Path(rarelens.__file__).parents[2] == pathlib.Path.cwd().resolve()\n"
+        "pathlib.Path('out').write_text(rarelens.__file__)\n"
+    )
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  own:\n    cmd: python stages/own.py\n    deps: [src]\n    outs: [out]\n"
+    )
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    who = {f"GIT_{role}_{what}": "a@example.invalid" for role in ("AUTHOR", "COMMITTER")
+           for what in ("NAME", "EMAIL")}  # fmt: skip
+    # As after an editable installation elsewhere: another rarelens is on the path.
+    environment = {"PATH": path, "PYTHONPATH": str(Path(__file__).parents[3] / "src"), **who}
+    for command in (
+        "git init -q", "dvc init -q", "git add -A", "git commit -qm state", "dvc exp run --temp",
+    ):  # fmt: skip
+        done = subprocess.run(
+            command.split(), cwd=tmp_path, env=environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.lineage.syntax import syntax_digest
+from rarelens.pipeline.lineage.syntax import digest as digest_of
+from rarelens.pipeline.lineage.syntax import parse
 
 SOURCE = '''"""Adds."""
 
@@ -24,7 +25,7 @@ def add(first: float, second: float = 1.0) -> float:
 def digest(folder: Path, source: str) -> str:
     file = folder / "module.py"
     file.write_text(source)
-    return syntax_digest(file)
+    return digest_of(parse(file).body)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,81 @@ def test_whatever_changes_the_program_changes_the_digest(
 ) -> None:
     assert old in SOURCE
     assert digest(tmp_path, SOURCE.replace(old, new)) != digest(tmp_path, SOURCE)
+
+
+LATE = "from __future__ import annotations\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "counts"),
+    [
+        ("def f(x: {}): pass", False),
+        ("def f() -> {}: pass", False),
+        ("def f():\n    x: {} = 1", False),
+        ("@dataclass\nclass A:\n    def f(self, x: {}): pass", False),
+        ("@cache\ndef f(x: {}): pass", False),
+        ("@singledispatch\ndef f(x: {}): pass", True),
+        ("@functools.cache\ndef f(x: {}): pass", False),
+        ("from rarelens.x import y as cache\n@cache\ndef f(x: {}): pass", True),
+        ("def cache(f): pass\n@cache\ndef f(x: {}): pass", True),
+        ("@dataclass\nclass A:\n    x: {}", True),
+        ("class A(BaseModel):\n    x: {}", True),
+        ("class A(BaseModel):\n    def f(self, x: {}): pass", True),
+        ("x: {} = 1", True),
+    ],
+)
+def test_annotations_count_where_something_reads_them(
+    tmp_path: Path, source: str, counts: bool
+) -> None:
+    file = tmp_path / "module.py"
+    for head, signatures, differ in [
+        (LATE, False, counts), (LATE, True, True), ("", False, True)
+    ]:  # fmt: skip
+        found = set()
+        for annotation in ("int", "float"):
+            file.write_text(head + source.format(annotation) + "\n")
+            found.add(digest_of(parse(file, signatures=signatures).body))
+        assert len(found) == 1 + differ, (head, signatures)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ("raise A('x')", "raise A('y')", False),
+        ("raise A('x')", "raise A(f'{x} is wrong')", False),
+        ("raise A(f'{x}')", "raise A(f'{y}: {x}')", False),
+        ("raise A('x', key=1)", "raise A('y', key=1)", False),
+        ("raise A('x' + y if z else 'y')", "raise A('y' + y if z else 'z')", False),
+        ("raise A(*(f'{x}' for x in y))", "raise A(*(f'no {x}' for x in y))", False),
+        ("raise A(['x %s' % y])", "raise A(['y %s' % y])", False),
+        ("raise A('{x}'.format(x='x'))", "raise A('no {x}'.format(x='y'))", False),
+        ("raise A(', '.join(x))", "raise A('; '.join(x))", False),
+        ("raise A('x')", "raise B('x')", True),
+        ("raise A(1)", "raise A(2)", True),
+        # Who catches it may use these.
+        ("raise A(key='x')", "raise A(key='y')", True),
+        ("raise A(x['a'])", "raise A(x['b'])", True),
+        ("raise A({'a': 1})", "raise A({'b': 1})", True),
+        ("raise A('x' if y == 'a' else z)", "raise A('x' if y == 'b' else z)", True),
+        ("raise KeyError('x')", "raise KeyError('y')", True),
+        ("raise StopIteration('x')", "raise StopIteration('y')", True),
+        # What is called for a sentence may do more.
+        ("raise A(f'{x.pop(1)}')", "raise A(f'{x.pop(2)}')", True),
+        ("raise A(f'{x.pop()}')", "raise A(f'{x}')", True),
+        ("raise A(f'{x:{y(1)}}')", "raise A(f'{x:{y(2)}}')", True),
+        ("raise A(f('x'))", "raise A(f('y'))", True),
+        ("raise A(x)", "raise A(y)", True),
+        ("if x > 1: raise A('x')", "if x > 2: raise A('x')", True),
+        ("if x == 'a': raise A('x')", "if x == 'b': raise A('x')", True),
+        ("raise A['x']", "raise A['y']", True),
+        ("raise A('x') from a", "raise A('x') from b", True),
+        ("print('x')", "print('y')", True),
+    ],
+)
+def test_what_a_raise_says_does_not_count_and_whether_it_does(
+    tmp_path: Path, old: str, new: str, counts: bool
+) -> None:
+    assert (digest(tmp_path, old) != digest(tmp_path, new)) is counts
 
 
 def test_a_string_that_is_no_docstring_counts(tmp_path: Path) -> None:

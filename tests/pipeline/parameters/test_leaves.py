@@ -29,7 +29,8 @@ from pipeline.parameters.test_declared import (
     filled,
     imported,
 )
-from rarelens.pipeline.lineage.closures import Closures, is_own, source_of
+from rarelens.pipeline.lineage.closures import Closures
+from rarelens.pipeline.lineage.modules import source_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Names of classes; None where annotations do not tell.
@@ -52,7 +53,7 @@ def tree(file: Path) -> ast.Module:
 @cache
 def closure(script: str) -> list[str]:
     """All modules of ours that a stage's script can import."""
-    return sorted(filter(is_own, CLOSURES.of_script(ROOT / script)))
+    return sorted(CLOSURES.of_script(ROOT / script).modules)
 
 
 @cache

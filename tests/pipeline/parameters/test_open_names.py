@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rarelens.pipeline.lineage.closures import Closures, is_own, source_of
+from rarelens.pipeline.lineage.closures import Closures
+from rarelens.pipeline.lineage.modules import source_of
 from rarelens.studies.data.classification.simulation.shapes import SHAPES
 from rarelens.studies.data.layout import TASKS, layout_module, layouts_of
 from rarelens.studies.settings import base
@@ -16,13 +17,13 @@ ROOT = Path(__file__).parents[3]
 LAYOUTS = [layout for task in TASKS for layout in layouts_of(task)]
 # What writes simulated data, and what checks or digests the whole of params.yaml.
 USERS = {"simulate", "cells", "fingerprint"}
-SCRIPTS = sorted(file for file in (ROOT / "stages").glob("*.py") if file.stem not in USERS)
+SCRIPTS = sorted(file for file in (ROOT / "stages").glob("[!_]*.py") if file.stem not in USERS)
 CLOSURES = Closures()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_no_other_stage_runs_or_lists_a_layout_or_a_shape(script: Path) -> None:
-    closure = set(filter(is_own, CLOSURES.of_script(script)))
+    closure = CLOSURES.of_script(script).modules
     assert not closure & {layout_module(layout) for layout in LAYOUTS}
     assert not {module for module in closure if ".simulation" in module}
     for file in (script, *map(source_of, closure)):

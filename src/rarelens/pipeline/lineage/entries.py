@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import ast
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.lineage.closures import source_of
+from rarelens.pipeline.lineage.modules import source_of
+from rarelens.pipeline.lineage.syntax import parse
 from rarelens.pipeline.parameters.whole import Adjustments, AnyDataset, Methods
 from rarelens.studies.data.layout import layout_module
 from rarelens.studies.settings.base import Name, modules_of
@@ -58,6 +61,32 @@ def components(entries: Entries) -> dict[str, set[str]]:
     ]
     if problems:
         raise RarelensError(*problems)
+    return found
+
+
+def roots(modules: Collection[str], package: Path | None = None) -> set[str]:
+    """What is asked of these modules: the first name that a component exports, a layout's `read`.
+
+    ``package``: the folder of their rarelens; of the imported one if not given.
+
+    Raises:
+        RarelensError: if a module is no Python, or is not as its kind is.
+    """
+    found = set()
+    for module in modules:
+        if not module.startswith("rarelens.components."):
+            found.add(f"{module}.read")
+            continue
+        exported = [
+            ast.literal_eval(each.value)
+            for each in parse(source_of(module, package)).body
+            if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "__all__"
+        ]
+        if not (exported and exported[0]):
+            raise RarelensError(
+                f"{source_of(module, package)}: no __all__; name the component first in it"
+            )
+        found |= {f"{module}.__all__", f"{module}.{exported[0][0]}"}
     return found
 
 

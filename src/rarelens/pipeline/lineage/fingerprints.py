@@ -6,15 +6,13 @@ finds by name, and so reruns after an edit of what it uses and of nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 from rarelens.errors import RarelensError
-from rarelens.pipeline.lineage.closures import Closures, is_own, source_of
-from rarelens.pipeline.lineage.entries import Entries, components
-from rarelens.pipeline.lineage.syntax import syntax_digest
+from rarelens.pipeline.lineage.closures import Closure, Closures
+from rarelens.pipeline.lineage.entries import Entries, components, roots
 from rarelens.pipeline.lineage.weights import digests_of_weights
 from rarelens.studies.files import write_json
 
@@ -45,17 +43,16 @@ def write_fingerprints(target: Path, scripts: Path, lock: Path, entries: Entries
     prints = _Fingerprints(lock)
     weights = digests_of_weights(lock.parent, entries.networks)
     for name, modules in components(entries).items():
-        found = prints.of(prints.closures.of_modules(modules))
+        found = prints.of(prints.closures.of_names(roots(modules)))
         found["code"] |= weights.get(name, {})
         write_json(target / f"{name}.json", found)
-    for script in sorted(scripts.glob("*.py")):
+    for script in sorted(scripts.glob("[!_]*.py")):
         found = prints.of(prints.closures.of_script(script))
-        found["code"][f"stages/{script.name}"] = syntax_digest(script)
         write_json(target / "stages" / f"{script.stem}.json", found)
 
 
 class _Fingerprints:
-    """Digests of modules, taken once each."""
+    """Closures with the versions of their packages."""
 
     def __init__(self, lock: Path) -> None:
         self.closures = Closures()
@@ -63,31 +60,9 @@ class _Fingerprints:
             raise RarelensError(f"{lock.name}: no such file; `git checkout {lock.name}` has it")
         found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.M)
         self._versions = {name.lower(): version for name, version in found}
-        self._digests: dict[str, str] = {}
 
-    def of(self, closure: set[str]) -> dict[str, Any]:
-        """Digests of a closure's modules and files, versions of its packages."""
-        code: dict[str, str] = {}
-        for module in filter(is_own, closure):
-            code[module] = self._digest(module)
-            code |= _resources(module)
-        packages = {NUMERIC[name] for name in closure if name in NUMERIC}
-        versions = {name: self._versions.get(name, "unpinned") for name in packages}
-        return {"code": code, "packages": versions}
-
-    def _digest(self, module: str) -> str:
-        if module not in self._digests:
-            self._digests[module] = syntax_digest(source_of(module))
-        return self._digests[module]
-
-
-def _resources(module: str) -> dict[str, str]:
-    """Digests of the files beside a package's modules that are no Python, such as templates."""
-    source = source_of(module)
-    if source.name != "__init__.py":
-        return {}
-    files = sorted(file for file in source.parent.iterdir() if file.suffix == ".j2")
-    return {
-        f"{module}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        for file in files
-    }
+    def of(self, closure: Closure) -> dict[str, Any]:
+        """Digests of a closure's definitions and files, versions of its packages."""
+        numeric = {NUMERIC[name] for name in closure.outside if name in NUMERIC}
+        versions = {name: self._versions.get(name, "unpinned") for name in numeric}
+        return {"code": closure.code, "packages": versions}

@@ -7,29 +7,26 @@ import hashlib
 import inspect
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec
 
 from rarelens.errors import RarelensError, guarded
+from rarelens.pipeline.lineage.tree import Tree
 from rarelens.studies.files import write_text
 
 P = ParamSpec("P")
 FINGERPRINTS = Path("fingerprints")
 SECONDS = Path(".rarelens/seconds")
-# No result depends on them, and so they stand in no fingerprint.
-WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
 
 
 def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorate the ``main`` of a stage script.
 
-    A mistake of the user's is told in a sentence (`guarded`). Modules of rarelens that were
-    imported without standing in the stage's fingerprints are an error: an edit of them would
-    leave its results stale. The seconds taken are kept in ``.rarelens/seconds``, for
-    ``rarelens plan``.
+    A mistake of the user's is told in a sentence (`guarded`). Code that is not the project's own,
+    or not as the stage's fingerprints have it, is an error (`Tree`). The seconds taken are kept in
+    ``.rarelens/seconds``, for ``rarelens plan``.
 
     Args:
         components: files of the folder of fingerprints beside the script's own, without
@@ -40,18 +37,20 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
     def decorate(main: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(main)
-        script = Path(main.__code__.co_filename).stem
+        file = Path(main.__code__.co_filename)
+        script = file.stem
 
         @functools.wraps(main)
         def run(*arguments: str) -> None:
             digest = {"code": ""} if "code" in signature.parameters else {}
             bound = _bind(signature, arguments, digest, script)
-            files = [f"stages/{script}", *fill(components, bound.arguments)]
-            texts = [text for file in files for text in _read(f"{file}.json")]
+            names = [f"stages/{script}", *fill(components, bound.arguments)]
+            texts = [text for name in names for text in _read(f"{name}.json")]
+            tree = Tree(file, texts)
             if digest:
                 bound.arguments["code"] = hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
             main(*bound.args, **bound.kwargs)
-            check_imports(texts, script)
+            tree.check_imports()
 
         return timed(guarded(run))
 
@@ -82,23 +81,6 @@ def fill(components: tuple[str, ...], arguments: dict[str, Any]) -> list[str]:
     """The components with their arguments filled in, without those whose argument is empty."""
     filled = [each.format_map(arguments) for each in components]
     return [each for each in filled if not each.endswith("/")]
-
-
-def check_imports(fingerprints: list[str], script: str) -> None:
-    """Raise if a module of rarelens was imported that stands in none of the fingerprints.
-
-    Raises:
-        RarelensError: with the names of such modules.
-    """
-    known = {module for text in fingerprints for module in json.loads(text)["code"]}
-    imported = {name for name in sys.modules if name.startswith("rarelens.")}
-    missed = sorted(name for name in imported - known if not name.startswith(WITHOUT_RESULT))
-    if missed:
-        raise RarelensError(
-            f"stages/{script}.py: {', '.join(missed)} ran but is not in the stage's fingerprints, "
-            "so that an edit of it would leave results stale; import it by a plain import "
-            "statement, or name it in @stage and in dvc.yaml"
-        )
 
 
 def _bind(

@@ -1,58 +1,186 @@
-"""A digest of what a Python file does: its syntax tree without comments, docstrings, formatting."""
+"""Python's syntax trees without what changes no result, and their digests.
+
+Comments and formatting are in no syntax tree. Left out besides: docstrings, annotations that
+nothing reads while the program runs, and the sentences that a ``raise`` says.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rarelens.errors import RarelensError
 
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+# These decorators of other packages read no annotation of what they decorate.
+_BLIND = frozenset(
+    [
+        "cache",
+        "cached_property",
+        "classmethod",
+        "contextmanager",
+        "inference_mode",
+        "no_grad",
+        "override",
+        "property",
+        "staticmethod",
+    ]
+)
+# What these are made of is a value for who catches them, and no sentence.
+_WITH_VALUES = ("StopIteration", "StopAsyncIteration", "KeyError", "SystemExit")
 
 
-def syntax_digest(file: Path) -> str:
-    """16 hexadecimal digits that change if, and only if, the file's syntax tree does.
+def parse(file: Path, *, signatures: bool = True) -> ast.Module:
+    """The syntax tree of a Python file, without what changes no result.
 
-    Raises:
-        RarelensError: as `parse`.
-    """
-    return hashlib.sha256(_written(parse(file)).encode()).hexdigest()[:16]
-
-
-def parse(file: Path) -> ast.Module:
-    """The syntax tree of a Python file.
+    Args:
+        file: the source.
+        signatures: keep all annotations of arguments. Otherwise those that are never evaluated
+            (under ``from __future__ import annotations``) go, but for those of a class with bases
+            (pydantic reads them) and of a decorated function.
 
     Raises:
         RarelensError: if it is no Python.
     """
     try:
-        return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+        tree = ast.parse(file.read_bytes(), filename=str(file))
     except SyntaxError as error:
-        raise no_python(str(file), error.lineno) from error
+        raise RarelensError(
+            f"{file}: line {error.lineno or '?'} is no Python; correct it"
+        ) from error
+    late = any(
+        isinstance(each, ast.ImportFrom) and each.module == "__future__" for each in tree.body
+    )
+    _Bare(late and not signatures, _own(tree)).visit(tree)
+    return tree
 
 
-def no_python(file: str, line: int | None) -> RarelensError:
-    """What is said of a file that is no Python."""
-    return RarelensError(f"{file}: line {line or '?'} is no Python; correct it")
+def digest(nodes: Iterable[ast.AST | str]) -> str:
+    """16 hexadecimal digits that change if what the nodes do changes."""
+    text = "\n".join(each if isinstance(each, str) else _written(each) for each in nodes)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _written(node: object) -> str:
-    """A node as text; what is empty is left out, for Python's versions differ in such fields."""
+class _Raised(ast.Call):
+    """The call that makes the exception of a ``raise``; its arguments are a sentence."""
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes docstrings out, and with ``unread`` the annotations that nothing reads."""
+
+    def __init__(self, unread: bool, own: set[str]) -> None:
+        self._unread = unread
+        self._own = own
+        self._in_function = False
+
+    def _within(self, node: ast.AST, unread: bool, in_function: bool) -> ast.AST:
+        before = self._unread, self._in_function
+        self._unread, self._in_function = unread, in_function
+        self.generic_visit(node)
+        self._unread, self._in_function = before
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        unread = self._unread and not node.bases and not node.keywords
+        return self._within(node, unread, in_function=False)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        unread = self._unread and all(map(self._blind, node.decorator_list))
+        if unread:
+            node.returns = None
+        return self._within(node, unread, in_function=True)
+
+    def _blind(self, decorator: ast.expr) -> bool:
+        name = ast.unparse(decorator).removesuffix("()")
+        return name.partition(".")[0] not in self._own and name.rpartition(".")[2] in _BLIND
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        if self._unread:
+            node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if self._unread and self._in_function:
+            node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) not in _WITH_VALUES:
+            node.exc = _Raised(node.exc.func, node.exc.args, node.exc.keywords)
+        return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+
+def _own(tree: ast.Module) -> set[str]:
+    """Names that may stand for something of rarelens: defined here, or imported from it."""
+    found: set[str] = set()
+    for each in ast.walk(tree):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(each.name)
+        elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            found.add(each.id)
+        elif isinstance(each, (ast.Import, ast.ImportFrom)):
+            module = getattr(each, "module", None) or ""
+            near = getattr(each, "level", 0) or module.partition(".")[0] == "rarelens"
+            for alias in each.names:
+                if near or alias.name.partition(".")[0] == "rarelens":
+                    found.add(alias.asname or alias.name.partition(".")[0])
+    return found
+
+
+def _written(node: object, said: bool = False) -> str:
+    """A node as text; what is empty is left out, for Python's versions differ in such fields.
+
+    ``said``: a part of the sentence that a ``raise`` says, of which strings do not count. What is
+    called, looked up or compared for it does: it may do more, or be of use to who catches it.
+    """
     if isinstance(node, list):
-        return "[" + ",".join(_written(each) for each in node) + "]"
+        return "[" + ",".join(_written(each, said) for each in node) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if said and isinstance(node, ast.JoinedStr):
+        return "str" + "".join(_written(each, said) for each in _computed(node))
+    if said and _is_text(node):
+        return "str"
+    told = _SAID.get(type(node), ()) if said or isinstance(node, _Raised) else ()
+    if said and isinstance(node, ast.Call) and _is_text(getattr(node.func, "value", node)):
+        told = ("func", "args", "keywords")  # "".join(…), "".format(…)
     fields = [
-        f"{name}={_written(value)}"
-        for name, value in ast.iter_fields(_undocumented(node))
+        f"{name}={_written(value, name in told)}"
+        for name, value in ast.iter_fields(node)
         if value is not None and value != [] and not isinstance(value, ast.expr_context)
     ]
     return f"{type(node).__name__}({','.join(fields)})"
 
 
-def _undocumented(node: ast.AST) -> ast.AST:
-    """The node without its docstring."""
-    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        node.body = node.body[1:]
-    return node
+# Where in a sentence other parts of it stand.
+_SAID: dict[type[ast.AST], tuple[str, ...]] = {
+    _Raised: ("args",),
+    ast.Attribute: ("value",),
+    ast.BinOp: ("left", "right"),
+    ast.BoolOp: ("values",),
+    ast.GeneratorExp: ("elt",),
+    ast.IfExp: ("body", "orelse"),
+    ast.List: ("elts",),
+    ast.ListComp: ("elt",),
+    ast.Starred: ("value",),
+    ast.Tuple: ("elts",),
+    ast.keyword: ("value",),
+}
+
+
+def _computed(text: ast.JoinedStr) -> Iterator[ast.expr]:
+    """What an f-string calls, or binds."""
+    for each in ast.iter_child_nodes(text):
+        for part in ast.walk(each):
+            if isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
+                yield part
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rarelens.studies.settings.methods import Network
+if TYPE_CHECKING:
+    from rarelens.studies.settings.methods import Network
 
 # Stage fingerprint depends on it.
 FOLDER = Path("weights")
@@ -36,12 +38,13 @@ def digests_of_weights(root: Path, networks: Mapping[str, Network]) -> dict[str,
     """
     found = {f"networks/{name}": initial_weights(own) for name, own in networks.items()}
     return {
-        name: {file.as_posix(): _digest(root / file)}
+        name: {file.as_posix(): digest_of_file(root / file)}
         for name, file in found.items()
         if file is not None and (root / file).is_file()
     }
 
 
-def _digest(file: Path) -> str:
+def digest_of_file(file: Path) -> str:
+    """16 hexadecimal digits of its bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

@@ -74,7 +74,7 @@ def test_a_changed_component_runs_the_cells_that_use_it(small: SmallProject) -> 
     focal = {"focal-0", "focal-1"}
     own = stages("train", focal) | stages("analyse", focal)
     assert ran == {"fingerprint", "cells"} | own | AFTER_ANALYSES
-    told = ["module rarelens.methods.focal changed"]
+    told = ["rarelens.methods.focal changed"]
     assert reasons(verdicts, f"{STUDY}:train@focal-0") == told
     assert reasons(verdicts, "cells") == told
     assert reasons(verdicts, "fingerprint") == ["code changed"]

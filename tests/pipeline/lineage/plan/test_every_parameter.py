@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,6 @@ def faked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faked]:
         patch.chdir(folder)
         # The code stays as it is here, and so it is read once.
         patch.setattr(fingerprints, "Closures", lambda: closures)
-        patch.setattr(fingerprints, "syntax_digest", cache(fingerprints.syntax_digest))
         fake(folder)
         yield Faked(folder)
 

@@ -1,4 +1,4 @@
-"""Fingerprints compared: which modules and packages differ from those of the last run."""
+"""Fingerprints compared: which definitions and packages differ from those of the last run."""
 
 from __future__ import annotations
 
@@ -42,13 +42,12 @@ def _differences(
 ) -> Iterator[str]:
     old, new = before["code"], after["code"]
     for name in sorted(old.keys() | new.keys()):
-        what = "file" if "/" in name else "module"
         if name not in old:
-            yield f"{what} {name} now used"
+            yield f"{name} now used"
         elif name not in new:
-            yield f"{what} {name} no longer used"
+            yield f"{name} no longer used"
         elif old[name] != new[name]:
-            yield f"{what} {name} changed"
+            yield f"{name} changed"
     old, new = before["packages"], after["packages"]
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
