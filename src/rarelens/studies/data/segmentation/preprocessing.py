@@ -16,6 +16,7 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
+from rarelens.studies.data.bounds import VOLUME, refuse_larger
 from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.segmentation.collection import (
     Affine,
@@ -84,10 +85,20 @@ def prepare_image(
     image = normalise(image[(slice(None), *box)], settings.intensity)
     affine, axes = crop_affine(affine, box), None
     if settings.spacing is not None:
+        _refuse_spacing(image.shape, affine, settings.spacing)
         axes, affine = to_spacing(image.shape[1:], affine, settings.spacing)
         image = np.stack([axes.apply(volume, settings.image_interpolation) for volume in image])
     array = np.ascontiguousarray(image, dtype=settings.dtype)
     return PreparedImage(array, affine, source_shape, source_affine, box, axes)
+
+
+def _refuse_spacing(shape: Shape, affine: Affine, spacing: tuple[float, float, float]) -> None:
+    """Refuse a spacing that would make too much of an image (C, X, Y, Z) of this affine."""
+    with np.errstate(all="ignore"):
+        voxels = np.ceil(np.array(shape[1:]) * voxel_sizes(affine) / np.array(spacing))
+    shown = " × ".join(f"{size:g}" for size in spacing)
+    what = f"preprocess.spacing: at {shown} mm an image of shape {tuple(shape[1:])}"
+    refuse_larger(float(np.maximum(voxels, 1).prod()) * shape[0] * 4, VOLUME, what)
 
 
 def prepare_label(labels: Labels, prepared: PreparedImage, settings: Preprocess) -> Labels:
