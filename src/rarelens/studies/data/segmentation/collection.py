@@ -164,7 +164,7 @@ def _open(file: Path) -> Any:
 
 def _refuse_long_header(file: Path) -> None:
     """Of NIfTI what lies before the voxels is read at once, however long it claims to be."""
-    _, sniffed = nib.Nifti1Image.path_maybe_image(file)
+    _, sniffed = nib.Nifti2Image.path_maybe_image(file)
     for kind, length in ((nib.Nifti1Header, 348), (nib.Nifti2Header, 540)):
         block = sniffed[0] if sniffed else b""
         if len(block) >= length and kind.may_contain_header(block):

@@ -5,7 +5,6 @@ Crop and normalisation come before resampling, where the mask of non-zero voxels
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from rarelens.errors import RarelensError
 from rarelens.studies.data.bounds import VOLUME, refuse_larger
 from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.prepared import digest_of
 from rarelens.studies.data.segmentation.collection import (
     Affine,
     CaseFiles,
@@ -158,7 +158,7 @@ def _write_case(
     save_labels(target / "references" / f"{case.case}.nii.gz", reference, prepared.source_affine)
     return {
         "case": case.case,
-        "digest": hashlib.sha256(prepared.array.tobytes() + labels.tobytes()).hexdigest()[:16],
+        "digest": digest_of((prepared.array, labels)),
         "shape": list(labels.shape),
         "spacing": voxel_sizes(prepared.affine).tolist(),
         "voxels": np.bincount(labels.ravel(), minlength=classes).tolist(),
