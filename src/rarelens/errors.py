@@ -49,6 +49,12 @@ def shortened(problems: Sequence[str]) -> list[str]:
     return [*problems[:MOST_SENTENCES], f"… and {more} more of this kind; correct them likewise"]
 
 
+def warn(sentences: Sequence[str]) -> None:
+    """Print what a user may want to look at, though nothing is stopped by it (`shortened`)."""
+    for sentence in shortened(sentences):
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
 def guarded(main: Callable[P, None]) -> Callable[P, None]:
     """Wrap an entry point, so that what is no programming mistake ends in a sentence.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, warn
 from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
@@ -76,6 +76,7 @@ def prepare_images(
         if side != "unused"
     )
     splits = dict(zip(table["image"], table["split"], strict=True))
+    warn(_absent(replace(collection, images=images), splits))
     _write(replace(collection, images=images), splits, target, settings)
 
 
@@ -99,6 +100,25 @@ def prepare_entry(
         tuple((region.label, box) for region, box, _ in placed),
         tuple(concepts),
     )
+
+
+def _absent(collection: ImageCollection, splits: dict[str, str]) -> list[str]:
+    """Sentences on classes that no image of a side has."""
+    there = {
+        (splits[entry.image], label)
+        for entry in collection.images
+        for label, value in enumerate(entry.labels)
+        if value == 1
+    }
+    return [
+        f"{collection.name}: no {side} image has class {name}, so that nothing is "
+        f"{'learnt' if side == 'pool' else 'said'} of it there; draw another split "
+        f"(datasets.{collection.name}.split), or enlarge it"
+        for side in ("test", "validation", "pool")
+        if side in splits.values()
+        for label, name in enumerate(collection.classes)
+        if (side, label) not in there
+    ]
 
 
 class _Moments:

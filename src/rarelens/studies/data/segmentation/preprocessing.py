@@ -14,7 +14,7 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, warn
 from rarelens.studies.data.bounds import VOLUME, refuse_larger
 from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.prepared import digest_of
@@ -130,6 +130,7 @@ def prepare_dataset(
     rows = [_write_case(case, collection, target, settings) for case in collection.cases]
     table = splits.merge(pd.DataFrame(rows), on="case", validate="one_to_one")
     _check_pool(name, collection, table)
+    warn(_absent(name, collection, table))
     table.to_parquet(target / "cases.parquet", index=False)
     write_json(
         target / "dataset.json",
@@ -149,7 +150,9 @@ def _write_case(
     """Write one case's files and return its row of the table."""
     assert case.label is not None
     classes = len(collection.classes)
-    prepared = prepare_image(*load_images(case.images), settings)
+    image, affine = load_images(case.images)
+    warn(_constant(case, image))
+    prepared = prepare_image(image, affine, settings)
     reference = load_label(case.label)[0].astype(label_type(classes))
     labels = prepare_label(reference, prepared, settings)
     np.save(target / "images" / f"{case.case}.npy", prepared.array)
@@ -166,6 +169,29 @@ def _write_case(
         "source_shape": list(prepared.source_shape),
         "source_affine": prepared.source_affine.ravel().tolist(),
     }
+
+
+def _constant(case: CaseFiles, image: NDArray[np.float32]) -> list[str]:
+    """Sentences on channels (C, X, Y, Z) of a case that show nothing."""
+    return [
+        f"{case.case}: {case.images[0]}: channel {number} is {channel.flat[0]:g} throughout; "
+        "look at the image"
+        for number, channel in enumerate(image)
+        if channel.min() == channel.max()
+    ]
+
+
+def _absent(name: str, collection: Collection, table: pd.DataFrame) -> list[str]:
+    """Sentences on classes that no case of a side has."""
+    sides = {side: np.stack(own.tolist()).sum(0) for side, own in table.groupby("split")["voxels"]}
+    return [
+        f"{name}: no {side} case has class {label}, so that nothing is said of it there; "
+        f"draw another split (datasets.{name}.split), or enlarge it"
+        for side in ("test", "validation")
+        if side in sides
+        for label, count in zip(collection.classes, sides[side], strict=True)
+        if not count
+    ]
 
 
 def foreground_index(labels: Labels) -> NDArray[np.signedinteger[Any]]:
