@@ -6,6 +6,7 @@ import errno
 import functools
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -26,8 +27,26 @@ class RarelensError(Exception):
     """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(_plain, problems))
+        super().__init__("\n".join(self.problems))
+
+
+LONGEST_WORD = 300
+
+
+def _plain(problem: str) -> str:
+    """A sentence as a terminal may show it: on one line, no control characters, no endless word.
+
+    What a file is called, and what a library says, stands in it.
+    """
+    shown = (c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in problem)
+    plain = re.sub(r"\S+", lambda word: _shortened_word(word[0]), "".join(shown))
+    return plain.strip()
+
+
+def _shortened_word(word: str) -> str:
+    half = LONGEST_WORD // 2
+    return word if len(word) <= LONGEST_WORD else f"{word[:half]}…{word[-half:]}"
 
 
 def refuse(problems: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ def load_initial(
     fitting = {
         key: value
         for key, value in found.items()
-        if key not in optional or value.shape == wanted[key].shape
+        if key not in optional or value.ndim != wanted[key].ndim or value.shape == wanted[key].shape
     }
     # Older files lack the counters of batch normalisation.
     needed = {key for key in wanted if not key.endswith("num_batches_tracked")} - optional
