@@ -26,7 +26,7 @@ def to_csv(table: pd.DataFrame, **options: Any) -> str:
     quoted = table.copy(deep=False)
     for place, (_, column) in enumerate(table.items()):
         if not is_numeric_dtype(column):
-            quoted.isetitem(place, column.map(_quote))
+            quoted.isetitem(place, column.map(_quote).array)
     quoted.columns = quoted.columns.map(_quote)
     if options.get("index", True):
         quoted.index = quoted.index.map(_quote)

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,12 @@ REMEDY = (
     "remove the folder and run `dvc checkout` (it names a corrupted cache), or `dvc repro -f` of "
     "stage preprocess"
 )
+
+# What NumPy raises of a file that is none of its own, or whose header is garbled.
+DAMAGED = (
+    OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError, OverflowError,
+    RecursionError, TokenError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 def digest_of(arrays: Iterable[NDArray[Any]]) -> str:
@@ -40,8 +47,8 @@ def read_array(file: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray):
-            raise ValueError("no single array")  # noqa: TRY301, TRY004
-    except (OSError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+            raise ValueError("no single array")  # noqa: TRY004
+    except DAMAGED as error:
         raise RarelensError(f"{file}: missing, damaged or cut short; {REMEDY}") from error
     return array
 

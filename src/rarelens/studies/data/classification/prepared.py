@@ -43,7 +43,9 @@ class PreparedImages(Prepared):
         self._labels = np.stack(self.table["labels"].tolist()).astype(np.float32)
         self._images: NDArray[Any] = read_array(folder / "images.npy")
         self._masks: NDArray[np.bool_] = read_array(folder / "concepts.npy")
-        self.check_digests({case: (self._images[row],) for case, row in self.table["row"].items()})
+        self.check_digests(
+            {case: (self._images[row],) for row, case in enumerate(self.table.index)}
+        )
 
     def labels(self, rows: Rows) -> NDArray[np.float32]:
         """Labels (n, C): 1, 0, or NaN where they are ignored."""

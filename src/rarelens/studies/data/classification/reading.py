@@ -23,6 +23,7 @@ from PIL import Image
 from rarelens.errors import RarelensError
 from rarelens.studies.data.bounds import PICTURE, how_many, refuse_larger
 from rarelens.studies.data.classification.collection import Source
+from rarelens.studies.data.prepared import DAMAGED
 
 GREY = ("L", "1", "LA", "La")
 DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -32,11 +33,8 @@ _UNREADABLE = (
     RuntimeError, OverflowError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
-# Of the standard library's archives; RuntimeError where one is encrypted.
-_BROKEN = (
-    zipfile.BadZipFile, OSError, ValueError, EOFError, SyntaxError, RuntimeError, TypeError,
-    zlib.error, lzma.LZMAError, struct.error, OverflowError, MemoryError,
-)  # fmt: skip
+# Beside NumPy's, of the standard library's archives; RuntimeError where one is encrypted.
+_BROKEN = (*DAMAGED, RuntimeError, zlib.error, lzma.LZMAError, struct.error)
 
 
 class Pictures:
