@@ -115,6 +115,7 @@ SMALLER = "close other programs, or lower batch sizes, patches or images in para
 REMEDIES = {
     errno.ENOSPC: "make space on this disk, then run the command again",
     errno.EDQUOT: "make space within your quota, then run the command again",
+    errno.EFBIG: "the system allows no file as large (`ulimit -f`); have it allow that",
     errno.EACCES: "give yourself permission for it (`ls -l`), then run the command again",
     errno.EPERM: "give yourself permission for it (`ls -l`), then run the command again",
     errno.EROFS: "this disk is read-only; work in a folder that can be written",
