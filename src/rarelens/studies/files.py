@@ -73,10 +73,10 @@ def check_room(target: Path, size: int = ROOM) -> None:
         size: bytes.
 
     Raises:
-        OSError: if its folder takes no new file, or its disk has less space.
+        OSError: if the folder that it would be in takes no new file, or its disk has less space.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    probe = target.with_name(f".{target.name}.room.partial")
+    folder = next(above for above in target.absolute().parents if above.exists())
+    probe = folder / f".{target.name}.room.partial"
     try:
         allocate(probe, size)
     finally:

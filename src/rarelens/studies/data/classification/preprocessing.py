@@ -182,7 +182,7 @@ def _write(
     write_json(target / "dataset.json", {**description, **sizes, "mean": mean, "std": std})
 
 
-def new_array(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+def new_array(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """A new array of zeros on disk, mapped into memory, to be filled.
 
     Its space is taken first: a map of a sparse file on a full disk kills the process (SIGBUS).
@@ -190,7 +190,7 @@ def new_array(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[A
     Raises:
         OSError: if the disk has no space for it.
     """
-    array: NDArray[Any] = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    array: np.memmap[Any, Any] = np.lib.format.open_memmap(file, "w+", dtype, shape)
     if array.nbytes:
         allocate(file, file.stat().st_size)
     return array

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 from pydantic import model_validator
@@ -32,7 +31,7 @@ class ClassifierCard(Card):
     normalised. ``adjustment``: how the head was trained anew, or None.
     """
 
-    channels: Literal[1, 3]
+    channels: int
     size: ImageSize
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -44,6 +43,8 @@ class ClassifierCard(Card):
 
     @model_validator(mode="after")
     def _check(self) -> ClassifierCard:
+        if self.channels not in (1, 3):
+            raise ValueError(f"{self.channels} channels; there are images of 1 and 3")
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"mean and std are not of {self.channels} channels")
         if not (all(map(math.isfinite, self.mean)) and all(0 < std < math.inf for std in self.std)):
