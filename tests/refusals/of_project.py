@@ -126,6 +126,8 @@ FILES: dict[str, tuple[str, bytes | None]] = {
     "no card": ("model.json", None),
     "no weights": ("weights.safetensors", None),
     "an empty card": ("model.json", b""),
+    "a card that is null": ("model.json", b"null"),
+    "a card that is a number": ("model.json", b"3"),
     "a card nested 200 000 deep": ("model.json", DEEP.encode()),
     "a card in UTF-16": ("model.json", "{}".encode("utf-16")),
     "empty weights": ("weights.safetensors", b""),
