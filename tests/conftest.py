@@ -32,6 +32,7 @@ SLOW = (
     "pipeline/launch",
     "pipeline/lineage",
     "pipeline/tracking",
+    "refusals",
     "studies/extraction",
     "studies/models",
     "studies/reporting",

@@ -6,6 +6,7 @@ import errno
 import functools
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -26,8 +27,26 @@ class RarelensError(Exception):
     """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(_plain, problems))
+        super().__init__("\n".join(self.problems))
+
+
+LONGEST_WORD = 300
+
+
+def _plain(problem: str) -> str:
+    """A sentence as a terminal may show it: on one line, no control characters, no endless word.
+
+    What a file is called, and what a library says, stands in it.
+    """
+    shown = (c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in problem)
+    plain = re.sub(r"\S+", lambda word: _shortened_word(word[0]), "".join(shown))
+    return plain.strip()
+
+
+def _shortened_word(word: str) -> str:
+    half = LONGEST_WORD // 2
+    return word if len(word) <= LONGEST_WORD else f"{word[:half]}…{word[-half:]}"
 
 
 def refuse(problems: Iterable[str]) -> None:
@@ -47,6 +66,12 @@ def shortened(problems: Sequence[str]) -> list[str]:
     if more <= 0:
         return list(problems)
     return [*problems[:MOST_SENTENCES], f"… and {more} more of this kind; correct them likewise"]
+
+
+def warn(sentences: Sequence[str]) -> None:
+    """Print what a user may want to look at, though nothing is stopped by it (`shortened`)."""
+    for sentence in shortened(sentences):
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def guarded(main: Callable[P, None]) -> Callable[P, None]:
@@ -90,6 +115,7 @@ SMALLER = "close other programs, or lower batch sizes, patches or images in para
 REMEDIES = {
     errno.ENOSPC: "make space on this disk, then run the command again",
     errno.EDQUOT: "make space within your quota, then run the command again",
+    errno.EFBIG: "the system allows no file as large (`ulimit -f`); have it allow that",
     errno.EACCES: "give yourself permission for it (`ls -l`), then run the command again",
     errno.EPERM: "give yourself permission for it (`ls -l`), then run the command again",
     errno.EROFS: "this disk is read-only; work in a folder that can be written",

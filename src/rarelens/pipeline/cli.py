@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rarelens.errors import guarded
 from rarelens.pipeline import diagnose
 
+
+class _Commands(TyperGroup):
+    """Ctrl-C ends a command as it ends a stage; typer says 'Aborted!' and exits with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As `click.Group.invoke`."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; run the command again to go on", err=True)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="See what class imbalance does to a network.",
     no_args_is_help=True,
     add_completion=False,
@@ -60,11 +75,7 @@ def launch(
     from rarelens.pipeline.lineage.tree import check_source
 
     check_source(Path.cwd())
-    try:
-        launch_stages(Path.cwd(), jobs, targets or (), shlex.split(through), retries)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; run the command again to go on", err=True)
-        raise typer.Exit(130) from None
+    launch_stages(Path.cwd(), jobs, targets or (), shlex.split(through), retries)
 
 
 @app.command(

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, refuse
 from rarelens.studies.settings.checking import check
 
 
@@ -64,7 +64,26 @@ def check_options(
     """
     model = _model(component, frozenset(given))
     checked = check(dict(options), model, path)
+    refuse(
+        f"params.yaml: {path}.{key}: {_shown(value)} is beyond ±{LARGEST_OPTION:g}; correct it"
+        for key, value in options.items()
+        if _beyond(value)
+    )
     return {key: getattr(checked, key) for key in options}
+
+
+LARGEST_OPTION = 1e6
+"""Of any number among a component's options, where its signature sets no lower bound."""
+
+
+def _beyond(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_beyond, value))
+    return isinstance(value, int | float) and abs(value) > LARGEST_OPTION
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:100]
 
 
 def build(

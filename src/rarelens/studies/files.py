@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rarelens.errors import RarelensError
+
+ROOM = 2**26
+"""Bytes that a training's output may take; a disk with less is as good as full."""
 
 
 @contextmanager
@@ -42,6 +47,41 @@ def remove_folder(folder: Path) -> None:
     if folder.is_dir():
         folder.rename(going)
         shutil.rmtree(going)
+
+
+def allocate(file: Path, size: int) -> None:
+    """Take space on the disk for a file, as far as the system has a call for it.
+
+    Raises:
+        OSError: if there is not so much, naming the file.
+    """
+    with file.open("ab") as stream:
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(stream.fileno(), 0, size)
+            except OSError as error:
+                # Some network file systems have no such call; there the first write will tell.
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise OSError(error.errno, error.strerror, str(file)) from error
+
+
+def check_room(target: Path, size: int = ROOM) -> None:
+    """Find out whether an output can be written, before what it costs to make it.
+
+    Args:
+        target: the file or folder to be written.
+        size: bytes.
+
+    Raises:
+        OSError: if the folder that it would be in takes no new file, or its disk has less space.
+    """
+    folder = next(above for above in target.absolute().parents if above.exists())
+    probe = folder / f".{target.name}.room.partial"
+    try:
+        allocate(probe, size)
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -13,6 +13,8 @@ from rarelens.components.dice import mean_dice
 
 __all__ = ["Threshold"]
 
+MOST = 10_000
+
 
 class Threshold:
     """Add to the logits of rare classes what gives the best mean Dice on validation cases.
@@ -21,6 +23,9 @@ class Threshold:
         rare_classes: the dataset's rare classes, which all get the same value.
         largest: values from −largest to largest are tried, 0 among them.
         step: the distance of two values.
+
+    Raises:
+        ValueError: if more than `MOST` values of either sign would be tried.
     """
 
     def __init__(
@@ -30,6 +35,8 @@ class Threshold:
         step: Annotated[float, Gt(0)] = 0.25,
     ) -> None:
         self.rare_classes = rare_classes
+        if largest > MOST * step:
+            raise ValueError(f"step {step:g} makes more than {MOST} values up to {largest:g}")
         number = int(largest / step)
         self.values = np.arange(-number, number + 1) * step
 

@@ -31,13 +31,13 @@ def load_initial(
     """
     found = translate(_read(file))
     wanted = network.state_dict()
-    if first in found and wanted[first].shape[1] == 1:
+    if first in found and found[first].ndim > 1 and wanted[first].shape[1] == 1:
         found[first] = found[first].sum(1, keepdim=True)
     optional = {first, "head.weight", "head.bias"}
     fitting = {
         key: value
         for key, value in found.items()
-        if key not in optional or value.shape == wanted[key].shape
+        if key not in optional or value.ndim != wanted[key].ndim or value.shape == wanted[key].shape
     }
     # Older files lack the counters of batch normalisation.
     needed = {key for key in wanted if not key.endswith("num_batches_tracked")} - optional
@@ -55,6 +55,11 @@ def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], needed: s
         return f"{len(missing)} are missing, as {missing[0]}"
     if unknown := sorted(set(found) - set(wanted)):
         return f"{len(unknown)} have no place, as {unknown[0]}"
+    for key, value in found.items():
+        if value.is_floating_point() != wanted[key].is_floating_point():
+            return f"{key} is of {value.dtype}"
+        if not value.isfinite().all():
+            return f"{key} is not finite everywhere"
     shapes = {key: (tuple(found[key].shape), tuple(wanted[key].shape)) for key in found}
     others = [f"{key} is {a} and not {b}" for key, (a, b) in shapes.items() if a != b]
     return others[0] if others else ""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Len, Lt
+from annotated_types import Ge, Le, Len, Lt
 from torch import Tensor, nn
 
 __all__ = ["DeepMedic"]
 
-Counts = Annotated[tuple[Annotated[int, Ge(1)], ...], Len(1)]
+Counts = Annotated[tuple[Annotated[int, Ge(1), Le(2**16)], ...], Len(1, 64)]
 KERNEL = 3
 
 
@@ -62,8 +62,8 @@ class DeepMedic(nn.Module):
         hidden: Counts = (150, 150),
         residual: bool = False,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
-        training_segment: Annotated[int, Ge(1)] = 37,
-        inference_segment: Annotated[int, Ge(1)] = 45,
+        training_segment: Annotated[int, Ge(1), Le(1024)] = 37,
+        inference_segment: Annotated[int, Ge(1), Le(1024)] = 45,
     ) -> None:
         super().__init__()
         self.lost = len(widths) * (KERNEL // 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Len, MultipleOf
+from annotated_types import Ge, Le, Len, MultipleOf
 from torch import Tensor, nn
 
 from rarelens.components.networks._classifier import Classifier
@@ -44,13 +44,15 @@ class LightCNN(Classifier):
         self,
         in_channels: int,
         out_channels: int,
-        channels: Annotated[tuple[Annotated[int, Ge(GROUP), MultipleOf(GROUP)], ...], Four] = (
+        channels: Annotated[
+            tuple[Annotated[int, Ge(GROUP), Le(2**16), MultipleOf(GROUP)], ...], Four
+        ] = (
             16,
             32,
             64,
             96,
         ),
-        convolutions: Annotated[tuple[Annotated[int, Ge(1)], ...], Four] = (1, 1, 2, 2),
+        convolutions: Annotated[tuple[Annotated[int, Ge(1), Le(64)], ...], Four] = (1, 1, 2, 2),
         norm: Literal["batch", "group"] = "batch",
     ) -> None:
         super().__init__(channels[-1], out_channels)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge, Len, Lt, MultipleOf
+from annotated_types import Ge, Le, Len, Lt, MultipleOf
 from monai.networks.nets import segresnet
 
 __all__ = ["SegResNet"]
 
-Blocks = Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)]
+Blocks = Annotated[tuple[Annotated[int, Ge(1), Le(64)], ...], Len(2, 8)]
 
 
 class SegResNet(segresnet.SegResNet):  # type: ignore[misc]
@@ -29,7 +29,7 @@ class SegResNet(segresnet.SegResNet):  # type: ignore[misc]
         self,
         in_channels: int,
         out_channels: int,
-        filters: Annotated[int, Ge(8), MultipleOf(8)] = 8,
+        filters: Annotated[int, Ge(8), Le(2**12), MultipleOf(8)] = 8,
         blocks_down: Blocks = (1, 1, 1),
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:

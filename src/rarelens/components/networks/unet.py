@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Len, Lt
+from annotated_types import Ge, Le, Len, Lt
 from monai.networks.nets import unet
 
 __all__ = ["UNet"]
@@ -33,8 +33,13 @@ class UNet(unet.UNet):  # type: ignore[misc]
         self,
         in_channels: int,
         out_channels: int,
-        channels: Annotated[tuple[Annotated[int, Ge(1)], ...], Len(2)] = (16, 32, 64, 64),
-        residual_units: Annotated[int, Ge(0)] = 0,
+        channels: Annotated[tuple[Annotated[int, Ge(1), Le(2**16)], ...], Len(2, 8)] = (
+            16,
+            32,
+            64,
+            64,
+        ),
+        residual_units: Annotated[int, Ge(0), Le(64)] = 0,
         norm: Literal["batch", "instance"] = "batch",
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:

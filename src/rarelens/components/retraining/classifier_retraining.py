@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
@@ -40,10 +40,10 @@ class ClassifierRetraining:
 
     def __init__(
         self,
-        steps: Annotated[int, Ge(1)] = 1000,
+        steps: Annotated[int, Ge(1), Le(10**8)] = 1000,
         learning_rate: Annotated[float, Gt(0)] = 0.01,
-        batch_size: Annotated[int, Ge(1)] = 128,
-        threads: Annotated[int, Ge(1)] = 2,
+        batch_size: Annotated[int, Ge(1), Le(2**16)] = 128,
+        threads: Annotated[int, Ge(1), Le(1024)] = 2,
     ) -> None:
         self.steps = steps
         self.learning_rate = learning_rate

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import torch
+
 from rarelens.errors import RarelensError
+from rarelens.pipeline.checks.memory import refuse_memory
 from rarelens.pipeline.checks.study import StudyChecks
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.data.classification.splits import image_subset
@@ -13,7 +17,9 @@ from rarelens.studies.extraction.classification.probe import layers_of
 from rarelens.studies.extraction.classification.saliency import METHODS
 from rarelens.studies.extraction.layers import check_layers
 from rarelens.studies.models.classification.model import build_classifier
+from rarelens.studies.models.storage import INITIAL_WEIGHTS
 from rarelens.studies.settings.classification.datasets import ImageDataset
+from rarelens.studies.settings.methods import Network
 from rarelens.studies.training.classification.builders import (
     build_retraining,
     check_classification_method,
@@ -48,6 +54,13 @@ class ClassificationChecks(StudyChecks[ImageDataset]):
         preprocess = self.datasets[dataset].preprocess
         channels = 1 if preprocess.channels == "grey" else 3
         settings, path = self.parameters.networks[network], f"params.yaml: layers.{network}"
+        batch = (self.train.batch_size, channels, *preprocess.image_size)
+        lower = f"datasets.{dataset}.preprocess.image_size, train.classification.batch_size"
+        drawn = Network(**settings.model_dump(exclude={INITIAL_WEIGHTS}))
+        with torch.device("meta"), suppress(RuntimeError, ValueError):
+            # What does not take the images is told below.
+            light = build_classifier(drawn, channels, 2, f"networks.{network}").eval()
+            refuse_memory(light, batch, lower, f"networks.{network}")
         module = build_classifier(settings, channels, 2, f"networks.{network}").eval()
         units, saliency = layers_of(self.parameters.layers[network], path)
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from rarelens.errors import RarelensError
+from rarelens.pipeline.checks.memory import refuse_memory
 from rarelens.pipeline.checks.study import StudyChecks, problems_of
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
@@ -55,6 +56,9 @@ class SegmentationChecks(StudyChecks[Dataset]):
                 f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take "
                 f"patches of {list(patch)} voxels; choose multiples of its total stride"
             )
+        lower = f"datasets.{dataset}.patch_size, train.segmentation.batch_size"
+        shape = (self.train.batch_size, 1, *window)
+        refuse_memory(module, shape, lower, f"networks.{network}")
         units, path = self.parameters.layers[network].units, f"params.yaml: layers.{network}"
         if units:
             check_covering(module, f"{path}.units")

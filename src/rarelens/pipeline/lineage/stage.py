@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from rarelens.errors import RarelensError, guarded
+from rarelens.pipeline.lineage.arguments import check_arguments
 from rarelens.pipeline.lineage.tree import Tree
 from rarelens.studies.files import write_text
 
@@ -94,6 +95,7 @@ def _bind(
         raise RarelensError(
             f"stages/{script}.py: {error}; its arguments are: {' '.join(names) or 'none'}"
         ) from error
+    check_arguments(script, bound.arguments)
     bound.apply_defaults()
     return bound
 

@@ -12,6 +12,7 @@ from rarelens.errors import RarelensError
 from rarelens.studies.catalogue import CATALOGUE
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.files import write_json, write_text
+from rarelens.studies.spreadsheet import to_csv, unquoted
 
 TEXT = [*COMPARISON, "method", "baseline", "class", "layer", "rule", "measure"]
 TEXT += ["method_a", "method_b", "quantity"]
@@ -36,7 +37,7 @@ def write_metrics(
     """
     for name, own in ((task, table), (f"{task}_pairs", pairs)):
         if own is not None:
-            text = own.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            text = to_csv(own, index=False, float_format="%.6g", lineterminator="\n")
             write_text(folder / f"{name}.csv", text)
     tree: dict[str, Any] = {}
     headlines = [name for name, measure in CATALOGUE[task].items() if measure.headline]
@@ -60,4 +61,7 @@ def read_metrics(csv: Path) -> pd.DataFrame:
     if not csv.is_file():
         raise RarelensError(f"{csv}: no such file; run stage compare first (dvc repro)")
     table = pd.read_csv(csv, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
-    return table.fillna({name: "" for name in TEXT if name in table})
+    texts = [name for name in TEXT if name in table]
+    return table.fillna(dict.fromkeys(texts, "")).assign(
+        **{name: unquoted(table[name].fillna("")) for name in texts}
+    )

@@ -41,7 +41,7 @@ def read_csv(file: Path, columns: Sequence[str | int]) -> list[tuple[int, list[s
             rows = [(reader.line_num, row) for row in reader if any(row)]
     except FileNotFoundError as error:
         raise RarelensError(f"{file}: no such file; add it") from error
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
+    except (csv.Error, ValueError, OSError) as error:
         raise RarelensError(f"{file}: not readable as CSV ({error}); correct it") from error
     refuse(
         f"{file}: there is no column {name!r}; add it"
@@ -87,13 +87,21 @@ def read_description(file: Path, kind: type[M]) -> M:
 
 def read_list(file: Path) -> list[str] | None:
     """Lines of a text file that are not blank; None where there is no such file."""
-    if not file.is_file():
+    if not is_file(file):
         return None
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (UnicodeDecodeError, OSError) as error:
         raise RarelensError(f"{file}: not readable as text ({error}); correct it") from error
     return [line.strip() for line in lines if line.strip()]
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is there; a name that the system refuses, as one without end, is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def one_of(folder: Path, files: Sequence[Path], what: str) -> Path:
@@ -119,12 +127,15 @@ def visible(files: Iterable[Path]) -> list[Path]:
 
 def files_below(folder: Path, ending: str) -> list[Path]:
     """All files below a folder that end so, also behind symbolic links."""
-    found = [
-        Path(where) / name
-        for where, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(ending)
-    ]
+    found, seen = [], set()
+    for where, below, names in os.walk(folder, followlinks=True):
+        # A link may lead back to a folder above it.
+        real = os.path.realpath(where)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        found += [Path(where) / name for name in names if name.lower().endswith(ending)]
     return visible(found)
 
 

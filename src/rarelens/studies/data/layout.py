@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.raw import data_folder
 from rarelens.studies.settings.base import modules_of
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from rarelens.studies.data.segmentation.collection import Collection
 
 TASKS = ("segmentation", "classification")
+LONGEST_NAME = 200
+"""Bytes of a case's id, or a class: files are named so, and systems take 255."""
 
 
 class Layout(Protocol):
@@ -82,4 +86,20 @@ def read_collection(layout: str, raw: Path, name: str) -> Any:
         RarelensError: for each problem in the dataset's description and list of files.
     """
     module: Layout = import_module(layout_module(layout))
-    return module.read(data_folder(raw), name)
+    collection = module.read(data_folder(raw), name)
+    refuse(_name_problems(collection))
+    return collection
+
+
+def _name_problems(collection: Any) -> Iterator[str]:
+    """Ids and classes that no table, page or file name takes: they would fail hours later."""
+    cases = getattr(collection, "cases", ())
+    ids = [case.case for case in cases] or [entry.image for entry in collection.images]
+    for what, names in (("id", ids), ("class", collection.classes)):
+        for each in names:
+            if each != each.encode("utf-8", "replace").decode() or not each.strip():
+                yield f"{collection.name}: {what} {each!r} is no text; rename it"
+            elif any(unicodedata.category(letter) == "Cc" for letter in each):
+                yield f"{collection.name}: {what} {each!r} has control characters; rename it"
+            elif len(each.encode()) > LONGEST_NAME:
+                yield f"{collection.name}: {what} {each[:50]}… is too long; shorten it"

@@ -19,6 +19,7 @@ from rarelens.studies.diagnosis.tables import tables
 from rarelens.studies.files import write_json, write_text
 from rarelens.studies.reporting.number_text import NONE, interval, number, signed
 from rarelens.studies.reporting.style import styled
+from rarelens.studies.spreadsheet import to_csv
 
 Row = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def write_diagnosis(
     """
     found = tables(scheme, records)
     for name, table in found.items():
-        text = table.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+        text = to_csv(table, index=False, float_format="%.8g", lineterminator="\n")
         write_text(folder / f"{name}.csv", text)
     write_json(folder / "diagnosis.json", result)
     write_text(folder / "index.html", _render(result, records, found["lesion_sizes"]))

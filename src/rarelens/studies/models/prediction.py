@@ -106,6 +106,7 @@ def predict(
 
 def _is_classifier(folder: Path) -> bool:
     """By what its card says; a card that says nothing is refused when the model is loaded."""
-    with suppress(OSError, ValueError):
-        return "training_images" in json.loads((folder / CARD).read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, RecursionError):
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return isinstance(card, dict) and "training_images" in card
     return False

@@ -96,13 +96,16 @@ def load_network(folder: Path, card: Card, make: Callable[[], nn.Module]) -> nn.
             or are not finite.
     """
     try:
-        module = make()
-    except RarelensError as error:
+        # Without its numbers first: a card of impossible sizes would fill the memory.
+        with torch.device("meta"):
+            expected = make().state_dict()
+    except (RarelensError, RuntimeError) as error:
         raise _broken(folder / CARD, error) from error
     try:
         weights = load_file(folder / WEIGHTS)
         digest = _digest(folder / WEIGHTS)
-        _check_values(weights, module.state_dict(), card.weights_sha256 in (None, digest))
+        _check_values(weights, expected, card.weights_sha256 in (None, digest))
+        module = make()
         module.load_state_dict(weights)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise _broken(folder / WEIGHTS, error) from error
@@ -153,11 +156,19 @@ def fix_algorithms(threads: int, tf32: bool = False) -> None:
 
 
 def _check_values(weights: dict[str, Tensor], expected: dict[str, Tensor], own: bool) -> None:
-    """Of another type would be cast without a word, and NaN would give maps of one class."""
+    """Of another type would be cast without a word, and NaN would give maps of one class.
+
+    The network is not made before its weights are of its shapes.
+    """
     if not own:
         raise ValueError(f"other bytes than those of {CARD}'s weights_sha256")
+    for name in expected.keys() ^ weights.keys():
+        raise ValueError(f"{name} is {'missing' if name in expected else 'too many'}")
     for name, value in weights.items():
-        if name in expected and value.dtype != expected[name].dtype:
+        if value.shape != expected[name].shape:
+            shapes = tuple(value.shape), tuple(expected[name].shape)
+            raise ValueError(f"{name} is of shape {shapes[0]} in place of {shapes[1]}")
+        if value.dtype != expected[name].dtype:
             raise ValueError(f"{name} is {value.dtype} in place of {expected[name].dtype}")
         if not torch.isfinite(value).all():
             raise ValueError(f"{name} is not finite everywhere")

@@ -19,6 +19,7 @@ from rarelens.studies.reporting.classification import section as classification
 from rarelens.studies.reporting.glossary import glossary
 from rarelens.studies.reporting.segmentation import section as segmentation
 from rarelens.studies.settings.results import Report
+from rarelens.studies.spreadsheet import to_csv
 
 TASKS = ("segmentation", "classification")
 # Each has ``read_results``, ``plots`` and ``section``.
@@ -78,7 +79,7 @@ def _write_plots(folder: Path, tables: Sequence[Mapping[str, pd.DataFrame]]) -> 
     """Write each of the tables for ``dvc plots show`` with the rows of all comparisons."""
     for name in tables[0]:
         rows = pd.concat([own[name] for own in tables], ignore_index=True)
-        text = rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        text = to_csv(rows, index=False, float_format="%.6g", lineterminator="\n")
         write_text(folder / f"{name}.csv", text)
 
 

@@ -40,10 +40,16 @@ def _with_bracket(expression: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Positive = Annotated[float, Field(gt=0)]
+# Every number has bounds: no machine does what lies beyond them, or NumPy's generators refuse it.
+Positive = Annotated[float, Field(gt=0, le=1e9)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+BatchSize = Annotated[int, Field(ge=1, le=2**16)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Replicates = Annotated[int, Field(ge=1, le=10**6)]
+Bins = Annotated[int, Field(ge=1, le=10**4)]
+Panels = Annotated[int, Field(ge=0, le=1000)]
 # A regular expression whose first bracket, searched in an id, names the patient.
 GroupExpression = Annotated[str, AfterValidator(_with_bracket)]
 

@@ -15,7 +15,14 @@ T = TypeVar("T")
 def check(value: Any, kind: type[T] | Any, path: str) -> Any:
     """Validate ``value`` as ``kind``; problems are told with their path below ``path``."""
     # By way of JSON, where strict types still let a list stand for a tuple.
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        where = f"{path}: " if path else ""
+        raise RarelensError(
+            f"params.yaml: {where}keys that are no words, or values without end ({error}); "
+            "correct them"
+        ) from error
     try:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:

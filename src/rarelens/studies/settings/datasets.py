@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from rarelens.studies.settings.base import Count, GroupExpression, Positive, Section, Seed, Share
+from rarelens.studies.settings.base import GroupExpression, Section, Seed, Share
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -44,12 +44,12 @@ class VirtualSubjects(Section):
     """
 
     seed: Seed
-    subjects: Count
+    subjects: Annotated[int, Field(ge=1, le=10**5)]
     spacing: Annotated[float, Field(ge=1, le=10)]
     rotation: Annotated[float, Field(ge=0, le=45)]
     scaling: Annotated[float, Field(ge=0, lt=0.5)]
-    warp: Annotated[float, Field(ge=0)]
-    warp_smoothness: Positive
+    warp: Annotated[float, Field(ge=0, le=100)]
+    warp_smoothness: Annotated[float, Field(gt=0, le=1000)]
     bias_field: Annotated[float, Field(ge=0, lt=1)]
     noise: Share
     contrast_change: Annotated[float, Field(ge=0, lt=1)]

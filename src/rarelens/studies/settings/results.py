@@ -18,7 +18,7 @@ class Compare(Section):
     interval and no test.
     """
 
-    bootstrap: Annotated[int, Field(ge=2)]
+    bootstrap: Annotated[int, Field(ge=2, le=10**6)]
     equivalence: Annotated[float, Field(gt=0, lt=1)]
     least_positives: Count
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -32,5 +32,5 @@ class Report(Section):
     drawn, and the tables of the others folded.
     """
 
-    dpi: Count
+    dpi: Annotated[int, Field(ge=1, le=1200)]
     classes: Count = 6

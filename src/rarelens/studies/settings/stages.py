@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rarelens.studies.settings.base import Count, Positive, Section
+from rarelens.studies.settings.base import BatchSize, Count, Positive, Replicates, Section, Threads
 
 Inside = Annotated[float, Field(gt=0, lt=1)]
 """A share, but neither nothing nor all."""
@@ -21,17 +21,17 @@ class Training(Section):
     beside a GPU, none on a CPU. No result depends on it, and so no training is told apart by it.
     """
 
-    steps: Count
+    steps: Annotated[int, Field(ge=1, le=10**8)]
     epoch_steps: Count
-    batch_size: Count
+    batch_size: BatchSize
     optimiser: Literal["adamw", "sgd"]
-    learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
     schedule: Literal["constant", "polynomial", "cosine"]
     gradient_clip: Positive | None
     precision: Literal["no", "tf32", "bf16", "fp16"]
-    threads: Count
-    workers: Annotated[int, Field(ge=0)] | None = Field(None, exclude=True)
+    threads: Threads
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = Field(None, exclude=True)
     patience: Count | None
     select: Literal["last", "best"]
     checkpoint_epochs: Count
@@ -50,7 +50,7 @@ class Dissection(Section):
     iou_threshold: Inside
     maps: Literal["native", "upsampled"]
     ceiling_share: Inside
-    permutations: Count
+    permutations: Replicates
     null_level: Inside
     exact_quantile_values: Count
 

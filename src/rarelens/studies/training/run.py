@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 
 from rarelens.studies.cells import Cell
-from rarelens.studies.files import refuse_link, whole_folder, write_json
+from rarelens.studies.files import check_room, refuse_link, whole_folder, write_json
 from rarelens.studies.models.storage import Card, write_model
 from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.job import Job, Prepared
@@ -114,6 +114,8 @@ def train_and_record(
     """
     folder = run.cell.folder("models")
     refuse_link(folder)
+    for output in (folder, run.cell.folder("records").with_suffix(".json")):
+        check_room(output)
     begun = time.perf_counter()
     checkpoints = Checkpoints(run.cell.folder("scratch"), run.identity)
     tags = {"git_commit": git_commit(), "dataset_digest": run.dataset_digest}

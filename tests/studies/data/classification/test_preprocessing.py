@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -277,3 +278,29 @@ def test_pool_without_contrast_is_refused(coco: Any, prepare: Prepare) -> None:
 def test_folder_without_prepared_data_is_told(tmp_path: Path) -> None:
     with pytest.raises(RarelensError, match="no prepared dataset; run `dvc repro` first"):
         PreparedImages(tmp_path)
+
+
+def test_a_class_that_a_side_lacks_is_warned_of(
+    coco: Any, prepare: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = prepare(coco.folder)
+    sides = {side: data.labels(data.rows(side)) == 1 for side in ("test", "validation", "pool")}
+    expected = {
+        (side, name)
+        for side, positive in sides.items()
+        for name, some in zip(data.classes, positive.any(axis=0), strict=True)
+        if not some
+    }
+    assert expected
+    said = capsys.readouterr().err
+    found = set(re.findall(r"^warning: x: no (\w+) image has class (\w+), ", said, re.MULTILINE))
+    assert found == expected
+
+
+def test_a_changed_pixel_is_noticed(coco: Any, prepare: Prepare) -> None:
+    data = prepare(coco.folder)
+    pixels = np.lib.format.open_memmap(data.folder / "images.npy", "r+")
+    pixels[3, 0, 0, 0] ^= 1
+    pixels.flush()
+    with pytest.raises(RarelensError, match=rf"{data.table.index[3]}: its arrays are not those"):
+        PreparedImages(data.folder)

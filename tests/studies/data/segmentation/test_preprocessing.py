@@ -252,3 +252,69 @@ def test_real_hippocampus_goes_there_and_back(real_data, settings, split, tmp_pa
         back = restore_labels(logits, affine, tuple(row["source_shape"]), own)
         truth = np.asarray(nib.load(raw / "labelsTr" / f"{case}.nii.gz").dataobj)
         np.testing.assert_array_equal(back, truth)
+
+
+def warnings_of(capsys):
+    said = capsys.readouterr().err.splitlines()
+    return [line.removeprefix("warning: ") for line in said if line.startswith("warning: ")]
+
+
+def test_a_wholly_constant_channel_is_warned_of(prepare, capsys):
+    prepare()
+    assert warnings_of(capsys) == []
+
+    def constant(maker):
+        maker.save("imagesTr/s1.nii.gz", np.full(maker.shape, 7, np.float32))
+
+    prepare(change=constant, target="again")
+    (warning,) = warnings_of(capsys)
+    assert warning.startswith("s1: ")
+    assert warning.endswith("channel 0 is 7 throughout; look at the image")
+
+
+def test_a_class_that_a_side_lacks_is_warned_of(prepare, capsys):
+    _, data = prepare()
+    test = data.cases("test")
+
+    def without(maker):
+        for case in test:
+            labels = np.zeros(maker.shape, np.uint8)
+            labels[2, 2, 2] = 1
+            maker.save(f"labelsTr/{case}.nii.gz", labels)
+
+    capsys.readouterr()
+    prepare(change=without, target="again", classes=3)
+    (warning,) = warnings_of(capsys)
+    assert "no test case has class" in warning
+    assert "split" in warning
+
+
+def test_a_spacing_that_fills_the_memory_is_refused(settings, monkeypatch):
+    image = np.ones((2, 10, 10, 10), np.float32)
+    chosen = settings(spacing=(0.5, 0.5, 0.5), crop_foreground=False)
+    # 2 channels of 20³ voxels of 4 bytes.
+    monkeypatch.setenv("RARELENS_LARGEST_VOLUME", str(2 * 20**3 * 4 / 2**30))
+    assert prepare_image(image, np.eye(4), chosen).array.shape == (2, 20, 20, 20)
+    monkeypatch.setenv("RARELENS_LARGEST_VOLUME", str((2 * 20**3 * 4 - 1) / 2**30))
+    with pytest.raises(RarelensError, match=r"preprocess\.spacing: at 0\.5 × 0\.5 × 0\.5 mm"):
+        prepare_image(image, np.eye(4), chosen)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "much"])
+def test_a_bound_that_is_none_is_refused(settings, monkeypatch, value):
+    monkeypatch.setenv("RARELENS_LARGEST_VOLUME", value)
+    with pytest.raises(RarelensError, match=f"RARELENS_LARGEST_VOLUME={value}: no number above 0"):
+        prepare_image(np.ones((1, 4, 4, 4), np.float32), np.eye(4), settings(spacing=(1, 1, 1)))
+
+
+def test_arrays_are_held_against_their_digests_where_they_are_small(prepare, monkeypatch):
+    _, data = prepare()
+    file = data.folder / "images" / f"{data.cases('pool')[0]}.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    case = data.cases("test")[0]
+    with pytest.raises(RarelensError, match="not those that were prepared"):
+        PreparedDataset(data.folder).image(case)
+    monkeypatch.setattr("rarelens.studies.data.prepared.CHECKED", 10)
+    PreparedDataset(data.folder).image(case)

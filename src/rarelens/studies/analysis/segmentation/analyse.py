@@ -41,6 +41,8 @@ def analyse(extract: Path, prepared: Path, target: Path, settings: AnalyseSegmen
     Raises:
         RarelensError: for each label map that is missing or whose grid is not its reference's.
     """
+    if not (extract / "extract.json").is_file():
+        raise RarelensError(f"{extract}: there is no extract; run stage extract first (dvc repro)")
     about = read_json(extract / "extract.json")
     classes = about["classes"]
     cases = pd.read_parquet(extract / "cases.parquet")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rarelens.studies.data.prepared import Prepared
+from rarelens.studies.data.prepared import Prepared, read_array
 
 Rows = Sequence[int] | NDArray[np.integer[Any]]
 
@@ -41,8 +41,11 @@ class PreparedImages(Prepared):
         self.concepts: pd.DataFrame = pd.read_parquet(folder / "concepts.parquet")
         self.boxes: pd.DataFrame = pd.read_parquet(folder / "boxes.parquet")
         self._labels = np.stack(self.table["labels"].tolist()).astype(np.float32)
-        self._images: NDArray[Any] = np.load(folder / "images.npy", mmap_mode="r")
-        self._masks: NDArray[np.bool_] = np.load(folder / "concepts.npy", mmap_mode="r")
+        self._images: NDArray[Any] = read_array(folder / "images.npy")
+        self._masks: NDArray[np.bool_] = read_array(folder / "concepts.npy")
+        self.check_digests(
+            {case: (self._images[row],) for row, case in enumerate(self.table.index)}
+        )
 
     def labels(self, rows: Rows) -> NDArray[np.float32]:
         """Labels (n, C): 1, 0, or NaN where they are ignored."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, warn
 from rarelens.studies.data.classification.collection import (
     Box,
     ImageCollection,
@@ -26,7 +25,8 @@ from rarelens.studies.data.classification.regions import Mask, resize_region
 from rarelens.studies.data.classification.resizing import Resizing, plan_resizing, prepare_pixels
 from rarelens.studies.data.classification.splits import assign_image_splits
 from rarelens.studies.data.layout import read_collection
-from rarelens.studies.files import write_json
+from rarelens.studies.data.prepared import digest_of
+from rarelens.studies.files import allocate, write_json
 from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
 
 
@@ -76,6 +76,7 @@ def prepare_images(
         if side != "unused"
     )
     splits = dict(zip(table["image"], table["split"], strict=True))
+    warn(_absent(replace(collection, images=images), splits))
     _write(replace(collection, images=images), splits, target, settings)
 
 
@@ -99,6 +100,25 @@ def prepare_entry(
         tuple((region.label, box) for region, box, _ in placed),
         tuple(concepts),
     )
+
+
+def _absent(collection: ImageCollection, splits: dict[str, str]) -> list[str]:
+    """Sentences on classes that no image of a side has."""
+    there = {
+        (splits[entry.image], label)
+        for entry in collection.images
+        for label, value in enumerate(entry.labels)
+        if value == 1
+    }
+    return [
+        f"{collection.name}: no {side} image has class {name}, so that nothing is "
+        f"{'learnt' if side == 'pool' else 'said'} of it there; draw another split "
+        f"(datasets.{collection.name}.split), or enlarge it"
+        for side in ("test", "validation", "pool")
+        if side in splits.values()
+        for label, name in enumerate(collection.classes)
+        if (side, label) not in there
+    ]
 
 
 class _Moments:
@@ -129,10 +149,9 @@ def _write(
     channels = 1 if settings.channels == "grey" else 3
     dtype = np.dtype(settings.dtype)
     shape = (len(collection.images), channels, *settings.image_size)
-    images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype, shape)
-    masks = np.lib.format.open_memmap(
-        target / "concepts.npy", "w+", np.bool_, (count_concepts(collection), *settings.image_size)
-    )
+    images = new_array(target / "images.npy", dtype, shape)
+    concept_shape = (count_concepts(collection), *settings.image_size)
+    masks = new_array(target / "concepts.npy", np.bool_, concept_shape)
     moments = _Moments(channels)
     rows: list[dict[str, Any]] = []
     boxes: list[tuple[Any, ...]] = []
@@ -142,7 +161,7 @@ def _write(
         for concept in prepared.concepts:
             masks[len(concepts)] = concept.mask
             area = float(concept.mask.mean())
-            concepts.append((row, concept.label, area, concept.source, _digest(concept.mask)))
+            concepts.append((row, concept.label, area, concept.source, digest_of([concept.mask])))
         boxes += [(row, label, *box) for label, box in prepared.boxes]
         rows.append(_row(entry, splits[entry.image], prepared))
         if splits[entry.image] == "pool":
@@ -161,6 +180,20 @@ def _write(
     description = {"name": collection.name, "classes": list(collection.classes)}
     sizes = {"channels": channels, "size": list(settings.image_size), "dtype": settings.dtype}
     write_json(target / "dataset.json", {**description, **sizes, "mean": mean, "std": std})
+
+
+def new_array(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """A new array of zeros on disk, mapped into memory, to be filled.
+
+    Its space is taken first: a map of a sparse file on a full disk kills the process (SIGBUS).
+
+    Raises:
+        OSError: if the disk has no space for it.
+    """
+    array: np.memmap[Any, Any] = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    if array.nbytes:
+        allocate(file, file.stat().st_size)
+    return array
 
 
 BOXES = {
@@ -194,13 +227,9 @@ def _row(entry: ImageEntry, split: str, prepared: PreparedEntry) -> dict[str, An
         "labels": list(entry.labels),
         "width": resizing.width,
         "height": resizing.height,
-        "digest": _digest(prepared.pixels),
+        "digest": digest_of([prepared.pixels]),
         "left": resizing.left,
         "top": resizing.top,
         "scale_x": resizing.scale_x,
         "scale_y": resizing.scale_y,
     }
-
-
-def _digest(array: NDArray[Any]) -> str:
-    return hashlib.sha256(array.tobytes()).hexdigest()[:16]

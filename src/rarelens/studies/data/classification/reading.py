@@ -7,6 +7,7 @@ is what Pillow does.
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -20,15 +21,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rarelens.errors import RarelensError
+from rarelens.studies.data.bounds import PICTURE, how_many, refuse_larger
 from rarelens.studies.data.classification.collection import Source
+from rarelens.studies.data.prepared import DAMAGED
 
 GREY = ("L", "1", "LA", "La")
 DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 WIDE = ("I", "F")
 _UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, MemoryError,
-    struct.error, zlib.error, Image.DecompressionBombError,
+    RuntimeError, OverflowError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
+
+# Beside NumPy's, of the standard library's archives; RuntimeError where one is encrypted.
+_BROKEN = (*DAMAGED, RuntimeError, zlib.error, lzma.LZMAError, struct.error)
 
 
 class Pictures:
@@ -68,6 +74,7 @@ def read_picture(file: Path) -> NDArray[Any]:
     """Read one image file (see `Pictures.read`)."""
     try:
         with Image.open(file) as image:
+            refuse_larger(how_many(image.size), PICTURE, f"{file}: its header")
             frames = getattr(image, "n_frames", 1)
             if frames == 1:
                 return _checked(file, _pixels(image))
@@ -100,12 +107,16 @@ class NpzMember:
                 else np.lib.format.read_array_header_2_0
             )
             self.shape, fortran, self.dtype = header(self._stream)
+            if not self.shape or min(self.shape) < 0 or min(self.shape[1:], default=1) < 1:
+                raise ValueError(f"shape {self.shape}")
         except FileNotFoundError as error:
             raise RarelensError(f"{file}: no such file; add it") from error
         except KeyError as error:
             raise RarelensError(f"{file}: there is no array {name}; add it") from error
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error) as error:
+        except _BROKEN as error:
             raise _npz_error(file, name, error) from error
+        what = f"{file}: {name}, of shape {self.shape},"
+        refuse_larger(how_many(self.shape[1:3]) + self.shape[0] // 10, PICTURE, what)
         if fortran and len(self.shape) > 1:
             raise RarelensError(
                 f"{file}: {name} is in Fortran order; save np.ascontiguousarray of it"
@@ -118,7 +129,7 @@ class NpzMember:
             self._stream.seek(self._start + number * self._bytes)
             data = self._stream.read(self._bytes)
             return np.frombuffer(data, self.dtype).reshape(self.shape[1:])
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error) as error:
+        except _BROKEN as error:
             raise _npz_error(self.file, f"{self.name} row {number}", error) from error
 
     def close(self) -> None:

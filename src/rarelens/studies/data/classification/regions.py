@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from rarelens.errors import RarelensError
+from rarelens.studies.data.bounds import PICTURE, refuse_larger
 from rarelens.studies.data.classification.collection import Box, Region
 from rarelens.studies.data.classification.resizing import Resizing
 
@@ -81,16 +83,26 @@ def run_length_problem(outline: dict[str, Any]) -> str | None:
     Their sum is checked here, for pycocotools leaves what they do not cover undefined.
     """
     try:
-        height, width = (int(side) for side in outline["size"])
+        height, width = map(_whole, outline["size"])
         counts = outline["counts"]
-        lengths = run_lengths(counts) if isinstance(counts, str) else [int(n) for n in counts]
-    except (KeyError, TypeError, ValueError, IndexError):
+        lengths = run_lengths(counts) if isinstance(counts, str) else list(map(_whole, counts))
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return "its run lengths are no COCO RLE (size and counts); write them anew"
     if min(height, width) < 1 or min(lengths, default=0) < 0 or sum(lengths) != height * width:
         return (
             f"its run lengths cover {sum(lengths)} pixels, not {width} × {height}; write them anew"
         )
+    try:
+        refuse_larger(height * width, PICTURE, "its mask")
+    except RarelensError as error:
+        return str(error)
     return None
+
+
+def _whole(number: Any) -> int:
+    if int(number) != number:
+        raise ValueError(f"{number} is no whole number")
+    return int(number)
 
 
 def run_lengths(counts: str) -> list[int]:
@@ -111,6 +123,8 @@ def run_lengths(counts: str) -> list[int]:
             raise ValueError(f"{character!r} in run lengths")
         value |= (bits & 31) << shift
         shift += 5
+        if shift > 60:
+            raise ValueError("a run length without end")
         if bits & 32:
             continue
         if bits & 16:

@@ -20,9 +20,13 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
+from rarelens.studies.data.bounds import VOLUME, how_many, refuse_larger
 
 AFFINE_TOLERANCE = 1e-3
 """Largest displacement of a grid's corner, in mm, at which two affines count as equal."""
+
+LONGEST_HEADER = 2**24
+"""Bytes before the first voxel."""
 
 LARGEST_LABEL = np.iinfo(np.uint16).max
 _UNREADABLE = (
@@ -150,6 +154,7 @@ def _load_image(file: Path) -> tuple[NDArray[np.float32], Affine]:
 
 def _open(file: Path) -> Any:
     try:
+        _refuse_long_header(file)
         return nib.load(file)
     except FileNotFoundError as error:
         raise RarelensError(f"{file}: no such file; add it") from error
@@ -157,7 +162,29 @@ def _open(file: Path) -> Any:
         raise _unreadable(file, error) from error
 
 
+def _refuse_long_header(file: Path) -> None:
+    """Of NIfTI what lies before the voxels is read at once, however long it claims to be."""
+    _, sniffed = nib.Nifti2Image.path_maybe_image(file)
+    for kind, length in ((nib.Nifti1Header, 348), (nib.Nifti2Header, 540)):
+        block = sniffed[0] if sniffed else b""
+        if len(block) >= length and kind.may_contain_header(block):
+            start = float(kind(block[:length], check=False)["vox_offset"])
+            if not start <= LONGEST_HEADER:
+                raise ImageFileError(f"its voxels begin at byte {start:g}")
+
+
 def _voxels(file: Path, image: Any, dtype: type[np.float32] | None) -> NDArray[Any]:
+    kind = image.get_data_dtype()
+    if kind.kind not in "buif":
+        raise RarelensError(
+            f"{file}: voxels of type {kind}; they must be plain numbers (of complex ones store "
+            "the magnitude, or both parts as channels)"
+        )
+    if min(image.shape, default=0) < 1:
+        raise RarelensError(f"{file}: an image of shape {image.shape}; it must have voxels")
+    # Read as float32, or as they are scaled, in double precision.
+    size = how_many(image.shape) * (4 if dtype else max(kind.itemsize, 4))
+    refuse_larger(size, VOLUME, f"{file}: its header, with shape {tuple(image.shape)},")
     try:
         if dtype is None:
             data: NDArray[Any] = np.asanyarray(image.dataobj)
@@ -165,8 +192,6 @@ def _voxels(file: Path, image: Any, dtype: type[np.float32] | None) -> NDArray[A
             data = image.get_fdata(dtype=dtype, caching="unchanged")
     except _UNREADABLE as error:
         raise _unreadable(file, error) from error
-    if data.dtype.kind not in "buif":
-        raise RarelensError(f"{file}: voxels of type {data.dtype}; they must be plain numbers")
     return data
 
 

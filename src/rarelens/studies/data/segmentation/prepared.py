@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from rarelens.studies.data.prepared import Prepared
+from rarelens.studies.data.prepared import Prepared, read_array
 
 
 class PreparedDataset(Prepared):
@@ -26,9 +25,11 @@ class PreparedDataset(Prepared):
         self.channels: tuple[str, ...] = tuple(self.description["channels"])
         spacing = self.description["spacing"]
         self.spacing: tuple[float, ...] | None = spacing and tuple(spacing)
+        self._is_checked = False
 
     def image(self, case: str) -> NDArray[Any]:
         """Normalised image (C, X, Y, Z), float16 or float32."""
+        self._checked()
         return self._map("images", case)
 
     def label(self, case: str) -> NDArray[Any]:
@@ -39,6 +40,14 @@ class PreparedDataset(Prepared):
         """Flat voxel indices (C order) of classes 1, 2, … one after the other."""
         return self._map("foreground", case)
 
+    def _checked(self) -> None:
+        """Hold all images and labels against their digests, the first time."""
+        if self._is_checked:
+            return
+        self._is_checked = True
+        kinds = ("images", "labels")
+        cases = self.table.index
+        self.check_digests({case: [self._map(kind, case) for kind in kinds] for case in cases})
+
     def _map(self, kind: str, case: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self.folder / kind / f"{case}.npy", mmap_mode="r")
-        return array
+        return read_array(self.folder / kind / f"{case}.npy")

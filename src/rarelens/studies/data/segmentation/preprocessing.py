@@ -5,7 +5,6 @@ Crop and normalisation come before resampling, where the mask of non-zero voxels
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from rarelens.errors import RarelensError
+from rarelens.errors import RarelensError, warn
+from rarelens.studies.data.bounds import VOLUME, refuse_larger
 from rarelens.studies.data.layout import read_collection
+from rarelens.studies.data.prepared import digest_of
 from rarelens.studies.data.segmentation.collection import (
     Affine,
     CaseFiles,
@@ -84,10 +85,20 @@ def prepare_image(
     image = normalise(image[(slice(None), *box)], settings.intensity)
     affine, axes = crop_affine(affine, box), None
     if settings.spacing is not None:
+        _refuse_spacing(image.shape, affine, settings.spacing)
         axes, affine = to_spacing(image.shape[1:], affine, settings.spacing)
         image = np.stack([axes.apply(volume, settings.image_interpolation) for volume in image])
     array = np.ascontiguousarray(image, dtype=settings.dtype)
     return PreparedImage(array, affine, source_shape, source_affine, box, axes)
+
+
+def _refuse_spacing(shape: Shape, affine: Affine, spacing: tuple[float, float, float]) -> None:
+    """Refuse a spacing that would make too much of an image (C, X, Y, Z) of this affine."""
+    with np.errstate(all="ignore"):
+        voxels = np.ceil(np.array(shape[1:]) * voxel_sizes(affine) / np.array(spacing))
+    shown = " × ".join(f"{size:g}" for size in spacing)
+    what = f"preprocess.spacing: at {shown} mm an image of shape {tuple(shape[1:])}"
+    refuse_larger(float(np.maximum(voxels, 1).prod()) * shape[0] * 4, VOLUME, what)
 
 
 def prepare_label(labels: Labels, prepared: PreparedImage, settings: Preprocess) -> Labels:
@@ -119,6 +130,7 @@ def prepare_dataset(
     rows = [_write_case(case, collection, target, settings) for case in collection.cases]
     table = splits.merge(pd.DataFrame(rows), on="case", validate="one_to_one")
     _check_pool(name, collection, table)
+    warn(_absent(name, collection, table))
     table.to_parquet(target / "cases.parquet", index=False)
     write_json(
         target / "dataset.json",
@@ -138,7 +150,9 @@ def _write_case(
     """Write one case's files and return its row of the table."""
     assert case.label is not None
     classes = len(collection.classes)
-    prepared = prepare_image(*load_images(case.images), settings)
+    image, affine = load_images(case.images)
+    warn(_constant(case, image))
+    prepared = prepare_image(image, affine, settings)
     reference = load_label(case.label)[0].astype(label_type(classes))
     labels = prepare_label(reference, prepared, settings)
     np.save(target / "images" / f"{case.case}.npy", prepared.array)
@@ -147,7 +161,7 @@ def _write_case(
     save_labels(target / "references" / f"{case.case}.nii.gz", reference, prepared.source_affine)
     return {
         "case": case.case,
-        "digest": hashlib.sha256(prepared.array.tobytes() + labels.tobytes()).hexdigest()[:16],
+        "digest": digest_of((prepared.array, labels)),
         "shape": list(labels.shape),
         "spacing": voxel_sizes(prepared.affine).tolist(),
         "voxels": np.bincount(labels.ravel(), minlength=classes).tolist(),
@@ -155,6 +169,29 @@ def _write_case(
         "source_shape": list(prepared.source_shape),
         "source_affine": prepared.source_affine.ravel().tolist(),
     }
+
+
+def _constant(case: CaseFiles, image: NDArray[np.float32]) -> list[str]:
+    """Sentences on channels (C, X, Y, Z) of a case that show nothing."""
+    return [
+        f"{case.case}: {case.images[0]}: channel {number} is {channel.flat[0]:g} throughout; "
+        "look at the image"
+        for number, channel in enumerate(image)
+        if channel.min() == channel.max()
+    ]
+
+
+def _absent(name: str, collection: Collection, table: pd.DataFrame) -> list[str]:
+    """Sentences on classes that no case of a side has."""
+    sides = {side: np.stack(own.tolist()).sum(0) for side, own in table.groupby("split")["voxels"]}
+    return [
+        f"{name}: no {side} case has class {label}, so that nothing is said of it there; "
+        f"draw another split (datasets.{name}.split), or enlarge it"
+        for side in ("test", "validation")
+        if side in sides
+        for label, count in zip(collection.classes, sides[side], strict=True)
+        if not count
+    ]
 
 
 def foreground_index(labels: Labels) -> NDArray[np.signedinteger[Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from rarelens.components.contracts import is_classifier
@@ -18,7 +20,7 @@ from rarelens.studies.models.storage import (
     load_network,
     read_card,
 )
-from rarelens.studies.settings.classification.datasets import ImagePreprocess
+from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSize
 from rarelens.studies.settings.methods import Adjustment, ClassificationMethod, Network
 
 
@@ -30,7 +32,7 @@ class ClassifierCard(Card):
     """
 
     channels: int
-    size: tuple[int, int]
+    size: ImageSize
     mean: tuple[float, ...]
     std: tuple[float, ...]
     preprocess: ImagePreprocess
@@ -38,6 +40,16 @@ class ClassifierCard(Card):
     adjustment: Adjustment | None
     training_images: tuple[str, ...]
     validation_images: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> ClassifierCard:
+        if self.channels not in (1, 3):
+            raise ValueError(f"{self.channels} channels; there are images of 1 and 3")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"mean and std are not of {self.channels} channels")
+        if not (all(map(math.isfinite, self.mean)) and all(0 < std < math.inf for std in self.std)):
+            raise ValueError("mean or std are no such numbers")
+        return self
 
 
 def build_classifier(

@@ -20,6 +20,7 @@ from rarelens.studies.models.batch import each_case, refuse_existing
 from rarelens.studies.models.classification.inference import outputs
 from rarelens.studies.models.classification.model import load_classifier
 from rarelens.studies.models.storage import refuse_not_finite
+from rarelens.studies.spreadsheet import to_csv
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 TABLE = "probabilities.csv"
@@ -100,7 +101,7 @@ def classify(
     finally:
         if rows:
             table = pd.DataFrame.from_dict(rows, "index", columns=list(model.card.classes))
-            write_text(target, table.to_csv(index_label="image", float_format="%.6g"))
+            write_text(target, to_csv(table, index_label="image", float_format="%.6g"))
             written(target)
 
 

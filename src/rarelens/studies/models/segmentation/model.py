@@ -12,7 +12,7 @@ from rarelens.components.contracts import UnpaddedNetwork, is_classifier
 from rarelens.errors import RarelensError
 from rarelens.studies.models.storage import Card, construct, load_network, read_card
 from rarelens.studies.settings.methods import Method, Network
-from rarelens.studies.settings.segmentation.datasets import Preprocess
+from rarelens.studies.settings.segmentation.datasets import PatchSize, Preprocess
 
 Size = tuple[int, int, int]
 OVERLAP, WINDOW_BATCH = 0.25, 4
@@ -28,7 +28,7 @@ class SegmenterCard(Card):
     channels: tuple[str, ...]
     rare_classes: tuple[int, ...]
     preprocess: Preprocess
-    patch_size: Size
+    patch_size: PatchSize
     method: Method
     training_cases: tuple[str, ...]
     validation_cases: tuple[str, ...]

@@ -6,11 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
+from rarelens.studies.settings.base import Name, Section, Share, module_in
 from rarelens.studies.settings.datasets import Ascending, DatasetSplit, VirtualSubjects
 
 ImageLayoutName = Annotated[Name, module_in("rarelens.studies.data.classification.layouts")]
-ImageSize = tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]]
+LARGEST_SIDE = 8192
+"""Pixels along a side of a prepared image."""
+Side = Annotated[int, Field(ge=8, le=LARGEST_SIDE)]
+ImageSize = tuple[Side, Side]
+Millimetres = Annotated[float, Field(gt=0, le=100)]
+Contrast = Annotated[float, Field(gt=0, le=10)]
+Number = Annotated[int, Field(ge=1, le=10**4)]
 
 
 class Finding(Section):
@@ -23,9 +29,9 @@ class Finding(Section):
 
     shape: Name
     prevalence: Annotated[float, Field(gt=0, lt=1)]
-    radius: Annotated[tuple[Positive, Positive], Ascending]
-    contrast: Annotated[tuple[Positive, Positive], Ascending]
-    number: Annotated[tuple[Count, Count], Ascending]
+    radius: Annotated[tuple[Millimetres, Millimetres], Ascending]
+    contrast: Annotated[tuple[Contrast, Contrast], Ascending]
+    number: Annotated[tuple[Number, Number], Ascending]
 
 
 class SimulateFindings(VirtualSubjects):
@@ -35,7 +41,7 @@ class SimulateFindings(VirtualSubjects):
     variable within a subject, and between the findings of an image (0: independent).
     """
 
-    images: Annotated[tuple[Count, Count], Ascending]
+    images: Annotated[tuple[Number, Number], Ascending]
     correlation: Annotated[float, Field(ge=0, lt=1)]
     findings: dict[Name, Finding] = Field(min_length=2)
 

@@ -6,7 +6,19 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from rarelens.studies.settings.base import Count, Name, Positive, Section, Seed, Share
+from rarelens.studies.settings.base import (
+    BatchSize,
+    Bins,
+    Count,
+    Name,
+    Panels,
+    Replicates,
+    Section,
+    Seed,
+    Share,
+    Threads,
+)
+from rarelens.studies.settings.classification.datasets import LARGEST_SIDE
 from rarelens.studies.settings.stages import Dissection, Training
 
 
@@ -32,12 +44,12 @@ class ExtractClassification(Section):
     (`rarelens.studies.extraction.classification.saliency.METHODS`). ``occlusion_window`` in pixels.
     """
 
-    batch_size: Count
+    batch_size: BatchSize
     probe_images: Count | None
     saliency: tuple[Name, ...] = Field(min_length=1)
-    integrated_gradients_steps: Count
-    occlusion_window: Count
-    threads: Count
+    integrated_gradients_steps: Annotated[int, Field(ge=1, le=10**5)]
+    occlusion_window: Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+    threads: Threads
     seed: Seed
 
 
@@ -49,14 +61,14 @@ class AnalyseClassification(Dissection):
     images, and units, that the report shows.
     """
 
-    bootstrap: Count
+    bootstrap: Replicates
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    calibration_bins: Count
+    calibration_bins: Bins
     head_above: Share
     tail_below: Share
     alignment_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
-    probe_regularisation: Positive
-    panels: Annotated[int, Field(ge=0)]
+    probe_regularisation: Annotated[float, Field(ge=1e-9, le=1e9)]
+    panels: Panels
     seed: Seed
 
     @model_validator(mode="after")

@@ -6,14 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rarelens.studies.settings.base import Count, Name, Positive, Section, Share, module_in
+from rarelens.studies.settings.base import Count, Name, Section, Share, module_in
 from rarelens.studies.settings.datasets import Ascending, DatasetSplit, VirtualSubjects
 
 Radius = Annotated[float, Field(gt=0, le=50)]
 Contrast = Annotated[float, Field(gt=0, le=1)]
 LayoutName = Annotated[Name, module_in("rarelens.studies.data.segmentation.layouts")]
-PatchSize = tuple[Count, Count, Count]
-RareClasses = Literal["auto"] | tuple[Annotated[int, Field(ge=0)], ...]
+Side = Annotated[int, Field(ge=1, le=1024)]
+PatchSize = tuple[Side, Side, Side]
+Spacing = Annotated[float, Field(ge=0.01, le=100)]
+Bound = Annotated[float, Field(ge=-1e9, le=1e9)]
+Number = Annotated[int, Field(ge=1, le=10**4)]
+RareClasses = Literal["auto"] | tuple[Annotated[int, Field(ge=0, lt=2**16)], ...]
 
 
 class Simulate(VirtualSubjects):
@@ -27,7 +31,7 @@ class Simulate(VirtualSubjects):
     and fewer training subjects.
     """
 
-    lesions: Annotated[tuple[Count, Count], Ascending]
+    lesions: Annotated[tuple[Number, Number], Ascending]
     lesion_radius: Annotated[tuple[Radius, Radius], Ascending]
     lesion_contrast: Annotated[tuple[Contrast, Contrast], Ascending]
     lesion_dark_share: Share
@@ -43,8 +47,8 @@ class Clip(Section):
     """CT: clip to [lower, upper], then scale to [0, 1]: where a volume ends, air (0) goes on."""
 
     method: Literal["clip"]
-    lower: float
-    upper: float
+    lower: Bound
+    upper: Bound
 
     @model_validator(mode="after")
     def _check(self) -> Clip:
@@ -59,11 +63,11 @@ Intensity = Annotated[ZScore | Clip, Field(discriminator="method")]
 class Preprocess(Section):
     """From files on disk to arrays. ``spacing: null`` keeps each case's own; units mm."""
 
-    spacing: tuple[Positive, Positive, Positive] | None = None
+    spacing: tuple[Spacing, Spacing, Spacing] | None = None
     image_interpolation: Literal["linear", "cubic"] = "linear"
     label_interpolation: Literal["nearest", "linear"] = "nearest"
     crop_foreground: bool = False
-    crop_margin: Annotated[int, Field(ge=0)] = 0
+    crop_margin: Annotated[int, Field(ge=0, le=10**4)] = 0
     intensity: tuple[Intensity, ...] = Field(min_length=1)
     dtype: Literal["float16", "float32"] = "float16"
 
@@ -75,7 +79,7 @@ class Split(DatasetSplit):
     """
 
     test: Count
-    validation: Annotated[int, Field(ge=0)]
+    validation: Annotated[int, Field(ge=0, le=10**9)]
     pool: Count | None = None
 
 

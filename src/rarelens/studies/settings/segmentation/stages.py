@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rarelens.studies.settings.base import Count, Positive, Section, Seed, Share
+from rarelens.studies.settings.base import (
+    BatchSize,
+    Bins,
+    Panels,
+    Replicates,
+    Section,
+    Seed,
+    Share,
+    Threads,
+)
 from rarelens.studies.settings.stages import Dissection, Training
 
 
@@ -22,7 +31,7 @@ class TrainSegmentation(Training):
     budget: Literal["steps", "gradient_evaluations"]
     foreground_share: Share
     foreground_jitter: Share = 0.0
-    margin_patches: Annotated[int, Field(ge=0)] = 0
+    margin_patches: Annotated[int, Field(ge=0, le=10**5)] = 0
 
 
 class ExtractSegmentation(Section):
@@ -34,15 +43,15 @@ class ExtractSegmentation(Section):
     """
 
     window_overlap: Annotated[float, Field(ge=0, lt=1)]
-    window_batch: Count
-    bin_width: Positive
-    joint_bin_width: Positive
-    calibration_bins: Count
-    sample_voxels: Count
-    panels: Annotated[int, Field(ge=0)]
-    units_patches: Annotated[int, Field(ge=0)]
+    window_batch: BatchSize
+    bin_width: Annotated[float, Field(ge=1e-4, le=100)]
+    joint_bin_width: Annotated[float, Field(ge=1e-2, le=100)]
+    calibration_bins: Bins
+    sample_voxels: Annotated[int, Field(ge=1, le=10**7)]
+    panels: Panels
+    units_patches: Annotated[int, Field(ge=0, le=10**5)]
     full_logits: bool
-    threads: Count
+    threads: Threads
     seed: Seed
 
 
@@ -52,8 +61,8 @@ class AnalyseSegmentation(Dissection):
     ``surface_tolerance`` in mm. ``lesion_iou``: above it a lesion is detected by IoU.
     """
 
-    bootstrap: Count
+    bootstrap: Replicates
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    surface_tolerance: Positive
+    surface_tolerance: Annotated[float, Field(gt=0, le=1000)]
     lesion_iou: Annotated[float, Field(ge=0, lt=1)] = 0.1
     seed: Seed

@@ -23,6 +23,7 @@ from rarelens.studies.data.classification.collection import (
 from rarelens.studies.data.classification.regions import outline_area, run_length_problem
 from rarelens.studies.data.files import (
     OUTSIDE,
+    is_file,
     is_outside,
     one_of,
     read_csv,
@@ -67,7 +68,7 @@ def read(folder: Path, name: str) -> ImageCollection:
     refuse(
         f"{entry.image}: {entry.source.file}: no such file, though a table lists it; add it"
         for entry in images
-        if not entry.source.file.is_file()
+        if not is_file(entry.source.file)
     )
     regions = _regions(homes, {entry.image for entry in images})
     placed = [replace(entry, regions=tuple(regions[entry.image])) for entry in images]
@@ -115,7 +116,7 @@ def _picture(folder: Path, path: PurePosixPath) -> Path:
     """Where a listed image is: ``Path`` names the release's folder, which may be this one."""
     whole = folder / path
     inner = folder.joinpath(*path.parts[1:])
-    return inner if inner.is_file() and not whole.is_file() else whole
+    return inner if is_file(inner) and not is_file(whole) else whole
 
 
 def _regions(homes: list[Path], images: set[str]) -> dict[str, list[Region]]:

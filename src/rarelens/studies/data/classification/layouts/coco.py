@@ -26,6 +26,7 @@ from rarelens.studies.data.classification.collection import (
 )
 from rarelens.studies.data.files import (
     OUTSIDE,
+    is_file,
     is_outside,
     one_of,
     read_description,
@@ -97,7 +98,7 @@ def read(folder: Path, name: str) -> ImageCollection:
     refuse(
         f"{entry.image}: {entry.source.file}: no such file, though {file} lists it; add it"
         for entry in images
-        if not entry.source.file.is_file()
+        if not is_file(entry.source.file)
     )
     return ImageCollection(
         name,
@@ -163,7 +164,7 @@ def _entry(
     present = {labels[annotation.category_id] for annotation in annotations}
     return ImageEntry(
         image=path.with_suffix("").as_posix(),
-        source=Source(beside if beside.is_file() and not inside.is_file() else inside),
+        source=Source(beside if is_file(beside) and not is_file(inside) else inside),
         labels=tuple(float(label in present) for label in range(len(labels))),
         regions=tuple(
             Region(

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from rarelens.errors import refuse
-from rarelens.studies.data.files import OUTSIDE, is_outside, read_description
+from rarelens.studies.data.files import OUTSIDE, is_file, is_outside, read_description
 from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
 from rarelens.studies.data.segmentation.description import (
     FILE,
@@ -58,7 +58,7 @@ def read(folder: Path, name: str) -> Collection:
         f"{case.case}: {path}: no such file, though {file} lists it; add it"
         for case in cases
         for path in (*case.images, case.label)
-        if path and not path.is_file()
+        if path and not is_file(path)
     )
     return Collection(name, channels, classes, tuple(sorted(cases, key=lambda case: case.case)))
 
