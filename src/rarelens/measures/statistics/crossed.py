@@ -28,11 +28,11 @@ class Crossed(NamedTuple):
     """
 
     mean: float
-    low: float
-    high: float
-    p: float
-    freedom: float
-    error: Error | None
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    freedom: float = math.nan
+    error: Error | None = None
 
 
 def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
@@ -63,10 +63,10 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
     table = table[:, np.isfinite(table).all(axis=0)]
     seeds, patients = table.shape
     if not table.size:
-        return _undefined(math.nan)
+        return Crossed(math.nan)
     mean = float(table.mean())
     if min(seeds, patients) < 2:
-        return _undefined(mean)
+        return Crossed(mean)
     by_seed, by_patient = table.mean(axis=1) - mean, table.mean(axis=0) - mean
     residuals = table - mean - by_seed[:, None] - by_patient
     ms_seeds = patients * float(by_seed @ by_seed) / (seeds - 1)
@@ -109,10 +109,10 @@ def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float
     draws = draws[np.isfinite(draws).all(axis=1)]
     seeds = len(known)
     if not seeds:
-        return _undefined(math.nan)
+        return Crossed(math.nan)
     mean = float(known.mean())
     if min(seeds, len(draws)) < 2:
-        return _undefined(mean)
+        return Crossed(mean)
     ms_seeds = float(known.var(ddof=1))
     covariance = np.cov(draws, rowvar=False)
     shared = float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1))
@@ -130,9 +130,5 @@ def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float
 def _crossed(mean: float, error: Error, freedom: float, confidence: float) -> Crossed:
     # What is left of equal numbers after rounding is no variance.
     if error.size <= 1e-12 * abs(mean) or not math.isfinite(error.size):
-        return _undefined(mean)._replace(p=1.0 if error.size == 0 and mean == 0 else math.nan)
+        return Crossed(mean)._replace(p=1.0 if error.size == 0 and mean == 0 else math.nan)
     return Crossed(mean, *error.interval(mean, confidence), freedom, error)
-
-
-def _undefined(mean: float) -> Crossed:
-    return Crossed(mean, *[math.nan] * 4, None)

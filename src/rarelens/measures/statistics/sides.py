@@ -35,16 +35,16 @@ def difference_of_sides(
     """
     sides = [np.array([side[key] for key in sorted(side)]) for side in (first, second)]
     if not all(side.size for side in sides):
-        return Crossed(*[math.nan] * 5, None)
+        return Crossed(math.nan)
     mean = float(sides[1].mean() - sides[0].mean())
     if min(side.size for side in sides) < 2:
-        return Crossed(mean, *[math.nan] * 4, None)
+        return Crossed(mean)
     if first.keys() == second.keys():
         sides = [sides[1] - sides[0]]
     parts = [float(side.var(ddof=1)) / side.size for side in sides]
     variance = sum(parts)
     if variance <= (1e-12 * mean) ** 2:
-        return Crossed(mean, *[math.nan] * 4, None)
+        return Crossed(mean)
     freedom = variance**2 / sum(
         part**2 / (side.size - 1) for part, side in zip(parts, sides, strict=True)
     )
