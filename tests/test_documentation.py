@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+import rarelens
 from working_copy import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -49,3 +52,12 @@ def test_everything_named_is_there(page: Path) -> None:
 
     links = re.findall(r"\]\((?!http)([^)#]+?)(?:#[^)]*)?\)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    found = YAML(typ="safe").load(ROOT / "CITATION.cff")
+    assert found["version"] == rarelens.__version__
+    assert (
+        found["license"]
+        == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+    )
