@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 repro: env  ## Check, run what changed, bring MLflow up to date.
 	rarelens validate
-	dvc repro
+	OMP_WAIT_POLICY=passive rarelens launch
 	rarelens sync
 	@echo "The report: reports/index.html. MLflow: make ui"
 

@@ -30,6 +30,9 @@ class RarelensError(Exception):
         self.problems = tuple(map(_plain, problems))
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[RarelensError], tuple[str, ...]]:
+        return type(self), self.problems
+
 
 LONGEST_WORD = 300
 

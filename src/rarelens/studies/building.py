@@ -73,7 +73,7 @@ def check_options(
 
 
 LARGEST_OPTION = 1e6
-"""Of any number among a component's options, where its signature sets no lower bound."""
+"""Of any number among a component's options, whatever its signature allows."""
 
 
 def _beyond(value: Any) -> bool:

@@ -95,6 +95,15 @@ def test_patients_and_seeds_without_values_are_left_out() -> None:
     assert crossed_difference(padded) == crossed_difference(values)
 
 
+def test_two_seeds_and_two_patients_have_the_widest_interval_there_is() -> None:
+    """Two Cauchy distributions, whose scales add up."""
+    found = crossed_difference([[0.1, 0.5], [0.3, 0.4]])
+    assert found.error is not None
+    scale = sum(part.size for part in found.error.parts)
+    expected = stats.cauchy.interval(0.95, loc=found.mean, scale=scale)
+    assert (found.low, found.high) == pytest.approx(expected, rel=0.02)
+
+
 def test_what_cannot_be_said_is_undefined() -> None:
     assert math.isnan(crossed_difference([[0.1, 0.2, 0.4]]).p)
     assert math.isnan(crossed_difference([[0.1], [0.2], [0.4]]).low)

@@ -105,3 +105,7 @@ def test_memory_is_foreseen_by_weights_and_by_what_layers_give(monkeypatch):
     monkeypatch.setenv(MEMORY, str((need - 1) / 2**30))
     with pytest.raises(RarelensError, match=r"networks\.mine: a training takes at least"):
         refuse_memory(module, (4, 1, 10, 10), "batch_size", "networks.mine")
+    for wrong in ("64GiB", "nan", "-1"):
+        monkeypatch.setenv(MEMORY, wrong)
+        with pytest.raises(RarelensError, match=f"{MEMORY}={wrong}: no number above 0"):
+            machine_memory()

@@ -21,7 +21,7 @@ from safetensors.torch import save
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.training import loop
+from rarelens.studies.training import feeding, loop
 from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.feeding import AUTO, batches, processes
 from rarelens.studies.training.loop import Trained, train
@@ -222,3 +222,35 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in ("Z", "X")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_mistake_in_the_data_is_one_sentence_from_any_process(workers: int) -> None:
+    class Broken:
+        def batch(self, step: int) -> Batch:
+            raise RarelensError(f"case a, step {step}: damaged", "prepare it again")
+
+    feed = batches(Broken(), range(2), workers, CPU)
+    with closing(feed), pytest.raises(RarelensError) as found:
+        next(feed)
+    assert found.value.problems == ("case a, step 0: damaged", "prepare it again")
+
+
+def test_a_worker_that_dies_is_told_with_what_to_do() -> None:
+    class Dying:
+        def batch(self, step: int) -> Batch:
+            os.kill(os.getpid(), signal.SIGBUS)
+            raise AssertionError
+
+    feed = batches(Dying(), range(2), 1, CPU)
+    with closing(feed), pytest.raises(RarelensError, match=r"has ended: .*set workers: 0"):
+        next(feed)
+
+
+def test_little_shared_memory_means_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"total": 2**26})
+    monkeypatch.setattr(feeding.shutil, "disk_usage", lambda _: usage)
+    assert processes(torch.device("cuda")) == 0
+    usage.total = 2**30
+    monkeypatch.setattr(feeding, "_cores", lambda: 16)
+    assert processes(torch.device("cuda")) == AUTO

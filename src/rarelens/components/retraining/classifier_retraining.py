@@ -40,7 +40,7 @@ class ClassifierRetraining:
 
     def __init__(
         self,
-        steps: Annotated[int, Ge(1), Le(10**8)] = 1000,
+        steps: Annotated[int, Ge(1), Le(10**6)] = 1000,
         learning_rate: Annotated[float, Gt(0)] = 0.01,
         batch_size: Annotated[int, Ge(1), Le(2**16)] = 128,
         threads: Annotated[int, Ge(1), Le(1024)] = 2,

@@ -62,7 +62,7 @@ class Error(NamedTuple):
         alone = [part.size * float(t.isf(tail, part.freedom)) for part in (small, large)]
         if not small.size:
             return alone[1]
-        return float(brentq(lambda x: self.beyond(x) - tail, max(alone), sum(alone), rtol=1e-6))
+        return float(brentq(lambda x: self.beyond(x) - tail, max(alone), 2 * sum(alone), rtol=1e-6))
 
     def interval(self, mean: float, confidence: float) -> tuple[float, float, float]:
         """Bounds of the interval of a mean, and the two-sided p that it is 0."""

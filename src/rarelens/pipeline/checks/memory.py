@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rarelens.errors import RarelensError
+from rarelens.studies.data.bounds import positive
 
 GIB = 2**30
 MEMORY = "RARELENS_MEMORY"
@@ -45,10 +45,13 @@ def refuse_memory(module: nn.Module, batch: Sequence[int], settings: str, path: 
 
 
 def machine_memory() -> float:
-    """Bytes of the GPU's memory or, without one, of this machine's; or as the environment says."""
-    told = os.environ.get(MEMORY, "")
-    with suppress(ValueError):
-        return float(told) * GIB
+    """Bytes of the GPU's memory or, without one, of this machine's; or as the environment says.
+
+    Raises:
+        RarelensError: if the environment says no number above 0.
+    """
+    if told := positive(MEMORY):
+        return told * GIB
     if torch.cuda.device_count():
         return float(torch.cuda.get_device_properties(0).total_memory)
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -11,7 +11,10 @@ from rarelens.errors import refuse
 NAME = re.compile(r"[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)?")
 KINDS = {
     "seed": (re.compile(r"\d{1,10}"), "a whole number"),
-    "fraction": (re.compile(r"1|0\.\d*[1-9]\d*|\d(\.\d+)?e-\d{1,3}"), "a share above 0, up to 1"),
+    "fraction": (
+        re.compile(r"1|0\.\d*[1-9]\d*|[1-9](\.\d+)?e-0?[1-9]\d{0,2}"),
+        "a share above 0, up to 1",
+    ),
     "task": (re.compile("segmentation|classification"), "segmentation or classification"),
 }
 

@@ -62,6 +62,4 @@ def read_metrics(csv: Path) -> pd.DataFrame:
         raise RarelensError(f"{csv}: no such file; run stage compare first (dvc repro)")
     table = pd.read_csv(csv, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
     texts = [name for name in TEXT if name in table]
-    return table.fillna(dict.fromkeys(texts, "")).assign(
-        **{name: unquoted(table[name].fillna("")) for name in texts}
-    )
+    return table.assign(**{name: unquoted(table[name].fillna("")) for name in texts})

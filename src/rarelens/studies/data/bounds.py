@@ -29,7 +29,7 @@ def refuse_larger(amount: float, name: str, what: str) -> None:
         RarelensError: if it is larger, or the environment sets the bound to no number.
     """
     unit, words = _UNITS[name]
-    most = _bound(name)
+    most = positive(name) or _DEFAULTS[name]
     if not amount <= most * unit:
         raise RarelensError(
             f"{what} claims {amount / unit:.3g} {words}; no more than {most:g} are read. If it is "
@@ -42,12 +42,19 @@ def how_many(sizes: Iterable[int]) -> int:
     return math.prod(int(size) for size in sizes)
 
 
-def _bound(name: str) -> float:
+def positive(name: str) -> float | None:
+    """The number above 0 that a variable of the environment is set to; None where it is not set.
+
+    Raises:
+        RarelensError: if it is set to anything else.
+    """
     text = os.environ.get(name, "")
+    if not text:
+        return None
     try:
-        most = float(text) if text else _DEFAULTS[name]
+        number = float(text)
     except ValueError:
-        most = math.nan
-    if not most > 0:
+        number = math.nan
+    if not number > 0:
         raise RarelensError(f"{name}={text}: no number above 0; correct or unset it")
-    return most
+    return number

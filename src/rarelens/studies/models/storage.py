@@ -162,7 +162,7 @@ def _check_values(weights: dict[str, Tensor], expected: dict[str, Tensor], own: 
     """
     if not own:
         raise ValueError(f"other bytes than those of {CARD}'s weights_sha256")
-    for name in expected.keys() ^ weights.keys():
+    for name in sorted(expected.keys() ^ weights.keys()):
         raise ValueError(f"{name} is {'missing' if name in expected else 'too many'}")
     for name, value in weights.items():
         if value.shape != expected[name].shape:

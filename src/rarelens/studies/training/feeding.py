@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from rarelens.errors import RarelensError
 from rarelens.studies.training.task import Batch, Task
 
 AUTO = 4
+SHARED = Path("/dev/shm")
+ENOUGH_SHARED = 2**29
 
 
 def batches(
@@ -51,25 +56,42 @@ def processes(device: torch.device) -> int:
     """How many make batches unless one says: up to four beside a GPU, none on a CPU.
 
     A GPU waits where its training's own process cuts the patches; a CPU's cores train. Nor are
-    there any in a process of a pool, which may have none of its own.
+    there any in a process of a pool, which may have none of its own, or where there is not the
+    shared memory that batches come through (a container's 64 MiB).
     """
     if device.type != "cuda" or multiprocessing.current_process().daemon:
+        return 0
+    if SHARED.is_dir() and shutil.disk_usage(SHARED).total < ENOUGH_SHARED:
         return 0
     return min(AUTO, _cores() - 1)
 
 
-class _Steps(Dataset[Batch]):
+class _Steps(Dataset[Batch | RarelensError]):
     """A task's batches by their steps."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.task.batch(step)
+    def __getitem__(self, step: int) -> Batch | RarelensError:
+        try:
+            return self.task.batch(step)
+        except RarelensError as error:  # Raised here, it would come with the worker's traceback.
+            return error
 
 
-def _each(loaded: Iterator[Batch]) -> Generator[Batch, None, None]:
-    yield from loaded
+def _each(loaded: Iterator[Batch | RarelensError]) -> Generator[Batch, None, None]:
+    try:
+        for batch in loaded:
+            if isinstance(batch, RarelensError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RarelensError(
+            f"a process that makes batches has ended: {str(error).splitlines()[0]}; give it more "
+            "memory, shared memory above all (docker run --shm-size=1g), or set workers: 0"
+        ) from error
 
 
 def _as_it_is(batch: Any) -> Any:
