@@ -2,8 +2,8 @@
 
 Source: Behrens, Landwirtschaftliche Jahrbücher 1929; Fisher, Annals of Eugenics 1935. Of one part
 it is Student's t. Of two, one with few degrees of freedom, Satterthwaite's single t claims too
-often, most of all in the tails, where a correction over many claims looks: what three seeds differ in
-can be small by chance, and then the many degrees of freedom of the patients stand for both
+often, most of all in the tails, where a correction over many claims looks: what three seeds differ
+in can be small by chance, and then the many degrees of freedom of the patients stand for both
 (``benchmarks/tails.py``).
 """
 
