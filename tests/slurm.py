@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -84,11 +85,13 @@ class Slurm:
         """Let a node be gone, with all that runs on it."""
         self.nodes[node].kill()
         for step in psutil.process_iter():
-            if step.name() == "slurmstepd":
-                tasks = step.children(recursive=True)
-                if any(each.environ().get("SLURMD_NODENAME") == node for each in tasks):
-                    for each in (step, *tasks):
-                        each.kill()
+            # Any of them may end by itself meanwhile.
+            with suppress(psutil.NoSuchProcess):
+                if step.name() == "slurmstepd":
+                    tasks = step.children(recursive=True)
+                    if any(each.environ().get("SLURMD_NODENAME") == node for each in tasks):
+                        for each in (step, *tasks):
+                            each.kill()
 
     def stop(self) -> None:
         for node in NODES:

@@ -56,7 +56,7 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
     Example:
         >>> found = crossed_difference([[0.1, 0.3], [0.2, 0.2], [0.3, 0.4]])
         >>> round(found.mean, 3), round(found.low, 3), round(found.high, 3)
-        (0.25, -0.062, 0.562)
+        (0.25, -0.361, 0.861)
     """
     table = np.asarray(values, dtype=np.float64)
     table = table[np.isfinite(table).any(axis=1)]

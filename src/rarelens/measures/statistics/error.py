@@ -45,7 +45,7 @@ class Error(NamedTuple):
 
         Example:
             >>> round(Error((Part(1.0, 2), Part(0.5, 20))).beyond(4.303), 3)
-            0.03
+            0.026
         """
         small, large = self._by_size()
         if not small.size:

@@ -99,14 +99,17 @@ class _Run:
         self._ledger.close()
 
     def report(self) -> None:
-        """Raise what failed.
+        """Raise what failed; the screen has shown more lines of each.
 
         Raises:
-            RarelensError: a sentence a stage.
+            RarelensError: a sentence a stage, with the last thing that it said.
         """
         if not self._failed:
             return
-        problems = list(self._failed.values())
+        told = [sentence.splitlines() for sentence in self._failed.values()]
+        problems = [
+            " ".join([first, *(line.strip() for line in rest[-1:])]) for first, *rest in told
+        ]
         if self._skipped:
             problems.append(f"{len(self._skipped)} stages that depend on them did not run")
         raise RarelensError(*problems, "all else is done; run again once this is mended")

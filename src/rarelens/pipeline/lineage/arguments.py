@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rarelens.errors import refuse
+from rarelens.errors import RarelensError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)?")
 KINDS = {
@@ -25,9 +25,11 @@ def check_arguments(script: str, arguments: Mapping[str, Any]) -> None:
     Raises:
         RarelensError: a sentence for each.
     """
-    refuse(
+    wrong = [
         f"stages/{script}.py: {name} is {str(value)[:100]!r}; give {what}"
         for name, value in arguments.items()
         for pattern, what in [KINDS.get(name, (NAME, "a name of params.yaml"))]
         if name != "code" and not pattern.fullmatch(str(value))
-    )
+    ]
+    if wrong:
+        raise RarelensError(*wrong)
