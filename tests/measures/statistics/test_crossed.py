@@ -80,10 +80,22 @@ def test_the_statistics_form_agrees_with_the_means_form_on_means() -> None:
     rng = np.random.default_rng(3)
     values = null_study(rng, 5, 40, 0.02)
     draws = rng.multinomial(40, np.full(40, 1 / 40), size=4000) / 40
-    found = crossed_statistic(values.mean(axis=1), draws @ values.T)
+    found = crossed_statistic(values.mean(axis=1), draws @ values.T, 40)
     expected = crossed_difference(values)
     assert found.mean == pytest.approx(expected.mean)
     assert found.high - found.low == pytest.approx(expected.high - expected.low, rel=0.1)
+
+
+def test_few_patients_are_known_as_a_variance_of_few_is() -> None:
+    """A seed's variance of nothing: the interval is Student's t of the patients' mean."""
+    rng = np.random.default_rng(5)
+    values = np.tile(rng.normal(size=6), (3, 1))
+    draws = rng.multinomial(6, np.full(6, 1 / 6), size=20000) / 6
+    found = crossed_statistic(values.mean(axis=1), draws @ values.T, 6)
+    expected = stats.t.interval(0.95, 5, loc=values[0].mean(), scale=stats.sem(values[0]))
+    assert (found.low, found.high) == pytest.approx(expected, rel=0.03)
+    assert found.freedom == pytest.approx(5)
+    assert math.isnan(crossed_statistic(values.mean(axis=1), draws @ values.T, 1).low)
 
 
 def test_patients_and_seeds_without_values_are_left_out() -> None:
@@ -111,4 +123,4 @@ def test_what_cannot_be_said_is_undefined() -> None:
     assert crossed_difference(np.zeros((3, 4))).p == 1
     assert math.isnan(crossed_difference(np.full((3, 4), 0.2)).p)
     with pytest.raises(ValueError, match=r"resamples of shape \(2, 2\)"):
-        crossed_statistic([0.1, 0.2, 0.3], np.zeros((2, 2)))
+        crossed_statistic([0.1, 0.2, 0.3], np.zeros((2, 2)), 9)

@@ -55,9 +55,12 @@ def test_no_claim_rests_on_two_seeds_and_no_interval_on_few_patients(seeds, pati
 
 def test_resamples_are_of_every_target():
     values = RNG.normal(size=(301, 3, 2))
-    for number, found in enumerate(over_resamples(values, SETTINGS)):
-        expected = crossed_statistic(values[0, :, number], values[1:, :, number], 0.9)
-        assert found[:4] == pytest.approx(expected[:4])
+    first, second = over_resamples(values, SETTINGS, [9, 4])
+    expected = crossed_statistic(values[0, :, 0], values[1:, :, 0], 9, 0.9)
+    assert first[:4] == pytest.approx(expected[:4])
+    # Of four patients, fewer than least_positives, the mean alone.
+    assert second.mean == pytest.approx(values[0, :, 1].mean())
+    assert np.isnan(second.low)
 
 
 def test_what_is_pooled_over_patients_has_no_interval():

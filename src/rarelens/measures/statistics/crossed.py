@@ -83,17 +83,23 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
     return _crossed(mean, Error(tuple(error)), float(ratio(whole**2, spread)), confidence)
 
 
-def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float = 0.95) -> Crossed:
+def crossed_statistic(
+    values: ArrayLike, resamples: ArrayLike, patients: int, confidence: float = 0.95
+) -> Crossed:
     r"""The same for a statistic that is no mean over patients (AUROC, AP, a count of detectors).
 
     .. math:: \mathrm{Var}(\bar\theta) = (MS_S + \max(S\,\mathrm{cov}, 0)) / S
 
-    with cov the mean covariance, over resamples of patients, of two seeds' statistics.
+    with cov the mean covariance, over resamples of patients, of two seeds' statistics, times
+    n / (n − 1), for resamples of n patients vary by less than patients do. It is known as a
+    variance of n is: the patients' part has n − 1 degrees of freedom, as that of a mean.
 
     Args:
         values: (S,), the statistic (or a difference of two) for each seed.
         resamples: (B, S), the same in B bootstrap draws of patients, a draw the same for all
             seeds; NaN where it is not defined.
+        patients: n, how many carry the statistic; where there are two kinds of them (with a
+            finding and without, of training and unseen), the number of the rarer kind.
         confidence: of the interval.
 
     Returns:
@@ -111,19 +117,16 @@ def crossed_statistic(values: ArrayLike, resamples: ArrayLike, confidence: float
     if not seeds:
         return Crossed(math.nan)
     mean = float(known.mean())
-    if min(seeds, len(draws)) < 2:
+    if min(seeds, len(draws), patients) < 2:
         return Crossed(mean)
     ms_seeds = float(known.var(ddof=1))
     covariance = np.cov(draws, rowvar=False)
     shared = float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1))
-    whole = ms_seeds + max(seeds * shared, 0.0)
-    error = Error(
-        (
-            Part(math.sqrt(ms_seeds / seeds), seeds - 1),
-            Part(math.sqrt(max(shared, 0.0)), math.inf),
-        )
-    )
-    freedom = float(ratio(whole**2, ms_seeds**2 / (seeds - 1)))
+    beyond = max(seeds * shared * patients / (patients - 1), 0.0)
+    spread = ms_seeds**2 / (seeds - 1) + beyond**2 / (patients - 1)
+    parts = (ms_seeds, seeds - 1), (beyond, patients - 1)
+    error = Error(tuple(Part(math.sqrt(part / seeds), freedom) for part, freedom in parts))
+    freedom = float(ratio((ms_seeds + beyond) ** 2, spread))
     return _crossed(mean, error, freedom, confidence)
 
 

@@ -38,25 +38,25 @@ def over_patients(values: Array, settings: Compare) -> Estimate:
     return found._replace(patients=patients)
 
 
-def over_resamples(
-    values: Array, settings: Compare, enough: Sequence[bool] | None = None
-) -> list[Estimate]:
+def over_resamples(values: Array, settings: Compare, patients: Sequence[int]) -> list[Estimate]:
     """What is no mean over patients: the values of S seeds, and of B resamples of patients.
 
     Args:
         values: (1 + B, S, K), K targets; own ones or differences.
         settings: confidence.
-        enough: (K,) whether enough patients have a target; of others the mean alone is given.
+        patients: (K,) how many carry each target (`crossed_statistic`); of fewer than
+            ``least_positives`` the mean alone is given.
 
     Returns:
         K estimates, by Obuchowski and Rockette's form of the same (`crossed_statistic`).
     """
     found = []
-    tested = [True] * values.shape[2] if enough is None else enough
-    for own, whole in zip(np.moveaxis(values, 2, 0), tested, strict=True):
+    for own, number in zip(np.moveaxis(values, 2, 0), patients, strict=True):
         mean = statistics.mean_alone(own[0])
-        crossed = statistics.crossed_statistic(own[0], own[1:], settings.confidence)
-        found.append(_with(mean, crossed) if whole else mean)
+        if number >= settings.least_positives:
+            crossed = statistics.crossed_statistic(own[0], own[1:], number, settings.confidence)
+            mean = _with(mean, crossed)
+        found.append(mean)
     return found
 
 

@@ -14,8 +14,8 @@ class Compare(Section):
 
     ``bootstrap``: resamples of patients for what is no mean over them. ``equivalence``: methods
     perform alike that differ by less in AUROC and AP, or in Dice and sensitivity.
-    ``least_positives``: fewer patients who have a class in the test split give it numbers, but no
-    interval and no test.
+    ``least_positives``: fewer patients who have a class in the test split, or who are without it,
+    give it numbers, but no interval and no test.
     """
 
     bootstrap: Annotated[int, Field(ge=2, le=10**6)]

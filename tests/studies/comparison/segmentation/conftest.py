@@ -52,7 +52,7 @@ def write_analysis(
         for case, value in dice.items()
     ]
     pd.DataFrame(rows).to_parquet(folder / "overlap.parquet", index=False)
-    sides = {"train": train or {"t": 3.0}, "test": margins or dict.fromkeys(dice, 1.0)}
+    sides = {"train": train or {"s": 3.0, "t": 3.0}, "test": margins or dict.fromkeys(dice, 1.0)}
     by_case = [
         {"case": case, "side": side, "class": 1, "count": 5, "mean": mean, "negative_fraction": 0.1}
         for side, means in sides.items()

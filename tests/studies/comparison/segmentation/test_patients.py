@@ -52,17 +52,17 @@ def test_training_subjects_are_resampled_for_the_interval_of_a_shift(tmp_path, w
     """With one margin in all test subjects, what is left is the spread over training subjects."""
     rng = np.random.default_rng(0)
     pool = dict(zip("abcdefghij", rng.normal(4, 1, 10), strict=True))
-    test = dict.fromkeys("uvwxyz", 1.0)
+    test = dict.fromkeys("qrstuvwxyz", 1.0)
     cells = [cell("base", seed) for seed in range(4)]
     for one in cells:
         train = {name: value + rng.normal(0, 0.01) for name, value in pool.items()}
         write(tmp_path, one, dict.fromkeys(test, 0.5), test, train)
     table, _ = compare(cells, tmp_path, "base", SETTINGS)
     row = table[table["measure"] == "shift_mean"].iloc[0]
-    error = np.std(list(pool.values())) / np.sqrt(10)
+    error = np.std(list(pool.values()), ddof=1) / np.sqrt(10)
     assert row["mean"] == pytest.approx(1 - np.mean(list(pool.values())), abs=0.01)
-    # All seeds share the subjects: many degrees of freedom, a normal interval.
-    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
+    # All seeds share the ten subjects: nine degrees of freedom.
+    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 2.262 * error, rel=0.05)
     assert row["p"] < 0.001
 
 

@@ -156,8 +156,8 @@ class Aligned(Values):
     def _estimates(self, values: Array) -> list[Estimate]:
         """Enough patients must have maps of a class."""
         known, number = self.maps.classifiers, len(self.classes)
-        enough = known.enough(self.maps.patients)[:number]
-        return over_resamples(values[:, :, :number], known.settings, enough)
+        patients = known.patients(self.maps.patients)[:number]
+        return over_resamples(values[:, :, :number], known.settings, patients)
 
 
 def aligned(classifiers: Classifiers) -> Iterator[Aligned]:

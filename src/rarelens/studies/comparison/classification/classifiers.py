@@ -22,7 +22,6 @@ from rarelens.studies.files import read_json
 from rarelens.studies.settings.results import Compare
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 TABLES = ["scores", "prediction", "shift", "alignment", "dissection", "components"]
 TABLES += ["representation"]
@@ -83,11 +82,11 @@ class Classifiers:
 
     @cached_property
     def positives(self) -> list[int]:
-        """How many test patients have each class."""
+        """How many test patients have each class, or are without it where these are fewer."""
         scores = self.first.scores
         return [
-            scores.loc[scores[f"label_{number}"] == 1, "group"].nunique()
-            for number in range(len(self.classes))
+            min(scores.loc[scores[f"label_{n}"] == sign, "group"].nunique() for sign in (0, 1))
+            for n in range(len(self.classes))
         ]
 
     def few(self, patients: Sequence[int]) -> dict[str, int]:
@@ -100,13 +99,24 @@ class Classifiers:
         number = (self._all_members @ few).max(axis=0).astype(int)
         return dict(zip(self.targets, number.tolist(), strict=True))
 
-    def enough(self, patients: Sequence[int]) -> list[bool]:
-        """Of each target whether any of its classes has enough patients for an interval."""
-        members, few = self._all_members, np.array(patients) < self.settings.least_positives
-        size = members.sum(axis=2)
+    def patients(self, patients: Sequence[int]) -> list[int]:
+        """How many carry each target.
+
+        Of a mean over classes, those of its rarest class that has as many as
+        ``least_positives``: of rare classes the mean's error is mostly. 0 where it has no such
+        class.
+
+        Args:
+            patients: of each class.
+        """
+        members = self._all_members > 0
+        own = np.array(patients)
+        enough = members & (own >= self.settings.least_positives)
+        fewest = np.where(enough, own, np.iinfo(own.dtype).max).min(axis=(0, 2))
         # A group that has no class in one model has none in that model's number.
-        lost: Mask = (size > 0) & (members @ few == size)
-        return [not lost[:, target].any() for target in range(len(self.targets))]
+        lost = (members.any(axis=2) & ~enough.any(axis=2)).any(axis=0)
+        found: list[int] = np.where(lost | ~enough.any(axis=(0, 2)), 0, fewest).tolist()
+        return found
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

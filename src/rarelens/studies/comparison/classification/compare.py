@@ -73,9 +73,11 @@ def compare(
 
 def _tested(classifiers: Classifiers, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     few = classifiers.few(classifiers.positives)
-    enough = dict(zip(classifiers.targets, classifiers.enough(classifiers.positives), strict=True))
+    patients = classifiers.patients(classifiers.positives)
+    held = dict(zip(classifiers.targets, patients, strict=True))
     for row in rows:
-        known = {} if enough[row["class"]] else dict.fromkeys(TESTED, nan)
+        enough = held[row["class"]] >= classifiers.settings.least_positives
+        known = {} if enough else dict.fromkeys(TESTED, nan)
         yield row | known | {"few_positives": few[row["class"]]}
 
 

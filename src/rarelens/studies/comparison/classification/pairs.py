@@ -48,8 +48,8 @@ def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> Iterator[dict
     facts = {**classifiers.comparison.names, "confidence": classifiers.settings.confidence}
     asked = [own for own in known if _role(own)]
     means = [{method: own.own(method) for method in classifiers.methods} for own in asked]
-    whole = classifiers.enough(classifiers.positives)
-    tested = [name for name, own in zip(classifiers.targets, whole, strict=True) if own]
+    held = zip(classifiers.targets, classifiers.patients(classifiers.positives), strict=True)
+    tested = [name for name, own in held if own >= classifiers.settings.least_positives]
     cka = {layer: cka_of_pairs(classifiers, layer) for layer in classifiers.first.about["layers"]}
     for pair in classifiers.pairs:
         found = [
@@ -110,8 +110,9 @@ def _role(values: Values) -> str:
 def _matched_rows(energy: Aligned, first: str, second: str) -> Iterator[dict[str, Any]]:
     keep = energy.maps.matched(first, second, energy.column[0])
     a, b = energy.paired(first, second, keep)
-    settings = energy.maps.classifiers.settings
-    found = [over_resamples(own[:, :, :1], settings)[0] for own in (a, b, a - b)]
+    known = energy.maps.classifiers
+    patients = known.patients(energy.maps.patients)[:1]
+    found = [over_resamples(x[:, :, :1], known.settings, patients)[0] for x in (a, b, a - b)]
     yield _row(f"{MATCHED}_matched", "mean", "", *found)
     share = float(keep.mean()) if keep.size else nan
     yield _blank("matched_share", "") | {"value_a": share, "seeds": found[2].seeds}

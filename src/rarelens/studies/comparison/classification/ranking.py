@@ -43,8 +43,8 @@ class Ranked(Values):
         return self._estimates(self.values[first] - self.values[second])
 
     def _estimates(self, values: Array) -> list[Estimate]:
-        enough = self.classifiers.enough(self.classifiers.positives)
-        return over_resamples(values, self.classifiers.settings, enough)
+        patients = self.classifiers.patients(self.classifiers.positives)
+        return over_resamples(values, self.classifiers.settings, patients)
 
 
 def ranked(classifiers: Classifiers) -> Iterator[Ranked]:

@@ -70,10 +70,9 @@ class Shift(Values):
         return self._estimates(self._values(first) - self._values(second))
 
     def _estimates(self, values: Array) -> list[Estimate]:
-        patients = self._test_patients
-        enough = [number >= self.settings.least_positives for number in patients]
-        found = over_resamples(values, self.settings, enough)
-        return [own._replace(patients=n) for own, n in zip(found, patients, strict=True)]
+        train, test = (self._holding[side] for side in SIDES)
+        found = over_resamples(values, self.settings, list(map(min, train, test)))
+        return [own._replace(patients=n) for own, n in zip(found, test, strict=True)]
 
     @cached_property
     def _seeds(self) -> list[int]:
@@ -95,10 +94,13 @@ class Shift(Values):
         }
 
     @cached_property
-    def _test_patients(self) -> list[int]:
-        """Who have each class."""
-        held = {key[1:] for own in self.margins.values() for key in own.index if key[0] == "test"}
-        return [sum(name == own for _, own in held) for name in self.names]
+    def _holding(self) -> dict[str, list[int]]:
+        """How many patients of each side have each class, (K,)."""
+        held = {key for own in self.margins.values() for key in own.index}
+        return {
+            side: [sum((at, own) == (side, name) for at, _, own in held) for name in self.names]
+            for side in SIDES
+        }
 
     def _values(self, method: str) -> Array:
         """(1 + B, S, K)."""
