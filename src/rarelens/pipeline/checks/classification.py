@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.memory import refuse_memory
 from rarelens.pipeline.checks.study import StudyChecks
@@ -17,7 +15,7 @@ from rarelens.studies.extraction.classification.probe import layers_of
 from rarelens.studies.extraction.classification.saliency import METHODS
 from rarelens.studies.extraction.layers import check_layers
 from rarelens.studies.models.classification.model import build_classifier
-from rarelens.studies.models.storage import INITIAL_WEIGHTS
+from rarelens.studies.models.storage import INITIAL_WEIGHTS, without_numbers
 from rarelens.studies.settings.classification.datasets import ImageDataset
 from rarelens.studies.settings.methods import Network
 from rarelens.studies.training.classification.builders import (
@@ -57,7 +55,7 @@ class ClassificationChecks(StudyChecks[ImageDataset]):
         batch = (self.train.batch_size, channels, *preprocess.image_size)
         lower = f"datasets.{dataset}.preprocess.image_size, train.classification.batch_size"
         drawn = Network(**settings.model_dump(exclude={INITIAL_WEIGHTS}))
-        with torch.device("meta"), suppress(RuntimeError, ValueError):
+        with without_numbers(), suppress(RuntimeError, ValueError):
             # What does not take the images is told below.
             light = build_classifier(drawn, channels, 2, f"networks.{network}").eval()
             refuse_memory(light, batch, lower, f"networks.{network}")

@@ -21,6 +21,7 @@ from rarelens.studies.extraction.segmentation.logits import (
 )
 from rarelens.studies.extraction.segmentation.units import check_covering
 from rarelens.studies.models.segmentation.model import build_segmenter, training_patch
+from rarelens.studies.models.storage import without_numbers
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.training.segmentation.builders import check_method
 
@@ -43,7 +44,7 @@ class SegmentationChecks(StudyChecks[Dataset]):
     def check_network(self, network: str, dataset: str) -> None:
         """Run the network's shapes, without its numbers, over one patch; look at its layers."""
         patch = self.datasets[dataset].patch_size
-        with torch.device("meta"):
+        with without_numbers():
             settings = self.parameters.networks[network]
             module = build_segmenter(settings, 1, 2, f"networks.{network}").eval()
             try:

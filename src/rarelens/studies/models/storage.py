@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from rarelens.components.contracts import GivenToNetworks
 from rarelens.errors import RarelensError
@@ -87,6 +89,22 @@ def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
         raise _broken(file, error) from error
 
 
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Networks that are made here take no memory and have shapes alone."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves out the drawing of weights: on "meta", torch imports for 3 seconds to draw none."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return args[0] if func is Tensor.normal_ else func(*args, **(kwargs or {}))
+
+
 def load_network(folder: Path, card: Card, make: Callable[[], nn.Module]) -> nn.Module:
     """What ``make`` makes by the card, with its weights; evaluation mode, on the GPU if any.
 
@@ -97,7 +115,7 @@ def load_network(folder: Path, card: Card, make: Callable[[], nn.Module]) -> nn.
     """
     try:
         # Without its numbers first: a card of impossible sizes would fill the memory.
-        with torch.device("meta"):
+        with without_numbers():
             expected = make().state_dict()
     except (RarelensError, RuntimeError) as error:
         raise _broken(folder / CARD, error) from error
