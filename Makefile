@@ -4,7 +4,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: env repro test test-quick lint ui lock clean
+.PHONY: env repro test test-quick lint docs ui lock clean
 
 env: $(STAMP)
 
@@ -32,6 +32,9 @@ lint: env
 	ruff format --check
 	lint-imports
 	mypy
+
+docs: env  ## The documentation as a site: site/index.html.
+	zensical build --strict --clean
 
 ui: env  ## Browse the runs at http://127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db

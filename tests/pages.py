@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ def follow(page: str, project: Project) -> list[str]:
             file.write_text(_added(file, content) if kind == "diff" else content)
         elif kind == "sh":
             for line in content.splitlines():
-                done = project.run(*line.split())
+                done = project.run(*shlex.split(line))
                 assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-                said.append(done.stdout)
+                said.append(done.stdout + done.stderr)
     return said
 
 

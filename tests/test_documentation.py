@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -52,6 +53,20 @@ def test_everything_named_is_there(page: Path) -> None:
 
     links = re.findall(r"\]\((?!http)([^)#]+?)(?:#[^)]*)?\)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_reference_of_parameters_is_that_of_the_types_and_stages(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = runpy.run_path("docs/reference/parameters.py")
+    assert (ROOT / "docs/reference/parameters.md").read_text("utf-8") == page["page"](), (
+        "run: python docs/reference/parameters.py"
+    )
+
+
+def test_the_site_leads_to_every_page() -> None:
+    named = re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text("utf-8"))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[3:]}
+    assert set(named) == pages - {"results/hippocampus/cells.md"}  # A table beside its page.
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -4,9 +4,49 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 from pages import follow
-from working_copy import Project
+from working_copy import Project, copy_project
+
+
+def small(parameters: Any) -> None:
+    """The segmentation study of the tutorial, of few and coarse subjects, hardly trained."""
+    study = parameters["study"]
+    study["simulated"], study["classification"]["datasets"] = ["embedded"], []
+    study["segmentation"] |= {"methods": ["cross_entropy", "asymmetric_focal"], "seeds": [0]}
+    data = parameters["datasets"]["embedded"]
+    data["simulate"] |= {"subjects": 9, "spacing": 6.0}
+    data["split"] |= {"test": 3, "validation": 1, "pool": 5}
+    data["patch_size"] = [16, 16, 16]
+    parameters["train"]["segmentation"] |= {"steps": 4, "epoch_steps": 2, "threads": 1}
+    parameters["extract"]["segmentation"] |= {"units_patches": 0, "threads": 1}
+    parameters["analyse"]["segmentation"]["bootstrap"] = 20
+    parameters["compare"]["bootstrap"] = 20
+    parameters["report"]["dpi"] = 50
+
+
+def test_the_tutorial(tmp_path: Path) -> None:
+    copy_project(tmp_path)
+    project = Project(tmp_path, tmp_path / "data/raw")
+    project.run("git", "init", "-q")
+    project.change(small)
+    project.commit()
+    validated, one, shift, whole, shown, planned, changed, origin, synced, own = follow(
+        "tutorial.md", project
+    )
+    assert "no problem found" in validated
+    assert one.count("train (segmentation)") == 1
+    assert "negative_fraction" in shift
+    assert whole.count("train (segmentation)") == 1  # The other method; the first is there.
+    assert "embedded" in shown
+    assert "methods.segmentation.asymmetric_focal.gamma" in planned
+    assert changed.count("train (segmentation)") == 1
+    _, computed, stored = origin.splitlines()[0].split()
+    assert computed == stored
+    assert "2 runs of this study" in synced
+    assert "lesion -2.0" in own
 
 
 def test_add_a_loss(clone: Project) -> None:
