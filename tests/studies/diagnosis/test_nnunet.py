@@ -20,6 +20,7 @@ from rarelens.studies.diagnosis.nnunet import find_cases
 from rarelens.studies.diagnosis.reading import read_cases
 
 RUN = "Dataset904_Hippocampus/nnUNetTrainerTiny__nnUNetPlans__3d_fullres"
+NNUNET_1 = Path(__file__).parent / "nnunet_1"
 VALUES = (
     "margin_mean", "margin_median", "misclassified", "saturated", "dice", "sensitivity", "precision"
 )  # fmt: skip
@@ -256,6 +257,42 @@ def test_the_first_version_is_read_cropped_and_in_half_precision(made: Path) -> 
     file.with_suffix(".pkl").unlink()
     with pytest.raises(RarelensError, match=r"case_2.npz: scores of shape .* cropped"):
         record(old, labels=root / "raw")
+
+
+def test_what_nnunet_1_itself_wrote_is_read(tmp_path: Path) -> None:
+    """Files of version 1.7.1's own export (`nnunet_1/make.py`), cropped and resampled by it."""
+    shutil.copytree(NNUNET_1, tmp_path / "one")
+    root, task = tmp_path / "one", "Task001_Cubes"
+    (root / "nnUNet_preprocessed" / task).mkdir(parents=True)
+    (root / "splits_final.pkl").rename(root / f"nnUNet_preprocessed/{task}/splits_final.pkl")
+    raw = root / "nnUNet_raw_data" / task
+    shutil.move(root / "labelsTr", raw / "labelsTr")
+    names = {"labels": {"0": "background", "1": "organ", "2": "lesion"}}
+    (raw / "dataset.json").write_text(json.dumps(names))
+    fold = root / f"nnUNet/3d_fullres/{task}/nnUNetTrainerV2__nnUNetPlansv2.1/fold_0"
+    found = find_cases([fold], raw)
+    assert "nnUNet_predict -i nnUNet_raw/Task001_Cubes/imagesTr" in found.notes[0]
+    (one,) = read_cases(found.scheme, found.sources, 1)
+    said = np.asarray(nib.load(fold / "validation_raw/case_1.nii.gz").dataobj)
+    labels = np.asarray(nib.load(raw / "labelsTr/case_1.nii.gz").dataobj)
+    inside = np.load(fold / "validation_raw/case_1.npz")["softmax"].astype(np.float64)
+    assert inside.shape[1:] == (10, 12, 12) != labels.T.shape == (14, 16, 18)
+    box = labels.T[2:12, 3:15, 4:16]
+    for index in (1, 2):
+        hit = ((said == index) & (labels == index)).sum()
+        dice = 2 * hit / ((said == index).sum() + (labels == index).sum())
+        assert 0.5 < dice < 1
+        assert one.classes[index].dice == pytest.approx(dice)
+        own = np.log(np.maximum(inside[:, box == index], np.finfo(np.float16).tiny))
+        margins = own[index] - np.delete(own, index, 0).max(0)
+        assert one.classes[index].margins.counts.moments.mean == pytest.approx(
+            margins.mean(), abs=1e-3
+        )
+    # The splits are found, and obeyed: another case was not unseen.
+    for file in sorted((fold / "validation_raw").iterdir()):
+        shutil.copy(file, file.with_name(file.name.replace("case_1", "case_2")))
+    with pytest.raises(RarelensError, match=r"case_2: in .*fold 0 was trained on it"):
+        find_cases([fold], raw)
 
 
 def test_regions_are_channels_of_their_own(made: Path) -> None:

@@ -236,10 +236,12 @@ def _splits(trained: Sequence[Fold], labels: Path, given: Path | None) -> list[M
     places = [given] if given else []
     fold, largest = trained[0], max(int(each.number) for each in trained)
     if not places:
-        results = fold.folder.parent.parent.parent
-        roots = [os.environ.get(PREPROCESSED), results.parent / PREPROCESSED]
-        roots += [labels.resolve().parent.parent / PREPROCESSED]
-        folders = [labels, *(Path(root) / fold.dataset for root in roots if root)]
+        above = [
+            root / PREPROCESSED for own in (fold.folder, labels.resolve()) for root in own.parents
+        ]
+        named = os.environ.get(PREPROCESSED)
+        roots = [Path(named), *above] if named else above
+        folders = [labels, *(root / fold.dataset for root in roots)]
         places = [folder / name for folder in folders for name in SPLITS]
     file = next((place for place in places if place.is_file()), None)
     if file is None:
