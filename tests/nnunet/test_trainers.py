@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,111 @@ def test_classes_are_named_by_the_user_and_mistakes_have_a_sentence(
                "regions_class_order": [1, 2]}  # fmt: skip
     with pytest.raises(Exception, match="trained by regions"):
         make(trainer, folders, **regions).initialize()
+
+
+@needs_data
+@pytest.mark.parametrize("form", ["Asymmetric", "Symmetric"])
+def test_a_step_of_mixup_adds_the_gradient_of_mixtures_to_that_of_the_batch(
+    form: str, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RARELENS_RARE_CLASSES", "2")
+    trainer = make(f"nnUNetTrainer{form}Mixup", folders)
+    trainer.initialize()
+    torch.manual_seed(0)
+    images = torch.randn(2, 1, 32, 40, 32)
+    full = torch.randint(0, 3, (2, 1, 32, 40, 32))
+    targets = [full[..., :: 2**i, :: 2**i, :: 2**i].short() for i in range(3)]
+    seen: list[Any] = []
+    mix = trainer.mix
+    monkeypatch.setattr(trainer, "mix", lambda *own: seen.append(mix(*own)) or seen[-1])
+    monkeypatch.setattr(trainer.optimizer, "step", lambda: None)
+    trainer.network.train()
+    loss = trainer.train_step({"data": images, "target": targets})["loss"]
+    gradients = [p.grad.clone() for p in trainer.network.parameters() if p.grad is not None]
+    assert trainer.loss.sums[1].sum() == full.numel()  # Of real patches, not of mixtures.
+
+    # By hand: images and targets of the mixture, its loss at each resolution, and the sum.
+    (mixed, mixed_targets), parameters = seen[0], list(trainer.network.parameters())
+    weight = ((mixed - images.flip(0)) / (images - images.flip(0))).median().item()
+    assert torch.allclose(mixed, weight * images + (1 - weight) * images.flip(0), atol=1e-4)
+    own, other = full[:, 0], full[:, 0].flip(0)
+    if form == "Asymmetric":
+        hard = torch.full_like(own, -100).where(own != other, own)
+        takes = [(own == 2) & (other != 2), (own != 2) & (other == 2)]
+        hard[takes[0]] = 2 if weight > 0.2 else -100
+        hard[takes[1]] = 2 if 1 - weight > 0.2 else -100
+        torch.testing.assert_close(mixed_targets[0][:, 0], hard)
+        for place in (1, 2):
+            at = (..., *[slice(None, None, 2**place)] * 3)
+            torch.testing.assert_close(mixed_targets[place][:, 0], hard[at])
+    else:
+        soft = [F.one_hot(each, 3).movedim(-1, 1).float() for each in (own, other)]
+        expected = weight * soft[0] + (1 - weight) * soft[1]
+        torch.testing.assert_close(mixed_targets[0], expected, atol=1e-4, rtol=0)
+    values = [trainer.loss.loss(trainer.network(x), y) for x, y in ((images, targets), seen[0])]
+    assert loss == pytest.approx(values[0].item())
+    parts = torch.autograd.grad(sum(values), parameters, allow_unused=True)
+    expected_gradients = [part for part in parts if part is not None]
+    norm = torch.stack([part.norm() for part in expected_gradients]).norm()
+    for part, gradient in zip(expected_gradients, gradients, strict=True):
+        torch.testing.assert_close(gradient, part * min(1, 12 / norm), atol=1e-4, rtol=1e-3)
+
+
+@needs_data
+def test_the_loss_of_the_regularised_trainers_is_nnunet_s_own(folders: Path) -> None:
+    ours, theirs = (
+        make(name, folders) for name in ("nnUNetTrainerSymmetricMixup", "nnUNetTrainer")
+    )
+    torch.manual_seed(0)
+    outputs = [torch.randn(2, 3, *[16 // 2**i] * 3) for i in range(3)]
+    targets = [torch.randint(0, 3, (2, 1, *o.shape[2:])).short() for o in outputs]
+    values = []
+    for trainer in (ours, theirs):
+        trainer.initialize()
+        values.append(trainer.loss(outputs, targets).item())
+    assert values[0] - 1 == pytest.approx(values[1], abs=1e-4)  # 1 − Dice, and −Dice.
+
+
+@needs_data
+def test_only_patches_with_rare_voxels_are_augmented(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RARELENS_RARE_CLASSES", "2")
+    trainer = make("nnUNetTrainerAsymmetricAugmentation", folders)
+    trainer.initialize()
+    size = tuple(trainer.configuration_manager.patch_size)
+    loader = trainer.get_dataloaders()[0].data_loader
+    large, by_content = tuple(loader.patch_size), loader.transforms
+    image = torch.randn(1, *large, generator=torch.Generator().manual_seed(0))
+    low = [whole // 2 - own // 2 for whole, own in zip(large, size, strict=True)]
+    plain = image[(0, *(slice(a, a + own) for a, own in zip(low, size, strict=True)))]
+    mirrored = [plain.flip(axes) for n in range(4) for axes in combinations(range(3), n)]
+
+    def changed(where: tuple[int, ...] | None) -> int:
+        """Of 30 draws, those that are more than cropped and mirrored."""
+        labels = torch.ones(1, *large, dtype=torch.int16)
+        if where is not None:
+            labels[(0, *where)] = 2
+        found = 0
+        for _ in range(30):
+            out = by_content(image=image.clone(), segmentation=labels.clone())
+            assert tuple(out["segmentation"][0].shape[1:]) == size
+            found += not any(torch.equal(out["image"][0], own) for own in mirrored)
+        return found
+
+    middle = tuple(whole // 2 for whole in large)
+    assert changed(None) == 0
+    assert changed((0, 0, 0)) == 0  # In the margin that is cut off.
+    # 1 − the product of what leaves a patch as it is: .8² · .9 · .8 · .85² · .75 · .9 · .7 = 0.16.
+    assert changed(middle) > 15
+    for name in ("SymmetricAugmentation", "AsymmetricFocal"):
+        other = make(f"nnUNetTrainer{name}", folders)
+        other.initialize()
+        assert type(other.get_dataloaders()[0].data_loader.transforms).__name__ == (
+            "ComposeTransforms"
+        )
+    batch = next(trainer.get_dataloaders()[0])
+    assert batch["data"].shape[1:] == (1, *size)
 
 
 @needs_data

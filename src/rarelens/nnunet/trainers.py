@@ -7,7 +7,6 @@ over the patches of one GPU, not of all.
 
 from __future__ import annotations
 
-import math
 import os
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import Tensor, nn
+from torch import nn
 
 from rarelens.components.objectives import (
     AsymmetricUnifiedFocalLoss,
@@ -28,6 +27,8 @@ from rarelens.components.objectives import (
     LargeMarginLoss,
 )
 from rarelens.errors import RarelensError
+from rarelens.nnunet.mlflow_logger import MLflowLogger
+from rarelens.nnunet.recorded_loss import IndexTarget, RecordedLoss
 
 RARE_CLASSES = "RARELENS_RARE_CLASSES"
 """Environment: the rare classes, names or numbers of ``dataset.json``'s labels, by commas."""
@@ -36,95 +37,6 @@ RARE_SHARE = 0.05
 """Without it: foreground classes below this share of the training cases' voxels."""
 
 NOT_COUNTED = -100
-
-
-class IndexTarget(nn.Module):
-    """A loss of class indices, called with nnU-Net's targets (B, 1, *spatial) of any type."""
-
-    def __init__(self, loss: nn.Module) -> None:
-        super().__init__()
-        self.loss = loss
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Logits (B, C, *spatial), target (B, 1, *spatial), to the loss."""
-        value: Tensor = self.loss(logits, target[:, 0].long())
-        return value
-
-
-class RecordedLoss(nn.Module):
-    """A loss that keeps the margins of the patches, at full resolution, until they are asked for.
-
-    Args:
-        loss: called with what this is called with.
-        classes: how many there are.
-        ignore_index: voxels with this label do not count.
-    """
-
-    def __init__(self, loss: nn.Module, classes: int, ignore_index: int) -> None:
-        super().__init__()
-        self.loss = loss
-        self.ignore_index = ignore_index
-        self.sums = torch.zeros(2, classes, dtype=torch.float64)
-
-    def forward(self, outputs: Any, targets: Any) -> Tensor:
-        """Logits and targets, or lists of them by resolution, to the loss."""
-        several = isinstance(outputs, list | tuple)
-        self._add(*((outputs[0], targets[0]) if several else (outputs, targets)))
-        value: Tensor = self.loss(outputs, targets)
-        return value
-
-    @torch.no_grad()
-    def _add(self, logits: Tensor, target: Tensor) -> None:
-        target = target.long()
-        index = target.where(target != self.ignore_index, 0)
-        others = logits.scatter(1, index, -math.inf).amax(1, keepdim=True)
-        margins = (logits.gather(1, index) - others)[target != self.ignore_index].float()
-        labels, classes = index[target != self.ignore_index], self.sums.shape[1]
-        found = torch.zeros(2, classes, device=logits.device)
-        found[0].index_add_(0, labels, margins)
-        found[1].index_add_(0, labels, torch.ones_like(margins))
-        self.sums = self.sums.to(logits.device) + found.to(self.sums.dtype)
-
-    def take(self) -> Tensor:
-        """The mean margin of each class's voxels since the last time, (C,); NaN without any."""
-        sums, self.sums = self.sums, torch.zeros_like(self.sums)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(sums)
-        return (sums[0] / sums[1]).cpu()
-
-
-class MLflowLogger:
-    """What nnU-Net logs, into a run of MLflow; it goes on with the one that ``folder`` names.
-
-    Args:
-        experiment: the dataset's name.
-        name: of the run.
-        folder: of the fold; the run's id is kept there, in ``mlflow_run_id.txt``.
-        resume: whether to go on with that run.
-    """
-
-    def __init__(self, experiment: str, name: str, folder: Path, resume: bool) -> None:
-        import mlflow
-
-        self.client, file = mlflow.MlflowClient(), folder / "mlflow_run_id.txt"
-        if not (resume and file.exists()):
-            number = mlflow.set_experiment(experiment).experiment_id
-            file.write_text(self.client.create_run(number, run_name=name).info.run_id)
-        self.run_id = file.read_text()
-        self.client.update_run(self.run_id, status="RUNNING")
-
-    def update_config(self, config: dict[str, Any]) -> None:
-        """Log parameters."""
-        for key, value in config.items():
-            self.client.log_param(self.run_id, key, value)
-
-    def log(self, key: str, value: Any, step: int) -> None:
-        """Log a value of an epoch."""
-        self.client.log_metric(self.run_id, key, float(value), step=step)
-
-    def log_summary(self, key: str, value: Any) -> None:
-        """Log a value of the whole training."""
-        self.client.log_metric(self.run_id, key, float(value))
 
 
 class RareClasses(nnUNetTrainer):
