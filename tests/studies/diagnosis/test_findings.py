@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from rarelens.nnunet import PATH
 from rarelens.studies.diagnosis.findings import FINDINGS, find
+
+TRAINER = re.compile(r"nnUNetTrainer\w+")
 
 
 def side(wrong: float, dice: float = 0.7, **more: Any) -> dict[str, Any]:
@@ -73,3 +77,25 @@ def test_medians_speak_where_many_voxels_are_saturated() -> None:
     found = find(about)
     assert found.name == "overfitting"
     assert "shifted by −1.50 (−2.00 to −1.00): towards the boundary" in found.explanation
+
+
+def test_of_nnunet_the_trainers_are_named_with_the_command() -> None:
+    train = "nnUNetv2_train 904 3d_fullres 0 -p nnUNetPlans --npz"
+    about = row(0.05, 0.40, shift=(-2, -1))
+    plain, found = find(about), find(about, train, ["lesion", "left lobe"])
+    assert found[:2] == plain[:2]
+    assert [why for _, why in found.advice] == [why for _, why in plain.advice]
+    assert found.advice[0][0] == (
+        "Train with an asymmetric loss: nnUNet_extTrainer=$(rarelens nnunet path) "
+        f"RARELENS_RARE_CLASSES='lesion,left lobe' {train} -tr nnUNetTrainerAsymmetricFocalMargin"
+    )
+    assert "FocalMarginLoss" in plain.advice[0][0]
+    # A class that is not marked as rare is named beside those that are.
+    under = find(row(0.30, 0.40), train, ["cyst"]).advice
+    assert f"=cyst,lesion {train} -tr nnUNetTrainerAsymmetricUnifiedFocal" in under[1][0]
+    assert find(row(0.05, 0.08), train, ["lesion"]).advice == ()
+    # Every trainer that is named is there, to be found by nnU-Net in this folder.
+    text = "".join(file.read_text("utf-8") for file in PATH.glob("*.py"))
+    named = {name for what, _ in (*found.advice, *under) for name in TRAINER.findall(what)}
+    assert len(named) == 4
+    assert all(f"class {name}(" in text for name in named)

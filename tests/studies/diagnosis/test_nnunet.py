@@ -227,6 +227,7 @@ def test_several_folds_each_with_its_own_training_cases(made: Path) -> None:
         *((f"case_{n}", "unseen") for n in (3, 4, 5)), *((f"case_{n}", "train") for n in (0, 1, 2))
     ]  # fmt: skip
     assert found.notes == []
+    assert found.command == "nnUNetv2_train 001 3d_fullres 0 -p nnUNetPlans --npz"
     with pytest.raises(RarelensError, match="1 folders for 2 folds"):
         find_cases([made], made.parents[2] / "raw", [made.parents[2] / "train/fold_0"])
 
@@ -272,6 +273,7 @@ def test_what_nnunet_1_itself_wrote_is_read(tmp_path: Path) -> None:
     fold = root / f"nnUNet/3d_fullres/{task}/nnUNetTrainerV2__nnUNetPlansv2.1/fold_0"
     found = find_cases([fold], raw)
     assert "nnUNet_predict -i nnUNet_raw/Task001_Cubes/imagesTr" in found.notes[0]
+    assert found.command == ""
     (one,) = read_cases(found.scheme, found.sources, 1)
     said = np.asarray(nib.load(fold / "validation_raw/case_1.nii.gz").dataobj)
     labels = np.asarray(nib.load(raw / "labelsTr/case_1.nii.gz").dataobj)

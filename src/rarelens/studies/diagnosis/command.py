@@ -30,7 +30,7 @@ def diagnose(found: Found, rare: Sequence[str] | None, output: Path, jobs: int) 
         marked = None if rare is None else find_classes(found.scheme.names, rare)
     except ValueError as error:
         raise RarelensError(f"--{error}") from error
-    diagnosis = Diagnosis.of_scheme(found.scheme, marked)
+    diagnosis = Diagnosis.of_scheme(found.scheme, marked, found.command)
     for record in read_cases(found.scheme, found.sources, jobs):
         diagnosis.add(record)
     result = diagnosis.write(output, found.notes)

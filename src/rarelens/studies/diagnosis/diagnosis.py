@@ -60,13 +60,16 @@ class Diagnosis:
         self.scheme = Scheme(names, areas, ignore)
         self.rare_classes = None if rare_classes is None else find_classes(names, rare_classes)
         self.kind = kind
+        self.command = ""
         self.records: dict[tuple[str, str, str], CaseRecord] = {}
 
     @classmethod
-    def of_scheme(cls, scheme: Scheme, rare_classes: Sequence[int] | None = None) -> Self:
-        """Of classes that were read from files; for `add`."""
+    def of_scheme(
+        cls, scheme: Scheme, rare_classes: Sequence[int] | None = None, command: str = ""
+    ) -> Self:
+        """Of classes that were read from files, and nnU-Net's command for training; for `add`."""
         diagnosis = cls(scheme.names, rare_classes)
-        diagnosis.scheme = scheme
+        diagnosis.scheme, diagnosis.command = scheme, command
         return diagnosis
 
     def update(
@@ -147,7 +150,7 @@ class Diagnosis:
             ValueError: if there is no case, or ``confidence`` is not between 0 and 1.
         """
         records = [self.records[key] for key in sorted(self.records)]
-        return diagnose(self.scheme, records, self.rare_classes, confidence)
+        return diagnose(self.scheme, records, self.rare_classes, confidence, self.command)
 
     def write(self, folder: str | Path, notes: Sequence[str] = ()) -> dict[str, Any]:
         """Write ``index.html``, ``diagnosis.json`` and tables as CSV into ``folder``.

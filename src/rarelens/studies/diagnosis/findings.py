@@ -16,7 +16,8 @@ and *label maps alone* where there are no scores and the class fails.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rarelens.studies.reporting.number_text import interval, signed
@@ -43,14 +44,18 @@ class Finding(NamedTuple):
     advice: tuple[tuple[str, str], ...]
 
 
-def find(row: Row) -> Finding:
+def find(row: Row, command: str = "", rare: Sequence[str] = ()) -> Finding:
     """The finding of a class.
 
     Args:
         row: of ``diagnosis.json``, without its finding.
+        command: of nnU-Net, which trains the fold anew but for ``-tr TRAINER``; none where another
+            network was diagnosed.
+        rare: names of the rare classes, which rarelens's trainers are told.
     """
     name = _name(row)
-    return Finding(name, _explain(name, row), _advice(name, row))
+    start = _training(row, command, rare) if command else ""
+    return Finding(name, _explain(name, row), _advice(name, row, start))
 
 
 def gains(row: Row) -> bool:
@@ -223,6 +228,31 @@ _TRY: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+# Instead of the piece of advice at this place, where nnU-Net trains.
+_TRAINERS: Mapping[str, Mapping[int, str]] = {
+    "overfitting": {
+        0: "Train with an asymmetric loss: {} nnUNetTrainerAsymmetricFocalMargin",
+        1: (
+            "Augment or mix the patches of this class alone: the same with -tr "
+            "nnUNetTrainerAsymmetricAugmentation, or -tr nnUNetTrainerAsymmetricMixup"
+        ),
+    },
+    "underfitting": {
+        1: "Weigh it up: {} nnUNetTrainerAsymmetricUnifiedFocal",
+    },
+}
 
-def _advice(name: str, row: Row) -> tuple[tuple[str, str], ...]:
-    return (*((_APPLY,) if gains(row) and name != "no failure" else ()), *_TRY[name])
+
+def _advice(name: str, row: Row, training: str) -> tuple[tuple[str, str], ...]:
+    apply = (_APPLY,) if gains(row) and name != "no failure" else ()
+    known = _TRAINERS.get(name, {}) if training else {}
+    return apply + tuple(
+        (known[place].format(training) if place in known else what, why)
+        for place, (what, why) in enumerate(_TRY[name])
+    )
+
+
+def _training(row: Row, command: str, rare: Sequence[str]) -> str:
+    names = rare if row["name"] in rare else (*rare, row["name"])
+    named = shlex.quote(",".join(names))
+    return f"nnUNet_extTrainer=$(rarelens nnunet path) RARELENS_RARE_CLASSES={named} {command} -tr"

@@ -49,10 +49,26 @@ class Fold:
         found = [self.folder / name for name in VALIDATION if (self.folder / name).is_dir()]
         return found[0] if found else self.folder / VALIDATION[self.first_version]
 
+    @property
+    def training(self) -> str:
+        """What trains it anew, but for the trainer."""
+        _, plans, configuration = self._names
+        return f"nnUNetv2_train {self._dataset} {configuration} {self.number} -p {plans} --npz"
+
+    @property
+    def _names(self) -> tuple[str, str, str]:
+        """Trainer, plans and configuration."""
+        trainer, plans, configuration = (*self.folder.parent.name.split("__"), "?", "?")[:3]
+        return trainer, plans, configuration
+
+    @property
+    def _dataset(self) -> str:
+        return re.sub(r"\D", "", self.dataset.partition("_")[0]) or self.dataset
+
     def command(self, training: bool) -> str:
         """What makes the probabilities of its validation or its training cases."""
-        trainer, plans, configuration = (*self.folder.parent.name.split("__"), "?", "?")[:3]
-        number = re.sub(r"\D", "", self.dataset.partition("_")[0]) or self.dataset
+        trainer, plans, configuration = self._names
+        number = self._dataset
         raw = f"nnUNet_raw/{self.dataset}/imagesTr"
         if self.first_version:
             configuration = self.folder.parent.parent.parent.name
@@ -76,11 +92,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class Found:
-    """Classes, cases, and sentences about what is missing."""
+    """Classes, cases, sentences about what is missing; the command that trains the fold anew."""
 
     scheme: Scheme
     sources: list[CaseSource]
     notes: list[str]
+    command: str = ""
 
 
 def find_cases(
@@ -151,7 +168,9 @@ def find_cases(
         for source in sources
         if not source.label.is_file()
     )
-    return Found(scheme, sources, notes)
+    # Of the first version, and by regions, rarelens has no trainers.
+    trains = not folds[0].first_version and scheme.regions is None
+    return Found(scheme, sources, notes, folds[0].training if trains else "")
 
 
 def _folds(folders: Sequence[Path]) -> list[Fold]:

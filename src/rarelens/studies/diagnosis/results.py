@@ -53,7 +53,11 @@ VALUES: Mapping[str, Value] = {
 
 
 def diagnose(
-    scheme: Scheme, records: Records, rare: Sequence[int] | None, confidence: float
+    scheme: Scheme,
+    records: Records,
+    rare: Sequence[int] | None,
+    confidence: float,
+    command: str = "",
 ) -> dict[str, Any]:
     """What ``diagnosis.json`` holds; None where a number does not exist.
 
@@ -62,6 +66,7 @@ def diagnose(
         records: in a fixed order.
         rare: indices; None for those below `RARE`.
         confidence: of the intervals.
+        command: of nnU-Net, as of `rarelens.studies.diagnosis.findings.find`.
 
     Raises:
         ValueError: if there is no record, or ``confidence`` is not between 0 and 1.
@@ -71,6 +76,7 @@ def diagnose(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence lies between 0 and 1, {confidence} does not")
     marked = _rare(scheme, records) if rare is None else rare
+    named = [scheme.names[index] for index in marked]
     errors = _calibration(scheme, records)
     rows = []
     for index, name in enumerate(scheme.names):
@@ -81,7 +87,7 @@ def diagnose(
         row["shift"] = _shift(records, index, confidence)
         row["offset"] = _offset(records, index, confidence)
         if index:
-            finding = find(row)
+            finding = find(row, command, named)
             row["finding"], row["explanation"] = finding.name, finding.explanation
             row["advice"] = [{"try": what, "because": why} for what, why in finding.advice]
         else:
