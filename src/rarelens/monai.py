@@ -13,7 +13,7 @@ __all__ = ["LogitShiftHandler", "MonaiLoss"]
 
 
 class MonaiLoss(nn.Module):
-    """One of `rarelens.objectives`, called as MONAI calls its own.
+    """One of `rarelens.components.objectives`, called as MONAI calls its own.
 
     It is at once what MONAI has as ``softmax=True`` and either value of ``to_onehot_y``: a target
     with one channel holds class indices, one with as many as the logits is one-hot or soft. Our

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -11,8 +16,10 @@ from torch.nn import functional as F
 from pages import blocks
 from rarelens.components.objectives import FocalDiceLoss
 from rarelens.monai import MonaiLoss
+from shell import command
 
-LOSS, IGNITE, LIGHTNING = (text for kind, _, text in blocks("how-to/monai.md") if kind == "python")
+PAGE = blocks("how-to/monai.md")
+LOSS, IGNITE, LIGHTNING = (text for kind, _, text in PAGE if kind == "python")
 
 
 @pytest.fixture
@@ -72,6 +79,46 @@ def test_lightning_logs_the_shift(surroundings: dict[str, Any], tmp_path: Any) -
     exec(LOSS + LIGHTNING, surroundings)
     shift = trainer.callback_metrics["shift_lesion"].item()
     assert shift == pytest.approx(shift_by_hand(surroundings), abs=1e-5)
+
+
+def test_a_bundle_s_probabilities_are_diagnosed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from monai.bundle import ConfigParser
+    from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Spacingd
+
+    ((postprocessing,), (commands,)) = (
+        [text for kind, _, text in PAGE if kind == wanted] for wanted in ("json", "sh")
+    )
+    monkeypatch.chdir(tmp_path)
+    rng, affine = np.random.default_rng(0), np.diag([2.0, 1, 1, 1])
+    for side, number in ((side, n) for side in ("train", "test") for n in range(3)):
+        label = np.zeros((8, 12, 10), np.uint8)
+        label[2:5, 3:9, 2 : 6 + number] = 1
+        image = (2.0 * label - 1 + rng.normal(0, 0.1, label.shape)).astype(np.float32)
+        for folder, array in (("images", image), ("labels", label)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(array, affine), tmp_path / f"{folder}/{side}{number}.nii.gz")
+        parser = ConfigParser({
+            "imports": ["$import numpy"],
+            "preprocessing": Compose(
+                [LoadImaged("image"), EnsureChannelFirstd("image"), Spacingd("image", (1, 1, 1))]
+            ),
+            "postprocessing": {
+                "_target_": "Compose",
+                "transforms": json.loads(postprocessing.replace('"test"', f'"{side}"')),
+            },
+        })  # fmt: skip
+        case = parser["preprocessing"]({"image": tmp_path / f"images/{side}{number}.nii.gz"})
+        assert tuple(case["image"].shape) == (1, 15, 12, 10)
+        case["pred"] = torch.cat([-case["image"], case["image"]])
+        parser.get_parsed_content("postprocessing")(case)
+    assert command(monkeypatch, *shlex.split(commands)[1:]) == 0
+    lesion = json.loads((tmp_path / "diagnosis/diagnosis.json").read_text())["classes"][1]
+    assert (lesion["train"]["cases"], lesion["unseen"]["cases"]) == (3, 3)
+    assert lesion["unseen"]["dice"] > 0.95
+    # Of the images' own values, ±1, through softmax and back: 2 logits, less on the edges.
+    assert 1.5 < lesion["unseen"]["margin_median"] < 2.2
 
 
 def test_index_and_one_hot_targets_give_monai_s_dice() -> None:

@@ -226,6 +226,17 @@ def test_bad_input_is_told_in_a_sentence(tmp_path: Path, sentence: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_label_maps_without_a_prediction_are_named(tmp_path: Path) -> None:
+    written(tmp_path, npy)
+    for number in range(11, 18):
+        save(tmp_path / f"labels/case_{number}.nii.gz", truth(number))
+    sides = [tmp_path / name for name in ("test", "labels", "train")]
+    assert find_files(*sides, CLASSES).notes == [
+        "Label maps without a prediction are left out: case_11, case_12, case_13, case_14, case_15 "
+        "and 2 more"
+    ]
+
+
 def test_patients_are_read_from_names(tmp_path: Path) -> None:
     written(tmp_path, npy)
     found = find_files(tmp_path / "test", tmp_path / "labels", None, CLASSES, patients=r"_(\d)")

@@ -228,6 +228,9 @@ def test_several_folds_each_with_its_own_training_cases(made: Path) -> None:
     ]  # fmt: skip
     assert found.notes == []
     assert found.command == "nnUNetv2_train 001 3d_fullres 0 -p nnUNetPlans --npz"
+    (made.parents[2] / "train/fold_1/case_2.npz").unlink()
+    found = find_cases([made], made.parents[2] / "raw", [made.parents[2] / "train"])
+    assert found.notes == ["Training cases of fold 1 without a prediction are left out: case_2"]
     with pytest.raises(RarelensError, match="1 folders for 2 folds"):
         find_cases([made], made.parents[2] / "raw", [made.parents[2] / "train/fold_0"])
 

@@ -13,7 +13,7 @@ from rarelens.studies.data.files import visible
 from rarelens.studies.data.segmentation.collection import load_label
 from rarelens.studies.data.segmentation.description import FILE
 from rarelens.studies.diagnosis.descriptions import read_scheme
-from rarelens.studies.diagnosis.nnunet import Found
+from rarelens.studies.diagnosis.nnunet import Found, listed
 from rarelens.studies.diagnosis.reading import CaseSource, patient_of
 from rarelens.studies.diagnosis.scheme import Scheme
 from rarelens.studies.diagnosis.scores import ARRAYS, NIFTI
@@ -83,6 +83,8 @@ def find_files(
         if not source.label.is_file()
     )
     notes = [] if train is not None else [NO_TRAINING]
+    if train is not None and (left := _names(labels) - {source.case for source in sources}):
+        notes.append(f"Label maps without a prediction are left out: {listed(sorted(left))}")
     if not all(source.scores for source in sources):
         refuse(
             f"{source.case}: a label map alone, beside cases with scores; save its scores, too"
@@ -139,6 +141,14 @@ def _dimensions(file: Path) -> int:
         return len(nib.load(file).shape)
     except Exception as error:  # nibabel raises its own kinds, zlib's and the system's.
         raise RarelensError(f"{file}: not readable as NIfTI ({error}); write it anew") from error
+
+
+def _names(folder: Path) -> set[str]:
+    """The cases of which there is a label map."""
+    files = [
+        file.name for own in LABELS for end in NIFTI for file in (folder / own).glob(f"*{end}")
+    ]
+    return {re.sub(r"\.nii(\.gz)?$", "", name) for name in files if not name.startswith(".")}
 
 
 def _label(folder: Path, case: str) -> Path:

@@ -192,7 +192,7 @@ _TRY: Mapping[str, tuple[tuple[str, str], ...]] = {
     "overfitting": (
         (
             "Train with an asymmetric loss: FocalMarginLoss and FocalDiceLoss with rare_classes "
-            "(rarelens.objectives)",
+            "(rarelens.components.objectives)",
             "it pushes the logits of the rare class alone away from the boundary, which is where "
             "those of unseen patients fall over it",
         ),

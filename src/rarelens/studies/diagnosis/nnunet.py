@@ -148,6 +148,11 @@ def find_cases(
                 "overfitting: predict its training cases, and give the folder as "
                 f"--train-predictions: {fold.command(training=True)}"
             )
+        elif left := sorted(set(own.get("train", ())) - trained.keys()):
+            notes.append(
+                f"Training cases of fold {fold.number} without a prediction are left out: "
+                + listed(left)
+            )
         for side, cases in (("unseen", unseen), ("train", trained)):
             sources += [
                 CaseSource(
@@ -171,6 +176,12 @@ def find_cases(
     # Of the first version, and by regions, rarelens has no trainers.
     trains = not folds[0].first_version and scheme.regions is None
     return Found(scheme, sources, notes, folds[0].training if trains else "")
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names by commas; of many the first, and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _folds(folders: Sequence[Path]) -> list[Fold]:
