@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,53 @@ def test_of_your_own(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = names["diagnosis"].compute()["classes"]
     assert [row["name"] for row in again] == CLASSES
     assert again[2]["offset"] == own["offset"]
+
+
+def test_in_pytorch(
+    real_data: Path,
+    offline: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The page with two training cases, three others and six steps instead of hundreds."""
+    (offline / "Task04_Hippocampus").symlink_to(real_data / "Task04_Hippocampus")
+    code, size = "", "TRAINING, UNSEEN, STEPS, SEEDS, SIZE = "
+    for kind, _, content in blocks("how-to/diagnose-in-pytorch.md"):
+        code += content if kind == "python" else ""
+    shorter, times = re.subn(rf"{size}.*", f"{size}2, 3, 6, 2, 16", code)
+    assert times == 1
+    names: dict[str, Any] = {}
+    exec(shorter, names)
+    rows = {}
+    for kind, seed in (("before", 0), ("before", 1), ("after", 0), ("after", 1)):
+        result = json.loads((offline / kind / str(seed) / "diagnosis.json").read_text())
+        rows[kind, seed] = result["classes"][1]
+        assert (result["cases"]["train"], result["cases"]["unseen"]) == (2, 3)
+        assert rows[kind, seed]["rare"]
+    shifts = {row["shift"]["difference"] for row in rows.values()}
+    assert len(shifts) == 4
+    # The last network that was trained, once more, by hand.
+    margins: dict[bool, list[float]] = {True: [], False: []}
+    for case, (image, label) in names["cases"].items():
+        with torch.no_grad():
+            z = names["network"](torch.from_numpy(image)[None, None])[0].numpy()
+        own = z[:, label == 1]
+        margins[case in names["training"]].append((own[1] - np.delete(own, 1, 0).max(0)).mean())
+    by_hand = np.mean(margins[False]) - np.mean(margins[True])
+    assert rows["after", 1]["shift"]["difference"] == pytest.approx(by_hand, abs=1e-4)
+
+    monkeypatch.setattr(sys, "argv", ["before_after.py", "before", "after"])
+    capsys.readouterr()
+    runpy.run_path(str(ROOT / "docs/results/before_after.py"), run_name="__main__")
+    table = capsys.readouterr().out
+    (line,) = re.findall(r"\| Anterior \| logit shift \|(.*)\|(.*)\|.*\|", table)
+    for kind, cell in zip(("before", "after"), line, strict=True):
+        own = [rows[kind, seed]["shift"]["difference"] for seed in (0, 1)]
+        assert f"{np.mean(own):+.3f}: {own[0]:+.2f}, {own[1]:+.2f}" in cell
+    (line,) = re.findall(r"\| Anterior \| unseen: dice \|(.*)\|(.*)\|.*\|", table)
+    for kind, cell in zip(("before", "after"), line, strict=True):
+        own = [rows[kind, seed]["unseen"]["dice"] for seed in (0, 1)]
+        assert float(cell) == pytest.approx(np.mean(own), abs=6e-4)
 
 
 def test_the_pages_name_each_other_and_every_command() -> None:
