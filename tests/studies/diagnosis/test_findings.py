@@ -64,7 +64,7 @@ def test_the_rules(about: dict[str, Any], finding: str) -> None:
     assert found.name == finding
     assert found.name in FINDINGS
     assert bool(found.advice) == (finding != "no failure")
-    applies = any("diagnose apply" in what for what, _ in found.advice)
+    applies = any("diagnose apply" in own.what for own in found.advice)
     assert applies == (about["offset"]["low"] > 0 and about["offset"]["dice_gain"] >= 0.01)
     assert "lesion" in found.explanation
 
@@ -84,18 +84,21 @@ def test_of_nnunet_the_trainers_are_named_with_the_command() -> None:
     about = row(0.05, 0.40, shift=(-2, -1))
     plain, found = find(about), find(about, train, ["lesion", "left lobe"])
     assert found[:2] == plain[:2]
-    assert [why for _, why in found.advice] == [why for _, why in plain.advice]
-    assert found.advice[0][0] == (
-        "Train with an asymmetric loss: nnUNet_extTrainer=$(rarelens nnunet path) "
-        f"RARELENS_RARE_CLASSES='lesion,left lobe' {train} -tr nnUNetTrainerAsymmetricFocalMargin"
+    assert [own.why for own in found.advice] == [own.why for own in plain.advice]
+    assert found.advice[0].command == (
+        "nnUNet_extTrainer=$(rarelens nnunet path) RARELENS_RARE_CLASSES='lesion,left lobe' "
+        f"{train} -tr nnUNetTrainerAsymmetricFocalMargin"
     )
-    assert "FocalMarginLoss" in plain.advice[0][0]
+    assert "FocalMarginLoss" in plain.advice[0].what
+    assert {own.command for own in plain.advice} == {""}
     # A class that is not marked as rare is named beside those that are.
     under = find(row(0.30, 0.40), train, ["cyst"]).advice
-    assert f"=cyst,lesion {train} -tr nnUNetTrainerAsymmetricUnifiedFocal" in under[1][0]
+    assert f"=cyst,lesion {train} -tr nnUNetTrainerAsymmetricUnifiedFocal" in under[1].command
     assert find(row(0.05, 0.08), train, ["lesion"]).advice == ()
     # Every trainer that is named is there, to be found by nnU-Net in this folder.
     text = "".join(file.read_text("utf-8") for file in PATH.glob("*.py"))
-    named = {name for what, _ in (*found.advice, *under) for name in TRAINER.findall(what)}
+    named = {
+        n for own in (*found.advice, *under) for n in TRAINER.findall(f"{own.what} {own.command}")
+    }
     assert len(named) == 4
     assert all(f"class {name}(" in text for name in named)

@@ -36,12 +36,20 @@ FINDINGS = (
 Row = Mapping[str, Any]
 
 
+class Advice(NamedTuple):
+    """What to try, why, and by which command, if there is one."""
+
+    what: str
+    why: str
+    command: str = ""
+
+
 class Finding(NamedTuple):
-    """A name out of `FINDINGS`, a sentence or two with the numbers, and what to try and why."""
+    """A name out of `FINDINGS`, a sentence or two with the numbers, and what to try."""
 
     name: str
     explanation: str
-    advice: tuple[tuple[str, str], ...]
+    advice: tuple[Advice, ...]
 
 
 def find(row: Row, command: str = "", rare: Sequence[str] = ()) -> Finding:
@@ -179,7 +187,7 @@ def _offset(row: Row) -> str:
     return f"The best offset changes Dice by {numbers} on patients it was not fitted on."
 
 
-_APPLY = (
+_APPLY = Advice(
     "Apply the fitted offset: rarelens diagnose apply",
     "it needs no training, and its gain was measured on patients that it had not seen",
 )
@@ -209,7 +217,7 @@ _TRY: Mapping[str, tuple[tuple[str, str], ...]] = {
         ),
         (
             "Weigh it up: WeightedCrossEntropyLoss, or a Dice or Tversky term",
-            "cross-entropy alone lets a rare class go",
+            "a loss that counts every voxel alike lets a rare class go",
         ),
         ("Look at its labels in the worst training cases", "no network learns contradictions"),
     ),
@@ -228,28 +236,29 @@ _TRY: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
-# Instead of the piece of advice at this place, where nnU-Net trains.
-_TRAINERS: Mapping[str, Mapping[int, str]] = {
+# Instead of the piece of advice at this place, where nnU-Net trains; the command ends in a trainer.
+_TRAINERS: Mapping[str, Mapping[int, tuple[str, str]]] = {
     "overfitting": {
-        0: "Train with an asymmetric loss: {} nnUNetTrainerAsymmetricFocalMargin",
+        0: ("Train with an asymmetric loss", "nnUNetTrainerAsymmetricFocalMargin"),
         1: (
-            "Augment or mix the patches of this class alone: the same with -tr "
-            "nnUNetTrainerAsymmetricAugmentation, or -tr nnUNetTrainerAsymmetricMixup"
+            "Augment the patches of this class alone, or mix them: the last word of the command is "
+            "then nnUNetTrainerAsymmetricMixup",
+            "nnUNetTrainerAsymmetricAugmentation",
         ),
     },
     "underfitting": {
-        1: "Weigh it up: {} nnUNetTrainerAsymmetricUnifiedFocal",
+        1: ("Weigh it up beside the others", "nnUNetTrainerAsymmetricUnifiedFocal"),
     },
 }
 
 
-def _advice(name: str, row: Row, training: str) -> tuple[tuple[str, str], ...]:
-    apply = (_APPLY,) if gains(row) and name != "no failure" else ()
+def _advice(name: str, row: Row, training: str) -> tuple[Advice, ...]:
+    found = [_APPLY] if gains(row) and name != "no failure" else []
     known = _TRAINERS.get(name, {}) if training else {}
-    return apply + tuple(
-        (known[place].format(training) if place in known else what, why)
-        for place, (what, why) in enumerate(_TRY[name])
-    )
+    for place, (what, why) in enumerate(_TRY[name]):
+        own, trainer = known.get(place, (what, ""))
+        found.append(Advice(own, why, f"{training} {trainer}" if trainer else ""))
+    return tuple(found)
 
 
 def _training(row: Row, command: str, rare: Sequence[str]) -> str:

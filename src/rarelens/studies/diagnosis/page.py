@@ -74,7 +74,7 @@ def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     for row in rows:
         if row["index"]:
-            key = (row["finding"], tuple(each["try"] for each in row["advice"]))
+            key = (row["finding"], tuple((each["try"], each["command"]) for each in row["advice"]))
             empty = {"finding": row["finding"], "advice": row["advice"], "rows": []}
             found.setdefault(key, empty)["rows"].append(row)
     return sorted(found.values(), key=lambda group: group["finding"] == "no failure")

@@ -89,7 +89,10 @@ def diagnose(
         if index:
             finding = find(row, command, named)
             row["finding"], row["explanation"] = finding.name, finding.explanation
-            row["advice"] = [{"try": what, "because": why} for what, why in finding.advice]
+            row["advice"] = [
+                {"try": own.what, "because": own.why, "command": own.command or None}
+                for own in finding.advice
+            ]
         else:
             row |= {"finding": None, "explanation": "", "advice": []}
         rows.append(row)
