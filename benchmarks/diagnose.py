@@ -102,9 +102,10 @@ def main() -> None:
         for number in range(CASES):
             write(folder, number)
         found = find_files(folder / "test", folder / "labels", classes=CLASSES)
-        before = time.perf_counter()
+        before, busy = time.perf_counter(), time.process_time()
         records = read_cases(found.scheme, found.sources, 1)
         own_time = (time.perf_counter() - before) / CASES
+        own_busy = (time.process_time() - busy) / CASES
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         before = time.perf_counter()
         expected = [plainly(folder, number) for number in range(CASES)]
@@ -115,6 +116,7 @@ def main() -> None:
         np.testing.assert_allclose(margins, values[::2], rtol=1e-5)
         np.testing.assert_allclose([own.dice for own in record.classes], values[1::2])
     print(f"seconds a case: {own_time:.2f} (at most {SECONDS}); plain script {plain_time:.2f}")
+    print(f"of a core, which other work of the machine does not count in: {own_busy:.2f}")
     print(f"ratio to the plain script: {own_time / plain_time:.2f}")
     print(f"peak memory, making the cases included: {peak:.2f} GiB (at most {GIBIBYTES})")
     for name, seconds, most in rows:

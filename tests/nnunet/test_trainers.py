@@ -222,6 +222,31 @@ def test_a_step_of_mixup_adds_the_gradient_of_mixtures_to_that_of_the_batch(
 
 
 @needs_data
+@pytest.mark.parametrize("form", ["Asymmetric", "Symmetric"])
+def test_ignored_voxels_do_not_count_in_mixtures(
+    form: str, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RARELENS_RARE_CLASSES", "2")
+    ignore = {"labels": {"background": 0, "Anterior": 1, "Posterior": 2, "ignore": 3}}
+    trainer = make(f"nnUNetTrainer{form}Mixup", folders, **ignore)
+    trainer.enable_deep_supervision = False
+    trainer.initialize()
+    torch.manual_seed(0)
+    images, target = torch.randn(2, 1, 6, 6, 6), torch.randint(0, 4, (2, 1, 6, 6, 6)).short()
+    _, mixed = trainer.mix(images, target)  # One resolution, as without deep supervision.
+    ignored = ((target == 3) | (target.flip(0) == 3))[:, 0]
+    if form == "Asymmetric":
+        assert bool((mixed[:, 0][ignored] == 3).all())
+        assert bool((mixed[:, 0] != 3).any())
+    else:
+        torch.testing.assert_close(mixed.sum(1), (~ignored).float())
+    logits = torch.randn(2, 3, 6, 6, 6)
+    garbled = logits + 9 * torch.randn_like(logits) * ignored[:, None]
+    values = [trainer.loss.loss(own, mixed).item() for own in (logits, garbled)]
+    assert values[0] == pytest.approx(values[1])
+
+
+@needs_data
 def test_the_loss_of_the_regularised_trainers_is_nnunet_s_own(folders: Path) -> None:
     ours, theirs = (
         make(name, folders) for name in ("nnUNetTrainerSymmetricMixup", "nnUNetTrainer")
