@@ -9,10 +9,12 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from rarelens.errors import RarelensError
 from rarelens.studies.reporting.page import write_report
 from rarelens.studies.settings.results import Report
+from working_copy import ROOT
 
 SETTINGS = Report(dpi=40)
 
@@ -160,7 +162,18 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     assert section in page.replace("; simulated data", "")
 
 
-def test_a_switched_off_study_leaves_no_trace(page):
+def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, study):
+    """DVC says of a table that is not there that it failed to load."""
+    assert {file.name for file in (target / "plots").glob("*.csv")} == {
+        "margins.csv", "overlap.csv", "classification.csv", "prevalence.csv", "pairs.csv",
+    }  # fmt: skip
+    assert len(pd.read_csv(target / "plots/prevalence.csv")) == 0
+    declared = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
+    for plot in (each for each in declared if isinstance(each, dict)):
+        for axis in ("x", "y"):
+            for about in plot.values():
+                ((file, column),) = about[axis].items()
+                assert column in pd.read_csv(target.parent / file.replace("reports", target.name))
     text = Reader(page).text
     assert "lassification" not in text
     assert "AUROC" not in text

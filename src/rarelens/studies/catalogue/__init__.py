@@ -18,6 +18,7 @@ __all__ = [
     "DETECTOR",
     "PAIRS",
     "SEGMENTATION",
+    "SUMMARY",
     "Measure",
     "Term",
     "glossary",
@@ -28,6 +29,11 @@ __all__ = [
 CATALOGUE: Mapping[str, Mapping[str, Measure]] = {
     "segmentation": SEGMENTATION,
     "classification": CLASSIFICATION,
+}
+# What ``dvc metrics`` shows of each method: over rare classes, or over all of a classifier.
+SUMMARY: Mapping[str, tuple[str, ...]] = {
+    "segmentation": ("dice", "sensitivity", "shift_mean"),
+    "classification": ("auroc", "average_precision", "energy_inside"),
 }
 
 

@@ -24,7 +24,7 @@ class Measure:
         unit: "" where it has none.
         percent: written as a percentage.
         signed: written with its sign.
-        headline: whether its means go into ``metrics/<task>.json``, for ``dvc metrics diff``.
+        headline: whether its means go into ``metrics/<task>.json``.
         claimed: whether the page says of it that methods differ; of segmentation, for rare classes.
         pooled: over the voxels of all patients, thus no mean over them: without resampled values
             it has no interval and no test.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rarelens.errors import RarelensError
-from rarelens.studies.catalogue import CATALOGUE
+from rarelens.studies.catalogue import CATALOGUE, SUMMARY
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.files import write_json, write_text
 from rarelens.studies.spreadsheet import to_csv, unquoted
@@ -21,35 +22,47 @@ TEXT += ["method_a", "method_b", "quantity"]
 def write_metrics(
     folder: Path, task: str, table: pd.DataFrame, pairs: pd.DataFrame | None = None
 ) -> None:
-    """Write ``<task>.csv``, ``<task>.json`` and, of pairs, ``<task>_pairs.csv``.
+    """Write ``<task>`` ``.csv`` and ``.json``, ``<task>_summary.json`` and ``<task>_pairs.csv``.
 
     Numbers have six digits, so that bytes depend on the tables' content alone. The JSON has the
     means of the headline measures at the levels dataset, network, fraction, method, class, measure
-    and, where there is one, layer, for ``dvc metrics diff``; of overlap it has that of all
-    components. A mean that is not defined is left out.
+    and, where there is one, layer; of overlap it has that of all components. The summary, which
+    ``dvc metrics`` and ``dvc exp`` show, has `SUMMARY` of each method: of segmentation the mean
+    over the rare classes that have the number. A mean that is not defined is left out.
 
     Args:
         folder: of the files.
         task: whose catalogue says what a headline is.
-        table: with columns dataset, network, fraction, method, class, measure and mean; layer or
-            rule.
+        table: with columns dataset, network, fraction, method, class, measure and mean; layer, or
+            rule and rare.
         pairs: of methods.
     """
     for name, own in ((task, table), (f"{task}_pairs", pairs)):
         if own is not None:
             text = to_csv(own, index=False, float_format="%.6g", lineterminator="\n")
             write_text(folder / f"{name}.csv", text)
-    tree: dict[str, Any] = {}
+    whole = table[(table["rule"] == "all") if "rule" in table else slice(None)]
     headlines = [name for name, measure in CATALOGUE[task].items() if measure.headline]
-    for row in table[table["measure"].isin(headlines)].to_dict("records"):
-        if row.get("rule", "all") != "all" or not isfinite(row["mean"]):
-            continue
-        *above, last = [name for name in (row["measure"], row.get("layer", "")) if name]
+    listed = whole[whole["measure"].isin(headlines)]
+    levels = [*COMPARISON, "method", "class", "measure", *(["layer"] if "layer" in table else [])]
+    write_json(folder / f"{task}.json", _tree(listed, levels))
+    of_all = whole["rare"] if "rare" in table else whole["class"] == "mean"
+    summed = whole[of_all.astype(bool) & whole["measure"].isin(SUMMARY[task])]
+    levels = [*COMPARISON, "method", "measure"]
+    means = summed.groupby(levels, as_index=False, sort=False)["mean"].mean()
+    write_json(folder / f"{task}_summary.json", _tree(means, levels))
+
+
+def _tree(rows: pd.DataFrame, levels: Sequence[str]) -> dict[str, Any]:
+    """The means that are defined, below their levels; an empty name is none."""
+    tree: dict[str, Any] = {}
+    for row in rows[np.isfinite(rows["mean"].astype(float))].to_dict("records"):
+        *above, last = [str(row[name]) for name in levels if row[name] != ""]
         node = tree
-        for level in [*(row[name] for name in (*COMPARISON, "method", "class")), *above]:
-            node = node.setdefault(str(level), {})
+        for level in above:
+            node = node.setdefault(level, {})
         node[last] = float(f"{row['mean']:.6g}")
-    write_json(folder / f"{task}.json", tree)
+    return tree
 
 
 def read_metrics(csv: Path) -> pd.DataFrame:

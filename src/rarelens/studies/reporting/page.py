@@ -22,7 +22,7 @@ from rarelens.studies.settings.results import Report
 from rarelens.studies.spreadsheet import to_csv
 
 TASKS = ("segmentation", "classification")
-# Each has ``read_results``, ``plots`` and ``section``.
+# Each has ``read_results``, ``PLOTS``, ``plots`` and ``section``.
 _SECTIONS: dict[str, ModuleType] = {
     "segmentation": segmentation,
     "classification": classification,
@@ -58,8 +58,14 @@ def write_report(
         raise RarelensError("cells: no study has any; name a dataset in one of them (params.yaml)")
     (target / "figures").mkdir()
     parts = []
-    for task, cells in shown.items():
-        own = _SECTIONS[task]
+    for task, own in _SECTIONS.items():
+        cells = shown.get(task, [])
+        if not cells:
+            # DVC says of a table that is not there that it failed to load.
+            _write_plots(
+                target / "plots", [{n: pd.DataFrame(columns=c) for n, c in own.PLOTS.items()}]
+            )
+            continue
         most = {"most": settings.classes} if task == "segmentation" else {}
         read = own.read_results(cells, analyses, metrics, **most)
         _write_plots(target / "plots", [own.plots(results) for results in read])

@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from rarelens.errors import RarelensError
 from rarelens.measures.delong import delong_p
+from rarelens.studies.catalogue import SUMMARY
 from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.classification.claims import answer
 from rarelens.studies.comparison.classification.compare import COLUMNS, compare
@@ -281,6 +282,9 @@ def test_bytes_do_not_depend_on_the_order_of_cells(written, found, tmp_path):
     tree = json.loads(first[0])["chest"]["light"]["1"]["base"]
     assert tree["mean"]["detectors"]["block.1"] == 3
     assert "auroc" not in tree.get("absent", {})
+    summary = json.loads((tmp_path / "a/classification_summary.json").read_text())
+    own = summary["chest"]["light"]["1"]["base"]
+    assert own == {name: tree["mean"][name] for name in SUMMARY["classification"]}
     assert not any("patient" in text or "image_" in text for text in first)
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rarelens.errors import RarelensError
@@ -159,6 +160,22 @@ def test_metrics_hold_numbers_only_and_no_case(study, tmp_path):
     assert node["better"]["lesion"]["dice"] == expected
     assert "hd95" not in node["same"]["lesion"]
     assert b"patient" not in tree + text
+
+
+def test_the_summary_is_a_method_s_mean_over_rare_classes_alone(study, tmp_path):
+    analyses, cells = study
+    table = compared(cells, analyses)
+    second = table[(table["class"] == "lesion") & (table["rule"] == "all")]
+    other = second.assign(**{"class": "edema", "mean": second["mean"] - 0.1})
+    common = second.assign(**{"class": "organ", "mean": 9.0, "rare": False})
+    written(pd.concat([table, other, common]), tmp_path)
+    summary = json.loads((tmp_path / "segmentation_summary.json").read_text())
+    own = summary["brain"]["unet"]["0.5"]
+    assert set(own) == {cell.method for cell in cells}
+    for measure in ("dice", "sensitivity", "shift_mean"):
+        expected = select(table, measure, "better")["mean"] - 0.05
+        assert own["better"][measure] == pytest.approx(expected, abs=1e-5)
+    assert all(set(numbers) == {"dice", "sensitivity", "shift_mean"} for numbers in own.values())
 
 
 def test_metrics_are_read_as_they_were_written(study, tmp_path):

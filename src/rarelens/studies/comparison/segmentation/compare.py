@@ -30,7 +30,7 @@ COLUMNS = [
     *[*COMPARISON, "method", "baseline", "class", "rule", "measure"],
     *["mean", "sd_over_seeds", "ci_low", "ci_high", "confidence"],
     *["baseline_difference", "difference_low", "difference_high", "p", "p_holm", "claim"],
-    *["wins", "ties", "losses", "subjects", "seeds", "sufficient_seeds"],
+    *["wins", "ties", "losses", "subjects", "seeds", "sufficient_seeds", "rare"],
 ]
 PAIR_KEYS = [*COMPARISON, "method_a", "method_b", "class", "measure"]
 PAIR_COLUMNS = [*PAIR_KEYS, "value_a", "value_b", "difference", "low", "high", "confidence"]
@@ -99,7 +99,8 @@ def _claimed(row: dict[str, Any], rare: set[str]) -> dict[str, Any]:
         asked = measure == Shift.measure
     else:
         asked = row["rule"] == "all" and row["class"] in rare
-    return row | {"claim": asked and SEGMENTATION[measure].claimed and isfinite(row["p"])}
+    claim = asked and SEGMENTATION[measure].claimed and isfinite(row["p"])
+    return row | {"claim": claim, "rare": row["class"] in rare}
 
 
 def _pairs(

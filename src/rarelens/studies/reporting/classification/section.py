@@ -14,10 +14,26 @@ from rarelens.studies.reporting.classification.question import question
 from rarelens.studies.reporting.classification.results import ClassificationResults, read_results
 from rarelens.studies.reporting.classification.tables import tables
 
-__all__ = ["plots", "read_results", "section"]
+__all__ = ["PLOTS", "plots", "read_results", "section"]
 
 ANSWERS = ("question", "prevalence")
-PAIRS = [*COMPARISON, "method_a", "method_b", "quantity", "layer", "difference", "low", "high"]
+_CLASSES = [*COMPARISON, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]
+# Columns of the tables for ``dvc plots``; of ``classification``, ``prevalence`` has the rows of
+# average precision.
+PLOTS = {
+    "classification": _CLASSES,
+    "prevalence": _CLASSES,
+    "pairs": [
+        *COMPARISON,
+        "method_a",
+        "method_b",
+        "quantity",
+        "layer",
+        "difference",
+        "low",
+        "high",
+    ],
+}
 
 
 def section(results: ClassificationResults, folder: Path, dpi: int) -> dict[str, Any]:
@@ -34,19 +50,13 @@ def section(results: ClassificationResults, folder: Path, dpi: int) -> dict[str,
 
 
 def plots(results: ClassificationResults) -> dict[str, pd.DataFrame]:
-    """Tables for ``dvc plots``.
-
-    ``classification``: dataset, network, fraction, method, class, prevalence, measure, mean,
-    ci_low, ci_high; a row a class. ``prevalence``: its rows of average precision. ``pairs``:
-    dataset, network, fraction, method_a, method_b, quantity, layer, difference, low, high.
-    """
+    """Tables for ``dvc plots``, `PLOTS`; those of classes have a row a class."""
     rows = results.metrics
     rows = rows[rows["measure"].isin(prevalence.MEASURES) & rows["class"].isin(results.classes)]
     shares = dict(zip(results.classes, results.prevalence, strict=True))
-    columns = [*COMPARISON, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]
-    classes = rows.assign(prevalence=rows["class"].map(shares))[columns]
+    classes = rows.assign(prevalence=rows["class"].map(shares))[_CLASSES]
     return {
         "classification": classes,
         "prevalence": classes[classes["measure"] == "average_precision"],
-        "pairs": results.pair_rows.reindex(columns=PAIRS),
+        "pairs": results.pair_rows.reindex(columns=PLOTS["pairs"]),
     }

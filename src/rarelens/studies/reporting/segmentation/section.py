@@ -19,7 +19,13 @@ from rarelens.studies.reporting.segmentation.tables import (
     unit_table,
 )
 
-__all__ = ["across", "plots", "read_results", "section"]
+__all__ = ["PLOTS", "across", "plots", "read_results", "section"]
+
+# Columns of the tables for ``dvc plots``.
+PLOTS = {
+    "margins": [*COMPARISON, "method", "class", "side", "margin", "density"],
+    "overlap": [*COMPARISON, "method", "class", "measure", "mean", "ci_low", "ci_high"],
+}
 
 
 def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, Any]:
@@ -41,22 +47,10 @@ def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, A
 
 
 def plots(results: SegmentationResults) -> dict[str, pd.DataFrame]:
-    """Tables for ``dvc plots``.
-
-    ``margins``: dataset, network, fraction, method, class, side, margin, density. ``overlap``:
-    dataset, network, fraction, method, class, measure, mean, ci_low, ci_high.
-    """
-    return {"margins": _margins(results), "overlap": _overlap(results)}
-
-
-def _margins(results: SegmentationResults) -> pd.DataFrame:
-    table = margins.densities(results)
-    table["class"] = [results.classes[class_] for class_ in table["class"]]
-    table = table.assign(**{name: getattr(results, name) for name in COMPARISON})
-    return table[[*COMPARISON, "method", "class", "side", "margin", "density"]]
-
-
-def _overlap(results: SegmentationResults) -> pd.DataFrame:
+    """Tables for ``dvc plots``, `PLOTS`."""
+    densities = margins.densities(results)
+    densities["class"] = [results.classes[class_] for class_ in densities["class"]]
+    densities = densities.assign(**{name: getattr(results, name) for name in COMPARISON})
     rows = results.metrics
     rows = rows[rows["measure"].isin(overlap.MEASURES) & (rows["rule"] == "all")]
-    return rows[[*COMPARISON, "method", "class", "measure", "mean", "ci_low", "ci_high"]]
+    return {"margins": densities[PLOTS["margins"]], "overlap": rows[PLOTS["overlap"]]}
