@@ -170,9 +170,9 @@ def _nnunet(changes: dict[str, Any], folder: Path) -> None:
 NNUNET: dict[str, tuple[dict[str, Any], str]] = {
     "another number of cases": ({"numTraining": 2}, "numTraining"),
     "a number of cases of 10³⁰": ({"numTraining": 10**30}, "numTraining"),
-    "regions": ({"labels": {"background": 0, "whole": [1, 2]}}, "regions"),
+    "regions with a gap": ({"labels": {"background": 0, "whole": [1, 3]}}, "without a gap"),
     "an ignore label": ({"labels": {"background": 0, "a": 1, "ignore": 2}}, "ignore"),
-    "another file ending": ({"file_ending": ".mha"}, "file_ending"),
+    "another file ending": ({"file_ending": ".gipl"}, "file_ending"),
     "a path as file ending": ({"file_ending": "/../../*"}, "file_ending"),
     "a second channel without files": ({"channel_names": {"0": "a", "1": "b"}}, "no such file"),
     "labels that are Infinity": ({"labels": {"a": float("inf"), "b": 1}}, "labels"),

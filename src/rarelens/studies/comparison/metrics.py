@@ -41,7 +41,7 @@ def write_metrics(
         if own is not None:
             text = to_csv(own, index=False, float_format="%.6g", lineterminator="\n")
             write_text(folder / f"{name}.csv", text)
-    whole = table[(table["rule"] == "all") if "rule" in table else slice(None)]
+    whole = table[table["rule"] == "all"] if "rule" in table else table
     headlines = [name for name, measure in CATALOGUE[task].items() if measure.headline]
     listed = whole[whole["measure"].isin(headlines)]
     levels = [*COMPARISON, "method", "class", "measure", *(["layer"] if "layer" in table else [])]

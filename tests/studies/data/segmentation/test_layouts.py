@@ -131,13 +131,18 @@ def test_msd_names_that_are_not_numbered_are_refused(make_dataset):
     assert "number them 0, 1, 2" in refused("msd", maker.folder)
 
 
-def test_nnunet_regions_are_refused(make_dataset):
+@pytest.mark.parametrize(("labels", "classes"), [
+    ({"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3},
+     ("background", "whole only", "core only", "enhancing")),
+    ({"background": 0, "whole": [1, 2]}, ("background", "whole 1", "whole 2")),
+    ({"background": 0, "left": [1, 2], "right": [2, 3], "both": [2]},
+     ("background", "left only", "both", "right only")),
+])  # fmt: skip
+def test_nnunet_regions_are_read_as_the_values_they_are_made_of(make_dataset, labels, classes):
     maker = make_dataset()
     maker.nnunet()
-    maker.change(labels={"background": 0, "whole": [1, 2], "core": 2})
-    assert "labels: whole: regions (lists of values) are not supported" in refused(
-        "nnunet", maker.folder
-    )
+    maker.change(labels=labels)
+    assert read_collection("nnunet", maker.folder, "tiny").classes == classes
 
 
 def test_nnunet_ignore_label_is_refused(make_dataset):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
 from rarelens.studies.data.bounds import VOLUME, how_many, refuse_larger
+from rarelens.studies.data.segmentation import itk_files
 
 AFFINE_TOLERANCE = 1e-3
 """Largest displacement of a grid's corner, in mm, at which two affines count as equal."""
@@ -28,10 +29,13 @@ AFFINE_TOLERANCE = 1e-3
 LONGEST_HEADER = 2**24
 """Bytes before the first voxel."""
 
+ITK = {".mha": "MetaImage", ".nrrd": "NRRD"}
+"""Endings of what is not NIfTI."""
+
 LARGEST_LABEL = np.iinfo(np.uint16).max
 _UNREADABLE = (
     ImageFileError, HeaderDataError, WrapStructError, zlib.error,
-    OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError,
+    OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError, KeyError,
 )  # fmt: skip
 
 Affine = NDArray[np.float64]
@@ -154,6 +158,8 @@ def _load_image(file: Path) -> tuple[NDArray[np.float32], Affine]:
 
 def _open(file: Path) -> Any:
     try:
+        if file.suffix in ITK:
+            return itk_files.read(file)
         _refuse_long_header(file)
         return nib.load(file)
     except FileNotFoundError as error:
@@ -197,7 +203,8 @@ def _voxels(file: Path, image: Any, dtype: type[np.float32] | None) -> NDArray[A
 
 def _unreadable(file: Path, error: BaseException) -> RarelensError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return RarelensError(f"{file}: not readable as NIfTI ({reason}); copy the file anew")
+    kind = ITK.get(file.suffix, "NIfTI")
+    return RarelensError(f"{file}: not readable as {kind} ({reason}); copy the file anew")
 
 
 def _affine(file: Path, image: Any) -> Affine:

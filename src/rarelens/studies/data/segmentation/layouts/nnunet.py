@@ -6,16 +6,17 @@ Source: Isensee et al., nnU-Net, Nature Methods 2021 (dataset format of version 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.files import read_description, visible
-from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
+from rarelens.studies.data.segmentation.collection import ITK, CaseFiles, Collection
 from rarelens.studies.data.segmentation.description import FILE, numbered, numbered_classes
 
-ENDINGS = (".nii.gz", ".nii")
+ENDINGS = (".nii.gz", ".nii", *ITK)
 
 
 class Description(BaseModel):
@@ -31,8 +32,8 @@ def read(folder: Path, name: str) -> Collection:
     """Read the labelled cases of an nnU-Net raw folder.
 
     Raises:
-        RarelensError: for a description that is missing or wrong, region or ignore labels, a
-            count of cases other than declared, and each missing or surplus file.
+        RarelensError: for a description that is missing or wrong, an ignore label, a count of
+            cases other than declared, and each missing or surplus file.
     """
     file = folder / FILE
     description = read_description(file, Description)
@@ -52,17 +53,34 @@ def read(folder: Path, name: str) -> Collection:
 
 
 def _classes(file: Path, labels: dict[str, int | list[int]]) -> tuple[str, ...]:
-    regions = [name for name, value in labels.items() if isinstance(value, list)]
-    if regions:
-        raise RarelensError(
-            f"{file}: labels: {', '.join(regions)}: regions (lists of values) are not supported; "
-            "give each class one value"
-        )
     if "ignore" in labels:
         raise RarelensError(f"{file}: labels: an ignore label is not supported; remove its voxels")
+    if any(isinstance(value, list) for value in labels.values()):
+        return numbered_classes(file, _parts(labels))
     return numbered_classes(
         file, [(value, name) for name, value in labels.items() if isinstance(value, int)]
     )
+
+
+def _parts(labels: dict[str, int | list[int]]) -> list[tuple[int, str]]:
+    """The values that regions (unions of values) are made of, for classes exclude each other.
+
+    A value bears the name of the smallest region that has it; where that has others too, with
+    ``only`` behind it, or with the value if two would be called so: of tumour [1, 2] and core [2]
+    they are ``tumour only`` and ``core``.
+    """
+    regions = {name: {value} if isinstance(value, int) else set(value)
+               for name, value in labels.items()}  # fmt: skip
+    values = sorted(set().union(*regions.values()))
+    smallest = {
+        value: min((len(own), name) for name, own in regions.items() if value in own)
+        for value in values
+    }
+    shared = Counter(smallest.values())
+    return [
+        (value, name if size == 1 else f"{name} {value if shared[size, name] > 1 else 'only'}")
+        for value, (size, name) in smallest.items()
+    ]
 
 
 def _cases(folder: Path, ending: str, channels: int) -> tuple[CaseFiles, ...]:
