@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from rarelens.errors import LONGEST_WORD, RarelensError
 from rarelens.pipeline import cli
@@ -65,3 +66,11 @@ def test_a_sentence_shows_no_control_characters_and_no_endless_word():
     assert len(second) == LONGEST_WORD + 1
     assert third == "1 – 2 × 3"
     assert str(error).count("\n") == 2
+
+
+def test_help_lists_every_command_in_the_order_in_which_people_need_them():
+    commands = typer.main.get_command(cli.app)
+    listed = commands.list_commands(None)
+    assert set(listed) == set(commands.commands)
+    assert listed.index("diagnose") < listed.index("validate") < listed.index("launch")
+    assert listed.index("launch") < listed.index("predict")

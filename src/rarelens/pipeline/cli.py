@@ -12,9 +12,16 @@ from typer.core import TyperGroup
 from rarelens.errors import guarded
 from rarelens.pipeline import diagnose
 
+BEFORE, STUDY, AFTER = "Your own predictions", "A study", "Its models, and other tools"
+ORDER = ("diagnose", "validate", "plan", "launch", "repro", "sync", "predict", "nnunet")
+
 
 class _Commands(TyperGroup):
-    """Ctrl-C ends a command as it ends a stage; typer says 'Aborted!' and exits with 1."""
+    """Commands in people's order; Ctrl-C ends one as it ends a stage, where typer exits with 1."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of `ORDER`; a group stands behind all commands otherwise."""
+        return sorted(super().list_commands(ctx), key=ORDER.index)
 
     def invoke(self, ctx: Any) -> Any:
         """As `click.Group.invoke`."""
@@ -32,12 +39,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(diagnose.app, name="diagnose")
+app.add_typer(diagnose.app, name="diagnose", rich_help_panel=BEFORE)
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def validate() -> None:
-    """Check params.yaml and the data of the study, and say what the study will need."""
+    """Check params.yaml and the data, and say what the study will need."""
     from rarelens.pipeline.checks.validate import validate_study
     from rarelens.pipeline.lineage.tree import check_source
 
@@ -45,11 +52,11 @@ def validate() -> None:
     typer.echo(validate_study())
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def plan(
     json: Annotated[bool, typer.Option("--json", help="For programs: as JSON")] = False,
 ) -> None:
-    """Say which stages a `dvc repro` may run now, why, and about how long it will take."""
+    """Say what a `dvc repro` may run now, why, and for how long."""
     from rarelens.pipeline.lineage.plan import make_plan
     from rarelens.pipeline.lineage.plan.report import as_json, as_text
     from rarelens.pipeline.lineage.tree import check_source
@@ -61,7 +68,7 @@ def plan(
     typer.echo(as_json(found) if json else as_text(found))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def launch(
     targets: Annotated[list[str] | None, typer.Argument(help="As of `dvc repro`")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Stages at once")] = 2,
@@ -70,7 +77,7 @@ def launch(
     ] = "",
     retries: Annotated[int, typer.Option(min=0, help="Tries more for a stage that fails")] = 0,
 ) -> None:
-    """Do what `dvc repro` does, several stages at once, here or on the nodes of a cluster."""
+    """Run it: as `dvc repro`, several stages at once, here or on a cluster."""
     from rarelens.pipeline.launch.launch import launch as launch_stages
     from rarelens.pipeline.lineage.tree import check_source
 
@@ -81,9 +88,10 @@ def launch(
 @app.command(
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    rich_help_panel=STUDY,
 )
 def repro(context: typer.Context) -> None:
-    """Do as `dvc repro` does, with its options; faster, for params.yaml is read once."""
+    """Run it one stage at a time: `dvc repro` with its options, faster."""
     from rarelens.pipeline.lineage.repro import repro as run
     from rarelens.pipeline.lineage.tree import check_source
 
@@ -91,9 +99,9 @@ def repro(context: typer.Context) -> None:
     raise typer.Exit(run(context.args))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def sync() -> None:
-    """Bring MLflow up to date: one run for each cell that is in the study and in DVC's lock."""
+    """Bring MLflow up to date: a run for each trained model of the study."""
     from rarelens.pipeline.lineage.tree import check_source
     from rarelens.pipeline.parameters.whole import read_parameters
     from rarelens.pipeline.tracking.mirror import sync_and_report
@@ -105,7 +113,7 @@ def sync() -> None:
     typer.echo(sync_and_report(cells + cells_of("classification", study.classification)))
 
 
-@app.command()
+@app.command(rich_help_panel=AFTER)
 def predict(
     model: Annotated[Path, typer.Argument(help="A model's folder; params.yaml is not needed")],
     images: Annotated[list[Path], typer.Argument(help="Image files (NIfTI), or folders of them")],
@@ -121,7 +129,7 @@ def predict(
     ] = 0.25,
     window_batch: Annotated[int, typer.Option(min=1, help="Windows computed at once")] = 4,
 ) -> None:
-    """Write label maps, or a classifier's table of probabilities, for new, unlabelled images."""
+    """Predict new images: label maps, or a table of probabilities."""
     from rarelens.studies.models.prediction import predict as predict_images
 
     written: list[Path] = []
@@ -142,8 +150,8 @@ def predict(
             typer.echo(file)
 
 
-nnunet = typer.Typer(help="Trainers for nnU-Net.", no_args_is_help=True)
-app.add_typer(nnunet, name="nnunet")
+nnunet = typer.Typer(help="Where the trainers for nnU-Net are.", no_args_is_help=True)
+app.add_typer(nnunet, name="nnunet", rich_help_panel=AFTER)
 
 
 @nnunet.callback()

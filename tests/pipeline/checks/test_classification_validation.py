@@ -83,7 +83,8 @@ def test_prepared_images_that_suffice_have_no_problem(prepared):
 def test_a_fraction_that_leaves_no_image_is_told_once(prepared):
     changes = {f"{AT}fractions": [1, 0.05], f"{AT}seeds": [0, 1, 2]}
     (sentence,) = check_prepared(parameters(**changes), prepared(), TASK)
-    assert sentence.startswith("fraction 0.05 of a pool of 8 images leaves no training image")
+    start = "blood_cells: fraction 0.05 of a pool of 8 images leaves no training image"
+    assert sentence.startswith(start)
     assert "raise the fraction" in sentence
 
 

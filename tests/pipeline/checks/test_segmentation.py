@@ -137,12 +137,14 @@ def test_a_network_s_wrong_option_is_told_once(network, where, words):
     assert words in sentence
 
 
-@pytest.mark.parametrize("patch", [[40, 40, 41], [12, 40, 40], [1, 1, 1]])
-def test_a_patch_that_the_network_does_not_take_is_told(patch):
+@pytest.mark.parametrize(("patch", "near"), [
+    ([40, 40, 41], [40, 40, 40]), ([12, 40, 40], [16, 40, 40]), ([1, 1, 1], [8, 8, 8]),
+])  # fmt: skip
+def test_a_patch_that_the_network_does_not_take_is_told(patch, near):
     (sentence,) = check_study(parameters(datasets__embedded__patch_size=patch))
     assert sentence == (
         "params.yaml: datasets.embedded.patch_size: networks.unet does not take patches of "
-        f"{patch} voxels; choose multiples of its total stride"
+        f"{patch} voxels; choose multiples of 8, such as {near}"
     )
 
 

@@ -330,3 +330,13 @@ def test_a_name_that_dvc_s_run_cache_overlooks_is_refused(name: str, tmp_path: P
     found = [problem.split(": ")[1] for problem in caught.value.problems]
     at = "methods.segmentation"
     assert sorted(found) == [f"{at}.boundary.losses.0.{name}", f"{at}.focal.{name}"]
+
+
+def test_rare_classes_that_are_named_are_told_what_to_write(tmp_path: Path) -> None:
+    raw = changed("datasets.embedded.rare_classes", ["L1", 2, "L2"])
+    file = tmp_path / "params.yaml"
+    YAML().dump(raw, file)
+    with pytest.raises(RarelensError) as raised:
+        read_parameters(file)
+    (sentence,) = raised.value.problems
+    assert "datasets.embedded.rare_classes: L1, L2: give classes by the values" in sentence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -25,6 +26,8 @@ from rarelens.studies.models.storage import without_numbers
 from rarelens.studies.settings.segmentation.datasets import Dataset
 from rarelens.studies.training.segmentation.builders import check_method
 
+Size = tuple[int, int, int]
+
 
 class SegmentationChecks(StudyChecks[Dataset]):
     """Of the segmentation study."""
@@ -43,20 +46,17 @@ class SegmentationChecks(StudyChecks[Dataset]):
 
     def check_network(self, network: str, dataset: str) -> None:
         """Run the network's shapes, without its numbers, over one patch; look at its layers."""
-        patch = self.datasets[dataset].patch_size
+        wanted = self.datasets[dataset].patch_size
         with without_numbers():
             settings = self.parameters.networks[network]
             module = build_segmenter(settings, 1, 2, f"networks.{network}").eval()
-            try:
-                patch, window = training_patch(module, patch)
-                shape = tuple(module(torch.empty(1, 1, *window)).shape)
-            except (RuntimeError, ValueError):
-                shape = ()
-        if shape != (1, 2, *patch):
-            raise RarelensError(
-                f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take "
-                f"patches of {list(patch)} voxels; choose multiples of its total stride"
-            )
+            taken = _taken(module, wanted)
+            if taken is None:
+                raise RarelensError(
+                    f"params.yaml: datasets.{dataset}.patch_size: networks.{network} does not take "
+                    f"patches of {list(wanted)} voxels; {_other_size(module, wanted)}"
+                )
+        patch, window = taken
         lower = f"datasets.{dataset}.patch_size, train.segmentation.batch_size"
         shape = (self.train.batch_size, 1, *window)
         refuse_memory(module, shape, lower, f"networks.{network}")
@@ -90,3 +90,25 @@ class SegmentationChecks(StudyChecks[Dataset]):
 
     def _without_cases(self, name: str, dataset: str) -> None:
         bias_without_cases(self.check_adjustment(name), f"adjustments.segmentation.{name}", dataset)
+
+
+def _taken(module: torch.nn.Module, wanted: Size) -> tuple[Size, Size] | None:
+    """Patch and window of a network on the device ``meta``; None if it does not take them."""
+    try:
+        patch, window = training_patch(module, wanted)
+        shape = tuple(module(torch.empty(1, 1, *window)).shape)
+    except (RuntimeError, ValueError):
+        return None
+    return (patch, window) if shape == (1, 2, *patch) else None
+
+
+def _other_size(module: torch.nn.Module, wanted: Size) -> str:
+    """What to choose: multiples of the smallest power of 2 that the network takes, if any."""
+    for step in (2, 4, 8, 16, 32, 64, 128):
+        near, next_ = (
+            cast(Size, tuple(step * (max(1, round(side / step)) + more) for side in wanted))
+            for more in (0, 1)
+        )
+        if _taken(module, near) and _taken(module, next_):
+            return f"choose multiples of {step}, such as {list(near)}"
+    return "choose a larger one"

@@ -75,7 +75,8 @@ class StudyChecks(ABC, Generic[D]):
         for name in self.study.datasets:
             data = self.open(prepared / name)
             for fraction, seed in product(self.study.fractions, self.study.seeds):
-                problems += problems_of(partial(self.check_subset, data, str(fraction), seed))
+                found = problems_of(partial(self.check_subset, data, str(fraction), seed))
+                problems += [each if name in each else f"{name}: {each}" for each in found]
             if "validation" not in set(data.table["split"]):
                 problems += self.without_validation(name)
             problems += self.check_data(data)

@@ -96,10 +96,24 @@ def read_parameters(file: Path = FILE) -> Parameters:
         "bring old results back; give it another name"
         for path in _untracked(raw)
     ]
+    problems += _named_classes(raw, file)
     if problems:
         raise RarelensError(*problems)
     parameters: Parameters = check(raw, Parameters, "")
     return parameters
+
+
+def _named_classes(raw: Any, file: Path) -> Iterator[str]:
+    """Rare classes that are given by name."""
+    datasets = raw.get("datasets") if isinstance(raw, dict) else None
+    for name, own in datasets.items() if isinstance(datasets, dict) else ():
+        rare = own.get("rare_classes") if isinstance(own, dict) else None
+        words = [each for each in rare if isinstance(each, str)] if isinstance(rare, list) else []
+        if words:
+            yield (
+                f"{file}: datasets.{name}.rare_classes: {', '.join(words)}: give classes by the "
+                "values that they have in the label maps (dataset.json lists them), such as [1, 2]"
+            )
 
 
 def _untracked(value: Any, path: str = "") -> Iterator[str]:

@@ -49,7 +49,7 @@ def write_metrics(
     of_all = whole["rare"] if "rare" in table else whole["class"] == "mean"
     summed = whole[of_all.astype(bool) & whole["measure"].isin(SUMMARY[task])]
     levels = [*COMPARISON, "method", "measure"]
-    means = summed.groupby(levels, as_index=False, sort=False)["mean"].mean()
+    means = summed.groupby(levels, sort=False)["mean"].mean().reset_index()
     write_json(folder / f"{task}_summary.json", _tree(means, levels))
 
 

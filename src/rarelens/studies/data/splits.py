@@ -21,7 +21,7 @@ from rarelens.errors import RarelensError, refuse
 SPLITS = ("test", "validation", "pool", "unused")
 
 
-def find_groups(cases: Sequence[str], expression: str | None) -> list[str]:
+def find_groups(cases: Sequence[str], expression: str | None, dataset: str) -> list[str]:
     """The group of each case: what the first bracket of ``expression`` finds in its id.
 
     Raises:
@@ -32,7 +32,8 @@ def find_groups(cases: Sequence[str], expression: str | None) -> list[str]:
     found = [re.search(expression, case) for case in cases]
     groups = [str((match and match.group(1)) or "") for match in found]
     refuse(
-        f"{case}: split.group {expression!r} finds no group in this case id; correct it"
+        f"params.yaml: datasets.{dataset}.split.group: {expression!r} finds no group in the id "
+        f"{case!r}; correct it"
         for case, group in zip(cases, groups, strict=True)
         if not group
     )

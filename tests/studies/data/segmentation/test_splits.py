@@ -64,7 +64,7 @@ def test_group_is_never_parted(split, tmp_path, seed):
 
 
 def test_case_without_group_is_named(split, tmp_path):
-    with pytest.raises(RarelensError, match=r"^stray: split.group .* finds no group"):
+    with pytest.raises(RarelensError, match=r"\.split\.group: .* finds no group in the id 'stray'"):
         assign_splits(["p1_a", "stray"], split(group=r"^(p\d+)_"), tmp_path)
 
 

@@ -52,6 +52,8 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
         yield from problems_of_classes(collection)
         if not count_concepts(collection):
             yield from without_regions(name)
+        else:
+            self.notes += _classes_without_regions(name, collection)
         splits = assign_image_splits(collection, settings.split, RAW / name)
         yield from self.check_split(name, splits["split"])
 
@@ -65,6 +67,17 @@ class ClassificationFiles(StudyFiles[ImageDataset, ImageCollection]):
             preprocess=self.checks.datasets[cell.dataset].preprocess,
         )
         return job.as_dict()
+
+
+def _classes_without_regions(name: str, collection: ImageCollection) -> Iterator[str]:
+    """A sentence if some classes have labels only."""
+    placed = {region.label for entry in collection.images for region in entry.regions}
+    lacking = [own for label, own in enumerate(collection.classes) if label not in placed]
+    if lacking:
+        yield (
+            f"{name}: no image has a box or mask of {', '.join(lacking)}: AUROC and AP are "
+            "measured of them, where saliency looks and what units detect is not"
+        )
 
 
 def _read_problems(collection: ImageCollection) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import voxel_sizes
+from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.files import RAW, StudyFiles
@@ -15,11 +17,16 @@ from rarelens.pipeline.checks.files.passed import Passed
 from rarelens.pipeline.checks.segmentation import SegmentationChecks
 from rarelens.pipeline.parameters.whole import Parameters
 from rarelens.studies.cells import Cell
-from rarelens.studies.data.segmentation.collection import CaseFiles, Collection
+from rarelens.studies.data.segmentation.collection import (
+    CaseFiles,
+    Collection,
+    grid_of,
+    load_images,
+)
 from rarelens.studies.data.segmentation.intensity import per_channel
 from rarelens.studies.data.segmentation.problems import problems_of
 from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes
-from rarelens.studies.settings.segmentation.datasets import Dataset
+from rarelens.studies.settings.segmentation.datasets import Dataset, ZScore
 from rarelens.studies.training.segmentation.job import SegmentationJob
 
 
@@ -55,7 +62,10 @@ class SegmentationFiles(StudyFiles[Dataset, Collection]):
         if present is not None:
             yield from _read_problems(present)
             if not self.problems:
-                self.prepared += _prepared_bytes(present, settings)
+                shapes = [_prepared_shape(case, settings) for case in present.cases]
+                self.prepared += sum(map(np.prod, shapes)) * _bytes_per_voxel(present, settings)
+                self.notes += _smaller_than_patch(name, shapes, settings)
+                self.notes += _without_air(name, present, settings)
 
     def parameters_of(self, cell: Cell) -> dict[str, Any]:
         """As `SegmentationJob` has them."""
@@ -109,15 +119,46 @@ def _check_description(collection: Collection, settings: Dataset) -> list[str]:
     return [f"params.yaml: datasets.{collection.name}.{problem}" for problem in problems]
 
 
-def _prepared_bytes(collection: Collection, settings: Dataset) -> float:
-    """Size of the prepared arrays, from the files' headers and before any crop."""
+def _bytes_per_voxel(collection: Collection, settings: Dataset) -> int:
+    """Of all channels and the label."""
+    return len(collection.channels) * (2 if settings.preprocess.dtype == "float16" else 4) + 1
+
+
+def _prepared_shape(case: CaseFiles, settings: Dataset) -> NDArray[np.float64]:
+    """About what it will be along the axes of RAS+, from the file's header and before any crop."""
+    shape, affine = grid_of(case.images[0])
+    order = np.argsort(nib.io_orientation(affine)[:, 0])
+    sizes, own = np.array(shape[:3], np.float64)[order], voxel_sizes(affine)[order]
     spacing = settings.preprocess.spacing
-    per_voxel = len(collection.channels) * (2 if settings.preprocess.dtype == "float16" else 4) + 1
-    total = 0.0
-    for case in collection.cases:
-        image = nib.load(case.images[0])
-        voxels = float(np.prod(image.shape[:3]))
-        if spacing is not None:
-            voxels *= float(np.prod(image.header.get_zooms()[:3]) / np.prod(spacing))
-        total += voxels * per_voxel
-    return total
+    return sizes if spacing is None else sizes * own / np.array(spacing)
+
+
+def _smaller_than_patch(
+    name: str, shapes: Sequence[NDArray[np.float64]], settings: Dataset
+) -> Iterator[str]:
+    """A sentence if cases have less than a patch along an axis."""
+    patch = settings.patch_size
+    small = [shape for shape in shapes if (np.ceil(shape - 0.01) < patch).any()]
+    if small:
+        shown = " × ".join(f"{side:.0f}" for side in min(small, key=np.prod))
+        yield (
+            f"{name}: {len(small)} of {len(shapes)} cases are smaller than a patch of "
+            f"{' × '.join(map(str, patch))} voxels (one has about {shown}): the "
+            f"rest is filled with 0; choose a finer datasets.{name}.preprocess.spacing, or a "
+            "smaller patch_size"
+        )
+
+
+def _without_air(name: str, collection: Collection, settings: Dataset) -> Iterator[str]:
+    """A sentence if z-scores would be over air too, as far as the first case tells."""
+    intensity = per_channel(settings.preprocess.intensity, len(collection.channels))
+    first = collection.cases[0]
+    for channel, voxels, own in zip(
+        collection.channels, load_images(first.images)[0], intensity, strict=True
+    ):
+        if isinstance(own, ZScore) and voxels.all():
+            yield (
+                f"{name}: no voxel of {first.case} is 0 in channel {channel}: its z-score is over "
+                "the whole volume, air included, and nothing is cropped; set what is outside the "
+                "body to 0, or take method clip for CT"
+            )

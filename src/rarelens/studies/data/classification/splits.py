@@ -99,7 +99,8 @@ def _groups(collection: ImageCollection, split: ImageSplit) -> list[str]:
             f"{at}: {split.group!r}, but the dataset itself names the group of its images; "
             "set it to null"
         )
-    return find_groups([entry.image for entry in collection.images], split.group)
+    images = [entry.image for entry in collection.images]
+    return find_groups(images, split.group, collection.name)
 
 
 def _drawn(collection: ImageCollection, groups: list[str], split: ImageSplit) -> list[str]:

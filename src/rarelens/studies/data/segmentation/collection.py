@@ -118,6 +118,16 @@ def load_label(file: Path) -> tuple[Labels, Affine]:
     return data.astype(label_type(int(data.max(initial=0)) + 1)), _affine(file, image)
 
 
+def grid_of(file: Path) -> tuple[tuple[int, ...], Affine]:
+    """Shape and affine of a file, as its header has them.
+
+    Raises:
+        RarelensError: if it is unreadable or the affine is singular.
+    """
+    image = _open(file)
+    return image.shape, _affine(file, image)
+
+
 def save_labels(file: Path, labels: Labels, affine: Affine) -> None:
     """Write a label map (X, Y, Z) as NIfTI; equal labels give equal bytes."""
     nib.save(nib.Nifti1Image(labels, affine), file)

@@ -29,11 +29,11 @@ def assign_splits(cases: Sequence[str], split: Split, raw: Path) -> pd.DataFrame
             cases, or for each problem in the split file.
     """
     ordered = sorted(cases)
-    groups = find_groups(ordered, split.group)
+    groups = find_groups(ordered, split.group, raw.name)
     if split.file is not None:
         sides = read_split_file(ordered, groups, raw, split.file)
     else:
-        sides = _drawn(groups, split)
+        sides = _drawn(groups, split, raw.name)
     return pd.DataFrame({"case": ordered, "group": groups, "split": sides})
 
 
@@ -106,7 +106,7 @@ def rare_classes(
     return rare
 
 
-def _drawn(groups: list[str], split: Split) -> list[str]:
+def _drawn(groups: list[str], split: Split, dataset: str) -> list[str]:
     sizes = pd.Series(groups).value_counts().sort_index()
     order = np.random.default_rng([split.seed]).permutation(sizes.index.to_numpy(dtype=object))
     least = {"test": split.test, "validation": split.validation, "pool": split.pool or 1}
@@ -121,8 +121,8 @@ def _drawn(groups: list[str], split: Split) -> list[str]:
     if any(counts[side] < least[side] for side in least):
         wholly = "" if len(sizes) == len(groups) else f" in {len(sizes)} whole groups"
         raise RarelensError(
-            f"split: there are {len(groups)} cases{wholly}, but {least['test']} test + "
-            f"{least['validation']} validation + {least['pool']} pool = {sum(least.values())} "
-            "are needed; lower split.test, split.validation or split.pool, or add cases"
+            f"params.yaml: datasets.{dataset}.split: there are {len(groups)} cases{wholly}, but "
+            f"{least['test']} test + {least['validation']} validation + {least['pool']} "
+            f"pool = {sum(least.values())} are needed; lower test, validation or pool, or add cases"
         )
     return [chosen[group] for group in groups]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from ruamel.yaml import YAML
 
 from pipeline.checks.files.classification.smears import RAW, spoil
 from pipeline.checks.files.studies import Study, problems
+from rarelens.pipeline.checks.files.classification import _classes_without_regions
 from rarelens.pipeline.checks.validate import validate_study
+from rarelens.studies.data.classification.collection import ImageEntry
+from rarelens.studies.data.layout import read_collection
 
 
 def test_problems_of_parameters_and_of_several_files_at_once(study: Study) -> None:
@@ -153,3 +157,16 @@ def test_real_images_have_no_problem(study: Study, real_data: Path) -> None:
     assert "no problem found" in validate_study()
     study(datasets__smears__preprocess__classes=["Platelets", "WBC"])
     assert "no problem found" in validate_study()
+
+
+def test_classes_without_boxes_are_noted(study: Study) -> None:
+    assert "no image has a box or mask of" not in validate_study()
+    read = read_collection("coco", RAW, "smears")
+    without = read.classes[0]
+
+    def own(entry: ImageEntry) -> ImageEntry:
+        return replace(entry, regions=tuple(each for each in entry.regions if each.label))
+
+    labelled = replace(read, images=tuple(map(own, read.images)))
+    (note,) = _classes_without_regions("smears", labelled)
+    assert f"smears: no image has a box or mask of {without}: AUROC and AP" in note

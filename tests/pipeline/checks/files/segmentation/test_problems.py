@@ -140,3 +140,34 @@ def test_real_data_has_no_problem(hippocampus_raw: Path, study: Study) -> None:
     values["split"] |= {"test": 2, "validation": 1, "pool": 4}
     study(datasets__hippocampus=values, study__segmentation__datasets=["hippocampus"])
     assert "no problem found" in validate_study()
+
+
+def test_volumes_that_a_spacing_makes_smaller_than_a_patch_are_noted(study: Study) -> None:
+    first = nib.load("data/raw/tiny/imagesTr/tiny_000.nii.gz")
+    fine, coarse = 1.0, 4.0
+    for spacing, noted in ((fine, False), (coarse, True)):
+        study(
+            datasets__tiny__preprocess__spacing=[spacing] * 3,
+            datasets__tiny__patch_size=[8, 8, 8],
+        )
+        notes = [line for line in validate_study().splitlines() if "smaller than a patch" in line]
+        assert bool(notes) is noted
+    sizes = np.array(first.shape[:3]) * first.header.get_zooms()[:3] / coarse
+    assert "tiny: 7 of 7 cases are smaller than a patch of 8 × 8 × 8 voxels" in notes[0]
+    assert min(sizes) < 8
+
+
+def test_a_z_score_over_air_is_noted(study: Study) -> None:
+    study(datasets__tiny__preprocess__intensity=[{"method": "zscore"}])
+    file = Path("data/raw/tiny/imagesTr/tiny_000.nii.gz")
+    image = nib.load(file)
+    voxels = image.get_fdata(dtype=np.float32)
+    assert voxels.all()
+    said = validate_study()
+    for channel in ("T1", "T2"):
+        assert f"tiny: no voxel of tiny_000 is 0 in channel {channel}: its z-score" in said
+    voxels[0, 0, 0, 1] = 0
+    nib.save(nib.Nifti1Image(voxels, image.affine), file)
+    said = validate_study()
+    assert "is 0 in channel T1" in said
+    assert "is 0 in channel T2" not in said
