@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import gzip
+import hashlib
+import io
 import re
 import shutil
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
 from rarelens.errors import RarelensError
+from rarelens.studies.reporting import way_back
 from rarelens.studies.reporting.page import write_report
+from rarelens.studies.reporting.way_back import MADE, origins
 from rarelens.studies.settings.results import Report
 from working_copy import ROOT
 
@@ -58,20 +65,56 @@ def page(target):
     return (target / "index.html").read_text(encoding="utf-8")
 
 
-def test_every_method_has_its_line(page, study):
+def test_every_method_has_its_line_that_leads_to_its_models(page, study):
     reader = Reader(page)
-    rows = [attributes for tag, attributes in reader.tags if attributes.get("scope") == "row"]
     methods = {cell.method for cell in study.cells}
-    assert len(rows) == len(methods)
-    for method in methods:
-        assert method.replace("_", " ") in reader.text
+    links = re.findall(r'<th scope="row"><a href="#brain-unet-0.5-from-(\w+)"', page)
+    assert sorted(links) == sorted(methods)
+    for cell in study.cells:
+        assert cell.method.replace("_", " ") in reader.text
+        command = f"dvc repro studies/segmentation/dvc.yaml:analyse@brain-unet-{cell.method}-0.5"
+        assert f"{command}-{cell.seed}" in reader.text
+        assert f"records/{cell.task}/{cell.name}.json" in reader.text
+
+
+def test_no_link_is_dead_and_no_id_stands_twice(page):
+    tags = Reader(page).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert {link[0] for link in links} == {"#"}
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def test_the_ways_back_are_stages_of_the_graph():
+    for task, made in MADE.items():
+        stages = YAML(typ="safe").load(ROOT / f"studies/{task}/dvc.yaml")["stages"]
+        for method, stage in (("focal", "analyse"), ("focal+threshold", made)):
+            own = SimpleNamespace(
+                dataset="d", network="n", fraction="0.5", methods=[method], seeds=[3]
+            )
+            ((origin,),) = origins(task, own).values()
+            values = {"dataset": "d", "network": "n", "method": "focal", "fraction": "0.5",
+                      "adjustment": "threshold", "seed": "3"}  # fmt: skip
+            key = "-".join(values[name] for name in stages[stage]["matrix"])
+            assert origin.command == f"dvc repro studies/{task}/dvc.yaml:{stage}@{key}"
+            written = [out for own in stages.values() for out in own["outs"]]
+            records = [out for out in written if isinstance(out, str) and "records/" in out]
+            shown = {record.replace("${item.", "{").format(**values) for record in records}
+            assert origin.record in shown
 
 
 def test_page_is_self_contained(page):
     markup = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", page)
     assert not re.search(r"https?:", markup)
-    assert "<script" not in markup
     assert "<link" not in markup
+    # The only script is the page's own, and no other would run.
+    ((attributes, script),) = re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert not attributes
+    assert f"script-src 'sha256-{digest}'" in markup
+    assert "default-src 'none'" in markup
+    assert not re.search(r"<[^>]* on\w+=", markup)
     assert set(re.findall(r'src="([^"]*)"', markup)) == {"data:"}
     assert "url(" not in markup
 
@@ -80,6 +123,38 @@ def test_every_picture_has_its_words_and_its_file(page, target):
     pictures = [attributes for tag, attributes in Reader(page).tags if tag == "img"]
     assert len(pictures) == len(list((target / "figures").glob("*.png"))) == 8
     assert all(len(attributes["alt"]) > 20 for attributes in pictures)
+
+
+def test_numbers_of_figures_are_on_the_page(page, study):
+    packed = re.findall(r'data-save="([^"]*\.csv)" data-packed="([^"]*)"', page)
+    tables = {
+        name: pd.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(text))))
+        for name, text in packed
+    }
+    drawn = {"shift", "margins", "gap", "joint-1", "lesions-1", "overlap", "curves"}
+    assert set(tables) == {"brain-unet-0.5.csv", *(f"brain-unet-0.5-{name}.csv" for name in drawn)}
+    rows = pd.read_csv(study.metrics)
+    assert len(tables["brain-unet-0.5.csv"]) == len(rows)
+    shift = tables["brain-unet-0.5-shift.csv"]
+    expected = rows[rows["measure"] == "shift_mean"].set_index(["method", "class"])["mean"]
+    assert shift.set_index(["method", "class"])["mean"].to_dict() == expected.to_dict()
+    joint = tables["brain-unet-0.5-joint-1.csv"]
+    assert set(joint["class"]) == {"background", "lesion"}
+    assert set(tables["brain-unet-0.5-overlap.csv"]["subject"]) == set(range(1, 9))
+
+
+def test_a_comparison_of_too_many_numbers_is_left_to_its_file(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(way_back, "MOST_NUMBERS", 100)
+    page = write(study, tmp_path / "report")
+    assert "All of them: <code>metrics/segmentation.csv</code>" in " ".join(page.split())
+    assert 'data-save="brain-unet-0.5.csv"' not in page
+
+
+def test_the_answer_stands_first(page):
+    text = Reader(page).text
+    start = "The baseline's logit shift from training to test subjects is significantly below 0 in"
+    assert f"{start} 1 of 1 rare class and 0 of 1 background (1 comparison)" in text
+    assert page.index('id="answer"') < page.index('id="brain-unet-0.5"')
 
 
 def test_no_case_id_anywhere(target):
@@ -152,14 +227,17 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     write_report(target, studies, analyses, metrics, [], SETTINGS)
     whole = (target / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r'<section id="([^"]*)">', whole)
-    assert sections == ["brain-unet-0.5", "slices-light_cnn-1", "glossary"]
+    assert sections == ["answer", "brain-unet-0.5", "slices-light_cnn-1", "glossary"]
+    # One leaf is unfolded, several are folded.
+    assert page.count('<details class="leaf" open>') == 1
+    assert whole.count('<details class="leaf">') == 2
     assert all(f'href="#{name}"' in whole for name in sections)
     text = Reader(whole).text
     assert "Segmentation study: 9 trained models" in text
     assert "Classification study: 12 trained models" in text
     # The segmentation study's own section does not know of the other.
     section = re.search(r'<section id="brain.*?</section>', whole, re.DOTALL)[0]
-    assert section in page.replace("; simulated data", "")
+    assert section in page.replace("; simulated data", "").replace(" open>", ">")
 
 
 def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, study):

@@ -53,6 +53,12 @@ def draw(results: Results) -> Figure:
     return figure
 
 
+def numbers(results: Results) -> pd.DataFrame:
+    """Loss and validation, a row a method, seed and step."""
+    columns = ["method", "seed", "step", "loss", f"validation_{results.validation}"]
+    return results.history[[name for name in columns if name in results.history]]
+
+
 def _logarithmic(axis: Axes) -> None:
     axis.set_yscale("log")
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))

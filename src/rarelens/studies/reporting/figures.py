@@ -1,4 +1,4 @@
-"""Draw figures of the page into files, and keep their words."""
+"""Draw figures of the page into files, and keep their words and numbers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.results import Results
+from rarelens.studies.spreadsheet import to_csv
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class PageFigure:
         caption: what the reader sees and how to read it.
         alt: the same for those who do not see it, in short.
         file: the PNG.
+        inches: how wide it is.
+        numbers: what it shows, as CSV; empty of a picture.
     """
 
     name: str
@@ -29,6 +33,25 @@ class PageFigure:
     caption: str
     alt: str
     file: Path
+    inches: float
+    numbers: str = ""
+
+
+def save(
+    figure: Figure,
+    numbers: pd.DataFrame | None,
+    file: Path,
+    dpi: int,
+    words: tuple[str, str, str, str],
+) -> PageFigure:
+    """Write a figure; ``words`` are its name, title, caption and alternative text."""
+    style.save(figure, file, dpi)
+    text = "" if numbers is None else to_csv(numbers, **FORMAT)
+    return PageFigure(*words, file, float(figure.get_size_inches()[0]), text)
+
+
+FORMAT = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
+"""Of tables as CSV, so that their bytes depend on their content alone."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +77,16 @@ class FigureWriter:
         caption: str,
         *more: object,
         name: str = "",
+        numbers: Callable[..., pd.DataFrame] | None = None,
     ) -> PageFigure:
-        """Draw ``draw(results, *more)`` in the report's style; its module gives the name."""
+        """Draw ``draw(results, *more)`` in the report's style; its module gives the name.
+
+        ``numbers(results, *more)`` is the table of what it shows.
+        """
         own = name or draw.__module__.rpartition(".")[2]
         file = self.folder / f"{self.results.name}-{own}.png"
         alt = f"{title}: {self.results.title}; methods {', '.join(self.methods)}."
+        table = numbers(self.results, *more) if numbers else None
         with style.styled():
-            style.save(draw(self.results, *more), file, self.dpi)
-        return PageFigure(own, title, caption, alt, file)
+            figure = draw(self.results, *more)
+            return save(figure, table, file, self.dpi, (own, title, caption, alt))

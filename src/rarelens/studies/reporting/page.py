@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -10,19 +12,23 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from rarelens.errors import RarelensError
 from rarelens.studies.catalogue import Term
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import write_text
+from rarelens.studies.reporting.answer import NO_CLAIM
 from rarelens.studies.reporting.classification import section as classification
 from rarelens.studies.reporting.glossary import glossary
+from rarelens.studies.reporting.number_text import words
 from rarelens.studies.reporting.segmentation import section as segmentation
+from rarelens.studies.reporting.way_back import comparing
 from rarelens.studies.settings.results import Report
 from rarelens.studies.spreadsheet import to_csv
 
 TASKS = ("segmentation", "classification")
-# Each has ``read_results``, ``PLOTS``, ``plots`` and ``section``.
+# Each has ``read_results``, ``PLOTS``, ``plots``, ``answer`` and ``section``.
 _SECTIONS: dict[str, ModuleType] = {
     "segmentation": segmentation,
     "classification": classification,
@@ -75,7 +81,8 @@ def write_report(
             if task == "segmentation"
             else None
         )
-        parts.append({**_part(task, cells, sections), "across": across})
+        about = {"across": across, "answer": own.answer(read), "comparing": comparing(task)}
+        parts.append({**_part(task, cells, sections), **about})
     datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
     drawn_by_program = [name for name in datasets if name in simulated]
     write_text(target / "index.html", _render(parts, drawn_by_program, glossary(shown)))
@@ -107,9 +114,30 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["embedded"] = _embedded
+    environment.filters |= {"embedded": _embedded, "packed": _packed, "words": words}
+    script = environment.get_template("script.html.j2").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = environment.get_template("page.html.j2")
-    return page.render(parts=parts, simulated=simulated, glossary=terms)
+    return page.render(
+        parts=parts,
+        level=_level(parts),
+        simulated=simulated,
+        glossary=terms,
+        script=Markup(script),
+        digest=digest,
+    )
+
+
+def _level(parts: list[dict[str, Any]]) -> float | None:
+    """Below which p is significant; None where nothing is claimed."""
+    if all(part["answer"] == [NO_CLAIM] for part in parts):
+        return None
+    return 1 - float(parts[0]["sections"][0]["results"].confidence)
+
+
+def _packed(text: str) -> str:
+    """Text that the page's script unpacks."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
 
 
 def _embedded(file: Path) -> str:

@@ -80,6 +80,19 @@ class Results:
                 rows = rows[rows[column] == wanted]
         return first_row(rows)
 
+    def named(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows with the names of their classes instead of the numbers."""
+        return rows.assign(**{"class": [self.classes[class_] for class_ in rows["class"]]})
+
+    def rows_of(self, measures: Collection[str], class_names: Collection[str]) -> pd.DataFrame:
+        """The comparison's rows of some measures and classes: method, class, measure, interval."""
+        rows = self.metrics
+        rows = rows[rows["measure"].isin(list(measures)) & rows["class"].isin(list(class_names))]
+        if "rule" in rows:
+            rows = rows[rows["rule"] == "all"]
+        differences = ["baseline_difference", "difference_low", "difference_high"]
+        return rows[["method", "class", "measure", "mean", "ci_low", "ci_high", *differences]]
+
     def enough_seeds(self, measure: str, class_names: Collection[str]) -> bool:
         """Whether differences may be claimed, by the seeds that have the measure.
 

@@ -43,11 +43,15 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line; ``tag`` says whether it is the baseline's or a control's, or how it is marked."""
+    """A line; ``tag`` says whether it is the baseline's or a control's, or how it is marked.
+
+    ``method``: whose models its numbers are of; empty if not of one method alone.
+    """
 
     head: str
     values: tuple[Value, ...]
     tag: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def method_rows(
     """A line a method, of all of them unless ``methods`` are named."""
     for method in methods or results.methods:
         tag = "baseline" if method == results.baseline else ""
-        yield row(words(method), columns, method, tag)
+        yield row(words(method), columns, method, tag)._replace(method=method)
 
 
 Shown = Callable[[pd.Series, Measure], Value]

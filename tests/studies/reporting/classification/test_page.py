@@ -24,7 +24,7 @@ def write(study, target):
 
 
 def text_of(page):
-    return plain(page.split("</style>")[1])
+    return plain(page.split("</style>")[1].split("<script>")[0])
 
 
 def plain(markup):
@@ -59,7 +59,11 @@ def test_every_figure_stands_on_the_page_with_its_words(page, target):
         "cka", "concepts", "curves", "prevalence", "question", "reliability", "saliency",
         "shift", "units",
     ]  # fmt: skip
-    assert len(re.findall(r'<img alt="[^"]{20,}" src="data:image/png', page)) == len(files)
+    assert len(re.findall(r'<img alt="[^"]{20,}" style="[^"]*" src="data:image/png', page)) == len(
+        files
+    )
+    names = {f"slices-light_cnn-1-{name}.csv" for name in files} | {"slices-light_cnn-1.csv"}
+    assert set(re.findall(r'data-save="([^"]*\.csv)"', page)) == names
     assert len(re.findall("<figcaption>[^<]{20,}", page)) == len(files)
 
 

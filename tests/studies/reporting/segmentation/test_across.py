@@ -10,7 +10,8 @@ import pytest
 from rarelens.studies.comparison.metrics import write_metrics
 from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.reporting.page import write_report
-from rarelens.studies.reporting.segmentation.across import across, agreement_table, sentence
+from rarelens.studies.reporting.segmentation.across import across, agreement_table
+from rarelens.studies.reporting.segmentation.answer import baseline_shift
 from rarelens.studies.reporting.segmentation.figures import forest, fractions
 from rarelens.studies.reporting.segmentation.results import read_results
 from rarelens.studies.settings.results import Compare, Report
@@ -40,6 +41,11 @@ def results(high, gain, p_holm, confidence=0.95):
     )
 
 
+def shown(line):
+    _, values, *_ = line
+    return values
+
+
 def test_counts_claims_and_directions():
     nan = float("nan")
     study = [
@@ -47,12 +53,12 @@ def test_counts_claims_and_directions():
         results((-0.1, -0.1), 0.2, 0.3),
         results((nan, nan), -0.1, 0.01),
     ]
-    told = sentence(study)
-    assert "is below 0 in 1 of 3 rare classes of 3 comparisons" in told
-    assert "(before it, its interval is in 2)" in told
-    assert "in 0 of 3 backgrounds (1)" in told
+    told = baseline_shift(study)
+    counts = "below 0 in 1 of 3 rare classes and 0 of 3 backgrounds (3 comparisons)"
+    assert f"significantly {counts}" in told
+    assert "lies below 0 in 2 and 1." in told
     (line,) = agreement_table(study).rows
-    _, (above, below, *_), _ = line
+    above, below = shown(line)[:2]
     assert above == ("2 of 3", ("1 significant",))
     assert below == ("1 of 3", ("1 significant",))
 
@@ -60,20 +66,18 @@ def test_counts_claims_and_directions():
 def test_a_shift_of_too_few_seeds_is_no_claim():
     own = results((0.1, -0.2), 0.1, 0.01)
     own.metrics["sufficient_seeds"] = False
-    assert "is below 0 in 0 of 2 rare classes" in sentence([own, own])
+    assert "significantly below 0 in 0 of 2 rare classes" in baseline_shift([own, own])
 
 
 @pytest.mark.parametrize(("confidence", "count"), [(0.95, 0), (0.9, 2)])
 def test_significance_is_at_the_level_of_the_intervals(confidence, count):
     table = agreement_table([results((0.1, -0.2), 0.1, 0.07, confidence)] * 2)
-    ((_, (above, *_), _),) = table.rows
-    assert above.small == (f"{count} significant",)
+    assert shown(table.rows[0])[0].small == (f"{count} significant",)
 
 
 def test_what_is_no_claim_is_not_significant():
     table = agreement_table([results((0.1, -0.2), 0.1, float("nan"))] * 2)
-    ((_, (above, *_), _),) = table.rows
-    assert above.small == ("0 significant",)
+    assert shown(table.rows[0])[0].small == ("0 significant",)
 
 
 def test_the_page_reads_two_comparisons_together(build, tmp_path):
@@ -89,13 +93,11 @@ def test_the_page_reads_two_comparisons_together(build, tmp_path):
     studies = {"segmentation": cells, "classification": []}
     write_report(target, studies, first.analyses, first.metrics.parent, [], Report(dpi=40))
     page = (target / "index.html").read_text(encoding="utf-8")
-    assert "2 rare classes of 2 comparisons" in page
     assert (target / "figures" / "across-forest.png").stat().st_size > 0
     assert page.count('href="#segmentation-across"') == 1
     assert page.count('<section id="segmentation-across">') == 1
     # The builder sinks the lesion in test subjects and leaves the background where it is.
-    assert "0 in 2 of 2 rare classes of 2 comparisons" in page
-    assert "0 of 2 backgrounds" in page
+    assert "below 0 in 2 of 2 rare classes and 0 of 2 backgrounds (2 comparisons)" in page
     assert page.index("How often the direction agrees") < page.index(
         '<section id="brain-unet-0.5">'
     )

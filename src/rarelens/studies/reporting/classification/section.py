@@ -8,13 +8,15 @@ from typing import Any
 import pandas as pd
 
 from rarelens.studies.comparison.comparison import COMPARISON
+from rarelens.studies.reporting.classification.answer import answer
 from rarelens.studies.reporting.classification.figures import prevalence, write_figures
 from rarelens.studies.reporting.classification.headline import headline
 from rarelens.studies.reporting.classification.question import question
 from rarelens.studies.reporting.classification.results import ClassificationResults, read_results
 from rarelens.studies.reporting.classification.tables import tables
+from rarelens.studies.reporting.way_back import all_numbers, origins
 
-__all__ = ["PLOTS", "plots", "read_results", "section"]
+__all__ = ["PLOTS", "answer", "plots", "read_results", "section"]
 
 ANSWERS = ("question", "prevalence")
 _CLASSES = [*COMPARISON, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]
@@ -41,6 +43,8 @@ def section(results: ClassificationResults, folder: Path, dpi: int) -> dict[str,
     drawn = write_figures(results, folder, dpi)
     return {
         "results": results,
+        "origins": origins("classification", results),
+        "numbers": all_numbers(results),
         "headline": headline(results),
         "question": [question(results)] if results.pairs else [],
         "answers": [figure for figure in drawn if figure.name in ANSWERS],
@@ -51,10 +55,8 @@ def section(results: ClassificationResults, folder: Path, dpi: int) -> dict[str,
 
 def plots(results: ClassificationResults) -> dict[str, pd.DataFrame]:
     """Tables for ``dvc plots``, `PLOTS`; those of classes have a row a class."""
-    rows = results.metrics
-    rows = rows[rows["measure"].isin(prevalence.MEASURES) & rows["class"].isin(results.classes)]
-    shares = dict(zip(results.classes, results.prevalence, strict=True))
-    classes = rows.assign(prevalence=rows["class"].map(shares))[_CLASSES]
+    where = {name: getattr(results, name) for name in COMPARISON}
+    classes = prevalence.numbers(results).assign(**where)[_CLASSES]
     return {
         "classification": classes,
         "prevalence": classes[classes["measure"] == "average_precision"],

@@ -11,8 +11,9 @@ import pandas as pd
 
 from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting import style
-from rarelens.studies.reporting.figures import PageFigure
-from rarelens.studies.reporting.number_text import words
+from rarelens.studies.reporting.answer import significant
+from rarelens.studies.reporting.figures import PageFigure, save
+from rarelens.studies.reporting.number_text import words as as_words
 from rarelens.studies.reporting.segmentation.figures import forest, fractions
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 from rarelens.studies.reporting.tables import Column, Table, Value, row
@@ -21,77 +22,47 @@ MEASURES = ("dice", "sensitivity", "shift_mean")
 
 
 def across(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> dict[str, Any] | None:
-    """Sentence, figures and table of all comparisons; None where there is only one.
+    """Figures and table of all comparisons; None where there is only one.
 
     Figures are drawn into an existing folder.
     """
     if len(study) < 2:
         return None
     return {
-        "sentence": sentence(study),
         "figures": list(_figures(study, folder, dpi)),
         "table": agreement_table(study),
     }
 
 
 def _figures(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> Iterator[PageFigure]:
-    yield _forest(study, folder / "across-forest.png", dpi)
-    several = fractions.curves(study)
-    if several:
-        file = folder / "across-fractions.png"
-        with style.styled():
-            style.save(fractions.draw(study), file, dpi)
-        title = "More training subjects"
-        caption = (
-            "Over the share of the training pool that was trained on; larger shares hold the "
-            f"smaller ones. Bars are {study[0].confidence:.0%} intervals, for the next training "
-            "and the next subject."
-        )
-        alt = f"{title}: shift, sensitivity and Dice of {len(several)} datasets and networks."
-        yield PageFigure("fractions", title, caption, alt, file)
-
-
-def _forest(study: Sequence[SegmentationResults], file: Path, dpi: int) -> PageFigure:
+    level = f"{study[0].confidence:.0%}"
     shown, left_out = forest.lines(study)
-    with style.styled():
-        style.save(forest.draw(study), file, dpi)
     title = "Shift and gains in every comparison"
     caption = (
         "Left, the baseline's logit shift of each rare class, and of the background beside it; "
         "left of the dashed line logits sink from training to test subjects. Right, each method "
-        "less the baseline; right of the line it is better. Bars are "
-        f"{study[0].confidence:.0%} intervals; without one there are too few seeds or cases."
+        f"less the baseline; right of the line it is better. Bars are {level} intervals; without "
+        "one there are too few seeds or cases."
     )
     if left_out:
         caption += f" The {len(shown)} rows of the largest shift; {left_out} more are left out."
     alt = f"{title}: {len(shown)} rare classes of {len(study)} comparisons."
-    return PageFigure("forest", title, caption, alt, file)
-
-
-def sentence(study: Sequence[SegmentationResults]) -> str:
-    """In how many classes the baseline's shift is below 0, also after the correction."""
-    told = []
-    for kind in ("rare", "background"):
-        rows = pd.DataFrame([_shift(own, class_) for own in study for class_ in _of(own, kind)])
-        level = 1 - study[0].confidence
-        below = (rows["ci_high"] < 0).sum()
-        significant = (rows["p_holm"] < level) & rows["sufficient_seeds"].astype(bool)
-        claimed = ((rows["mean"] < 0) & significant).sum()
-        told.append((claimed, len(rows), below))
-    (claimed, number, below), (others, backgrounds, below_others) = told
-    return (
-        "After Holm's correction over all claims of this page, the baseline's logit shift is below "
-        f"0 in {claimed} of {number} rare classes of {len(study)} comparisons (before it, its "
-        f"interval is in {below}), and in {others} of {backgrounds} backgrounds ({below_others})."
-    )
-
-
-def _of(results: SegmentationResults, kind: str) -> tuple[int, ...]:
-    return results.rare if kind == "rare" else (0,)
-
-
-def _shift(results: SegmentationResults, class_: int) -> pd.Series:
-    return results.entry(results.baseline, "shift_mean", results.classes[class_])
+    with style.styled():
+        words = ("forest", title, caption, alt)
+        file = folder / "across-forest.png"
+        yield save(forest.draw(study), forest.numbers(study), file, dpi, words)
+    several = fractions.curves(study)
+    if several:
+        title = "More training subjects"
+        caption = (
+            "Over the share of the training pool that was trained on; larger shares hold the "
+            f"smaller ones. Bars are {level} intervals, for the next training and the next subject."
+        )
+        alt = f"{title}: shift, sensitivity and Dice of {len(several)} datasets and networks."
+        with style.styled():
+            words = ("fractions", title, caption, alt)
+            file = folder / "across-fractions.png"
+            yield save(fractions.draw(study), fractions.numbers(study), file, dpi, words)
 
 
 def agreement_table(study: Sequence[SegmentationResults]) -> Table:
@@ -104,7 +75,7 @@ def agreement_table(study: Sequence[SegmentationResults]) -> Table:
         for heading, sign in (("above", 1), ("below", -1))
     )
     lines = (
-        row(words(str(name)), columns, own) for name, own in rows.groupby("method", sort=False)
+        row(as_words(str(name)), columns, own) for name, own in rows.groupby("method", sort=False)
     )
     return Table(
         "How often the direction agrees",
@@ -127,6 +98,5 @@ def _differences(results: SegmentationResults) -> pd.DataFrame:
 def _agreeing(name: str, sign: int, level: float, rows: pd.DataFrame) -> Value:
     own = rows[(rows["measure"] == name) & rows["baseline_difference"].notna()]
     found = own[sign * own["baseline_difference"] > 0]
-    # A row that is no claim has no p_holm (NaN), and is never significant.
-    claimed = (found["p_holm"] < level) & found["sufficient_seeds"].astype(bool)
-    return Value(f"{len(found)} of {len(own)}", (f"{claimed.sum()} significant",))
+    claimed = significant(found, level).sum()
+    return Value(f"{len(found)} of {len(own)}", (f"{claimed} significant",))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.segmentation.across import across
+from rarelens.studies.reporting.segmentation.answer import answer
 from rarelens.studies.reporting.segmentation.figures import margins, overlap, write_figures
 from rarelens.studies.reporting.segmentation.headline import headline
 from rarelens.studies.reporting.segmentation.results import SegmentationResults, read_results
@@ -18,8 +19,9 @@ from rarelens.studies.reporting.segmentation.tables import (
     macro_table,
     unit_table,
 )
+from rarelens.studies.reporting.way_back import all_numbers, origins
 
-__all__ = ["PLOTS", "across", "plots", "read_results", "section"]
+__all__ = ["PLOTS", "across", "answer", "plots", "read_results", "section"]
 
 # Columns of the tables for ``dvc plots``.
 PLOTS = {
@@ -33,6 +35,8 @@ def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, A
     measured = results.metrics[results.metrics["measure"] == "dice"]
     return {
         "results": results,
+        "origins": origins("segmentation", results),
+        "numbers": all_numbers(results),
         "headline": headline(results),
         "tables": [class_table(results, class_) for class_ in results.drawn],
         "folded": [
@@ -48,9 +52,8 @@ def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, A
 
 def plots(results: SegmentationResults) -> dict[str, pd.DataFrame]:
     """Tables for ``dvc plots``, `PLOTS`."""
-    densities = margins.densities(results)
-    densities["class"] = [results.classes[class_] for class_ in densities["class"]]
-    densities = densities.assign(**{name: getattr(results, name) for name in COMPARISON})
+    where = {name: getattr(results, name) for name in COMPARISON}
+    densities = margins.numbers(results).assign(**where)
     rows = results.metrics
     rows = rows[rows["measure"].isin(overlap.MEASURES) & (rows["rule"] == "all")]
     return {"margins": densities[PLOTS["margins"]], "overlap": rows[PLOTS["overlap"]]}

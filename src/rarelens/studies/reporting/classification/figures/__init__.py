@@ -40,12 +40,14 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "far from the horizontal line look elsewhere nevertheless. Right: how alike the "
             "features are; the grey bar is what two seeds of the same method reach. Numbers are "
             "those of the table above.",
+            numbers=question.numbers,
         )
     yield write(
         prevalence.draw,
         "Performance of each class against its prevalence",
         "From rare (left) to frequent. The dashed line is guessing. Markers of a class stand "
         "beside one another, so that equal values can be seen.",
+        numbers=prevalence.numbers,
     )
     if results.panels:
         yield write(
@@ -55,6 +57,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             f"classes first; seed {results.seeds[0]}. Where the method looks at the finding, the "
             "bright part lies within the outline. Below each map the logit: above 0 the "
             "finding is called present.",
+            numbers=saliency.numbers,
         )
     if any(results.examples.values()):
         yield write(
@@ -64,6 +67,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "rule or beyond chance) and the best of another finding, if any; seed "
             f"{results.seeds[0]}. A unit that has learnt the finding is active within the "
             "outline, and only there.",
+            numbers=units.numbers,
         )
     yield write(
         concepts.draw,
@@ -71,6 +75,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
         "How many units detect it, from frequent to rare findings; the baseline is black. "
         "Diamonds count units beyond chance, which can be more: a large finding cannot reach "
         "the fixed threshold of the rule.",
+        numbers=concepts.numbers,
     )
     if results.pairs:
         yield write(
@@ -79,6 +84,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "CKA of two methods, from the same images. The framed diagonal is the noise floor: "
             "two seeds of the same method. A pair differs where its number is below those of "
             "its two methods; ? is undefined (a single seed).",
+            numbers=cka.numbers,
         )
     yield write(
         reliability.draw,
@@ -86,11 +92,13 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
         "A line a class, in bins with equally many test images, pooled over seeds. Below the "
         "dashed line the method is overconfident. Above, as the network predicts; beneath, "
         "after calibration on validation images.",
+        numbers=reliability.numbers,
     )
     yield write(
         shift.draw,
         "Logit shift of each class",
         "Mean over seeds; the line spans the seeds. Left of 0, test images lie nearer the "
         "decision boundary, or further beyond it, than those the network was trained on.",
+        numbers=shift.numbers,
     )
-    yield write(curves.draw, *curves.WORDS)
+    yield write(curves.draw, *curves.WORDS, numbers=curves.numbers)

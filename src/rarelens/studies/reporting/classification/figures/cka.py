@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -42,6 +43,12 @@ def similarity(methods: Sequence[str], pairs: Sequence[Pair], layer: str) -> NDA
         grid[one, other] = grid[other, one] = pair.row("cka", layer)["value_a"]
     np.fill_diagonal(grid, _floors(places, pairs, layer))
     return grid
+
+
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """CKA of each pair (value_a) and between seeds (value_b), a row a pair and layer."""
+    rows = results.pair_rows[results.pair_rows["quantity"] == "cka"]
+    return rows[["method_a", "method_b", "layer", "value_a", "value_b"]]
 
 
 def _floors(places: dict[str, int], pairs: Sequence[Pair], layer: str) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -43,6 +44,11 @@ def draw(results: ClassificationResults) -> Figure:
     ]
     style.legend(figure, handles)
     return figure
+
+
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """Detectors by the rule and beyond chance, a row a method, layer and class."""
+    return results.named(results.detectors)
 
 
 def _bars(

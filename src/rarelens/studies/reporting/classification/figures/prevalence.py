@@ -43,6 +43,13 @@ def draw(results: ClassificationResults) -> Figure:
     return figure
 
 
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """Means with intervals, a row a method, class and measure."""
+    rows = results.rows_of(MEASURES, results.classes)
+    shares = dict(zip(results.classes, results.prevalence, strict=True))
+    return rows.assign(prevalence=rows["class"].map(shares))
+
+
 def _values(results: ClassificationResults, measure: str, known: list[int]) -> pd.DataFrame:
     """Means, a row a class, a column a method."""
     rows = results.metrics[

@@ -46,6 +46,15 @@ def draw(results: ClassificationResults) -> Figure:
     return figure
 
 
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """Differences in the mean over classes, first method less second; of CKA both its values."""
+    shown = [*with_role("performance"), *SHOWN, "cka"]
+    rows = results.pair_rows
+    rows = rows[rows["quantity"].isin(shown) & (rows["class"] == "mean")]
+    columns = ["method_a", "method_b", "quantity", "layer", "value_a", "value_b"]
+    return rows[[*columns, "difference", "low", "high"]]
+
+
 def _turned(performance: pd.Series) -> int:
     """Each pair is written so that its first method performs better."""
     return -1 if performance["difference"] < 0 else 1

@@ -42,6 +42,11 @@ def draw(results: ClassificationResults) -> Figure:
     return figure
 
 
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """Predicted and observed shares, a row a method, class, before or after, and bin."""
+    return results.named(results.reliability)
+
+
 def _curves(axis: Axes, results: ClassificationResults, own: pd.DataFrame) -> None:
     axis.plot([0, 1], [0, 1], color=style.MUTED, lw=1, ls=style.DASHED)
     for place, class_ in enumerate(results.by_frequency):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
@@ -36,6 +37,20 @@ def draw(results: ClassificationResults) -> Figure:
     key = style.key("the finding: box or mask", color=pictures.FINDING, lw=1.6)
     style.legend(figure, [key])
     return figure
+
+
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """The logits beneath the maps, a row an image and method."""
+    return pd.DataFrame(
+        {
+            "image": number,
+            "class": results.classes[int(panel[method]["class"])],
+            "method": method,
+            "logit": float(panel[method]["logit"]),
+        }
+        for number, panel in enumerate(results.panels, 1)
+        for method in results.methods
+    )
 
 
 def _finding(axis: Axes, arrays: Arrays) -> None:

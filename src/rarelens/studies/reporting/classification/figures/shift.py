@@ -33,6 +33,11 @@ def draw(results: ClassificationResults) -> Figure:
     return figure
 
 
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """Differences of mean margins, a row a method, seed, class and sign."""
+    return results.named(results.shift)[["method", "seed", "class", "sign", "difference"]]
+
+
 def _markers(
     axis: Axes, results: ClassificationResults, place: int, method: str, rows: pd.DataFrame
 ) -> None:

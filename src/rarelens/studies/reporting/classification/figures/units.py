@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -35,6 +36,21 @@ def draw(results: ClassificationResults) -> Figure:
     ]
     style.legend(figure, handles)
     return figure
+
+
+def numbers(results: ClassificationResults) -> pd.DataFrame:
+    """The units shown, a row a method and unit."""
+    return pd.DataFrame(
+        {
+            "method": method,
+            "class": results.classes[int(unit["class"])],
+            "layer": str(unit["layer"]),
+            "unit": int(unit["unit"]),
+            "iou": float(unit["iou"]),
+        }
+        for method in results.methods
+        for unit in choose(results.examples[method])
+    )
 
 
 def choose(examples: tuple[Arrays, ...]) -> list[Arrays]:

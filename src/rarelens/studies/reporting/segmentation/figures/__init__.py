@@ -27,13 +27,16 @@ def write_figures(results: SegmentationResults, folder: Path, dpi: int) -> list[
 
 def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[PageFigure]:
     for name, own in intervals.FIGURES.items():
-        yield write(intervals.draw, own.title, own.caption, own, name=name)
+        yield write(
+            intervals.draw, own.title, own.caption, own, name=name, numbers=intervals.numbers
+        )
     yield write(
         margins.draw,
         "Logit margins, training and test",
         "Voxels of all subjects and seeds. What lies in the grey zone, left of the dashed line, "
         "is misclassified. The number is the difference of the two means marked by triangles; "
         "here large structures weigh more, for they have more voxels.",
+        numbers=margins.numbers,
     )
     if gap.followed(results):
         yield write(
@@ -43,6 +46,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             "training and of validation subjects: where the lines part, the network begins to fit "
             "the class in its training subjects only. Below the dashed line a mean voxel is "
             "misclassified.",
+            numbers=gap.numbers,
         )
     for class_ in results.drawn:
         yield write(
@@ -53,6 +57,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             "subjects, but not in training subjects, are the shift.",
             class_,
             name=f"joint-{class_}",
+            numbers=joint.numbers,
         )
     for class_ in results.drawn:
         yield write(
@@ -63,12 +68,14 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             "Small lesions whose margin lies below 0 in test subjects alone are what is lost.",
             class_,
             name=f"lesions-{class_}",
+            numbers=lesions.numbers,
         )
     yield write(
         overlap.draw,
         "Overlap of every test subject",
         "Each dot is a subject (mean over seeds), at the same sideways place in every column. "
         "The baseline is black.",
+        numbers=overlap.numbers,
     )
     for number in range(1, len(results.panels) + 1):
         yield write(
@@ -80,4 +87,4 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             number,
             name=f"panel-{number}",
         )
-    yield write(curves.draw, *curves.WORDS)
+    yield write(curves.draw, *curves.WORDS, numbers=curves.numbers)

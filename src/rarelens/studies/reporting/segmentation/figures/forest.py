@@ -39,6 +39,19 @@ def lines(study: Sequence[SegmentationResults], most: int = MOST_ROWS) -> tuple[
     return [every[place] for place in sorted(kept)], len(every) - len(kept)
 
 
+def numbers(
+    study: Sequence[SegmentationResults], measures: Sequence[str] = ("shift_mean", *GAINS)
+) -> pd.DataFrame:
+    """Of rare classes and the background, a row a comparison, method, class and measure."""
+    frames = []
+    for own in study:
+        names = [own.classes[class_] for class_ in (*own.rare, 0)]
+        where = {"dataset": own.dataset, "network": own.network, "fraction": own.fraction}
+        rows = own.rows_of(measures, names).assign(**where)
+        frames.append(rows[[*where, *rows.columns[:-3]]])
+    return pd.concat(frames, ignore_index=True)
+
+
 def draw(study: Sequence[SegmentationResults]) -> Figure:
     """Left the shift, the background's beside it; right each method's gain over the baseline."""
     shown, _ = lines(study)

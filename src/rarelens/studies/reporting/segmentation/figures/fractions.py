@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting import style
+from rarelens.studies.reporting.segmentation.figures import forest
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 MEASURES = ("shift_mean", "sensitivity", "dice")
@@ -26,6 +27,11 @@ def curves(study: Sequence[SegmentationResults]) -> list[list[SegmentationResult
         for own in groups.values()
         if len(own) > 1
     ]
+
+
+def numbers(study: Sequence[SegmentationResults]) -> pd.DataFrame:
+    """As `forest.numbers`, of these measures."""
+    return forest.numbers(study, MEASURES)
 
 
 def draw(study: Sequence[SegmentationResults]) -> Figure:

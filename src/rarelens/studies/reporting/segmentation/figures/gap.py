@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,6 +32,20 @@ def draw(results: SegmentationResults) -> Figure:
     handles = [style.key(f"{side} patches", color=colour, lw=1.8) for side, colour in SIDES.items()]
     style.legend(figure, handles)
     return figure
+
+
+def numbers(results: SegmentationResults) -> pd.DataFrame:
+    """Mean margins, a row a method, seed, step, side and class."""
+    keys = ["method", "seed", "step"]
+    frames = [
+        results.history[keys].assign(
+            **{"side": side, "class": results.classes[class_]},
+            margin=results.history[f"margin_{side}_{class_}"],
+        )
+        for side in SIDES
+        for class_ in results.shown_classes
+    ]
+    return pd.concat(frames, ignore_index=True).dropna()
 
 
 def _lines(axis: Axes, results: SegmentationResults, class_: int, method: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from rarelens.studies.reporting import style
@@ -56,3 +57,8 @@ def draw(results: SegmentationResults, text: IntervalFigure) -> Figure:
     axis.set_xlabel(text.axis)
     style.legend(figure, axis.get_legend_handles_labels()[0], 5)
     return figure
+
+
+def numbers(results: SegmentationResults, text: IntervalFigure) -> pd.DataFrame:
+    """Means with intervals, a row a method and class."""
+    return results.rows_of([text.measure], [results.classes[c] for c in results.shown_classes])

@@ -25,9 +25,7 @@ def draw(results: SegmentationResults, class_: int) -> Figure:
     Colour deepens with the logarithm of the share of the class's voxels; background voxels are
     grey, those of the class have the side's colour.
     """
-    rows = results.joint[
-        (results.joint["foreground"] == class_) & results.joint["class"].isin([0, class_])
-    ]
+    rows = _of(results, class_)
     low, high = _limits(rows)
     step = max(1, round((high - low) / BINS))
     edges = np.arange(low // step, high // step + 2)
@@ -51,6 +49,20 @@ def draw(results: SegmentationResults, class_: int) -> Figure:
     figure.supylabel(f"logit of {name} $z_{{{class_}}}$", fontsize=9.5)
     _legend(figure, name)
     return figure
+
+
+def numbers(results: SegmentationResults, class_: int) -> pd.DataFrame:
+    """Voxels of each bin of both logits, by the edge of the bin, a row a method, side and class."""
+    rows = _of(results, class_)
+    width = results.joint_bin_width
+    edges = {"background_logit": rows["bin_x"] * width, "class_logit": rows["bin_y"] * width}
+    columns = ["method", "side", "class", *edges, "count"]
+    return results.named(rows.assign(**edges))[columns]
+
+
+def _of(results: SegmentationResults, class_: int) -> pd.DataFrame:
+    own = results.joint["foreground"] == class_
+    return results.joint[own & results.joint["class"].isin([0, class_])]
 
 
 def _panel(axis: Axes, picture: NDArray[np.float64], extent: tuple[float, float]) -> None:

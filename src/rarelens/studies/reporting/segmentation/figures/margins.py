@@ -48,6 +48,11 @@ def densities(results: SegmentationResults) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def numbers(results: SegmentationResults) -> pd.DataFrame:
+    """`densities`, with the names of classes."""
+    return results.named(densities(results))
+
+
 def draw(results: SegmentationResults) -> Figure:
     """Small multiples: a row a class, a column a method, all on one margin axis."""
     table = densities(results)

@@ -37,6 +37,12 @@ def draw(results: SegmentationResults) -> Figure:
     return figure
 
 
+def numbers(results: SegmentationResults) -> pd.DataFrame:
+    """Means over seeds, a row a method, class and subject."""
+    rows = results.subjects[results.subjects["class"].isin(results.drawn)]
+    return results.named(rows)[["method", "class", "subject", *MEASURES]]
+
+
 def _strip(
     axis: Axes, results: SegmentationResults, class_: int, measure: str, method: str, place: int
 ) -> None:
