@@ -41,6 +41,9 @@ addEventListener("load", async () => {
     await wait(100);
     found.origin = leaf.querySelector(".back").open;
     leaf.querySelector(".back li button[data-copy]").click();
+    const picture = leaf.querySelector("figure");
+    picture.querySelector("button[data-enlarge]").click();
+    found.enlarged = getComputedStyle(picture.querySelector("img")).maxWidth;
     leaf.querySelector("figure button[data-packed]").click();
     leaf.querySelector("figure button:not([data-packed])").click();
     await wait(500);
@@ -122,6 +125,7 @@ def test_no_barrier_and_every_button_does_what_it_says(page, options):
     assert (found["before"], found["after"]) == (False, True)
     assert found["folds"] == [True, True]
     assert found["origin"]
+    assert found["enlarged"] == "none"
     assert found["copied"] == [
         "dvc repro studies/segmentation/dvc.yaml:analyse@brain-unet-cross_entropy-0.5-0"
     ]
