@@ -42,11 +42,11 @@ def differing(
     if rows.empty:
         return ""
     held = significant(rows, 1 - study[0].confidence)
-    told = []
+    told: list[str] = []
     for side, difference in (("above", 1), ("below", -1)):
         found = rows[held & (difference * rows["baseline_difference"] > 0)]
         counts = found["method"].value_counts(sort=False)
-        asked = rows["method"].value_counts()
+        asked = dict(rows["method"].value_counts())
         named = [
             words(str(method)) + (f" ({count} of {asked[method]})" if asked[method] > 1 else "")
             for method, count in counts.items()
