@@ -31,9 +31,11 @@ _NRRD = {
     "double": "f8",
 }  # fmt: skip
 # What turns a space into RAS+.
-_SPACES = {"left-posterior-superior": (-1, -1, 1), "right-anterior-superior": (1, 1, 1),
-           "left-anterior-superior": (-1, 1, 1)}  # fmt: skip
-_SPACES |= {"".join(word[0] for word in name.split("-")): own for name, own in _SPACES.items()}
+_SPACES = {
+    "left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1),
+    "right-anterior-superior": (1, 1, 1), "ras": (1, 1, 1),
+    "left-anterior-superior": (-1, 1, 1), "las": (-1, 1, 1),
+}  # fmt: skip
 
 
 class _Header(NamedTuple):
