@@ -17,6 +17,7 @@ from rarelens.studies.reporting.segmentation.results import SegmentationResults
 BINS = 70
 # The share of voxels, at either end, that the axis may leave out.
 OUTSIDE = 0.001
+Histograms = dict[tuple[int, str, str], pd.DataFrame]
 
 
 def densities(results: SegmentationResults) -> pd.DataFrame:
@@ -26,11 +27,12 @@ def densities(results: SegmentationResults) -> pd.DataFrame:
         Columns method, class (label), side, margin (the bin's middle), density; background and
         rare classes, sides train and test.
     """
-    low, high = _limits(results)
+    histograms = _histograms(results)
+    low, high = _limits(results, histograms)
     # How many of the stored bins make one that is drawn.
     step = max(1, round((high - low) / BINS / results.bin_width))
     frames = []
-    for (class_, method, side), rows in _histograms(results).items():
+    for (class_, method, side), rows in histograms.items():
         coarse = rows["count"].groupby(np.floor_divide(rows["bin"], step)).sum()
         index = np.arange(coarse.index.min(), coarse.index.max() + 1)
         share = coarse.reindex(index, fill_value=0) / coarse.sum()
@@ -59,13 +61,15 @@ def draw(results: SegmentationResults) -> Figure:
     shown = results.shown_classes
     width = style.share_column_width(len(results.methods))
     figure, axes = style.grid(len(shown), len(results.methods), height=1.75, width=width)
-    low, high = _limits(results)
+    histograms = _histograms(results)
+    low, high = _limits(results, histograms)
     for row, class_ in enumerate(shown):
         top = table.loc[table["class"] == class_, "density"].max() * 1.12
         for column, method in enumerate(results.methods):
             axis = axes[row][column]
             own = table[(table["class"] == class_) & (table["method"] == method)]
-            _panel(axis, results, own, class_, method)
+            keys = [(class_, method, side) for side in ("train", "test")]
+            _panel(axis, own, [_mean(results, histograms.get(key)) for key in keys])
             axis.set(xlim=(low, high), ylim=(0, top))
         axes[row][0].set_ylabel(
             f"{style.label(results.classes[class_])}\ndensity", fontweight="bold"
@@ -76,9 +80,7 @@ def draw(results: SegmentationResults) -> Figure:
     return figure
 
 
-def _panel(
-    axis: Axes, results: SegmentationResults, own: pd.DataFrame, class_: int, method: str
-) -> None:
+def _panel(axis: Axes, own: pd.DataFrame, means: list[float]) -> None:
     axis.axvspan(-1e6, 0, color=style.FAINT, alpha=0.6, lw=0)
     style.boundary(axis)
     for side, colour in (("train", style.TRAIN), ("test", style.TEST)):
@@ -87,7 +89,6 @@ def _panel(
             part["margin"], part["density"], step="mid", color=colour, alpha=0.28, lw=0
         )
         axis.step(part["margin"], part["density"], where="mid", color=colour, lw=1.3)
-    means = [_mean(results, class_, method, side) for side in ("train", "test")]
     for mean, colour in zip(means, (style.TRAIN, style.TEST), strict=True):
         axis.plot(
             [mean], [0.0], marker="^", ms=7, color=colour, mec="white", mew=0.8,
@@ -115,25 +116,21 @@ def _legend(figure: Figure) -> None:
     style.legend(figure, handles)
 
 
-def _histograms(results: SegmentationResults) -> dict[tuple[int, str, str], pd.DataFrame]:
+def _histograms(results: SegmentationResults) -> Histograms:
     """By class, method and side, those of the classes shown that have voxels there."""
     found = dict(iter(results.margins.groupby(["class", "method", "side"])))
     keys = product(results.shown_classes, results.methods, ("train", "test"))
     return {key: found[key] for key in keys if key in found}
 
 
-def _mean(results: SegmentationResults, class_: int, method: str, side: str) -> float:
-    rows = _histograms(results).get((class_, method, side))
+def _mean(results: SegmentationResults, rows: pd.DataFrame | None) -> float:
     if rows is None:
         return float("nan")
     return float(np.average((rows["bin"] + 0.5) * results.bin_width, weights=rows["count"]))
 
 
-def _limits(results: SegmentationResults) -> tuple[float, float]:
+def _limits(results: SegmentationResults, histograms: Histograms) -> tuple[float, float]:
     """The range that holds all but `OUTSIDE` of every histogram, and the boundary."""
-    ends = [
-        style.inner_range(rows["bin"], rows["count"], OUTSIDE)
-        for rows in _histograms(results).values()
-    ]
+    ends = [style.inner_range(rows["bin"], rows["count"], OUTSIDE) for rows in histograms.values()]
     low = min(-1.0, min(low for low, _ in ends) * results.bin_width)
     return low, max(1.0, max(high for _, high in ends) * results.bin_width) + results.bin_width
