@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +74,21 @@ class Results:
         self, method: str, measure: str, class_name: str = "mean", layer: str = ""
     ) -> pd.Series:
         """The comparison's row for one number; an empty row where there is none."""
-        rows = self.metrics
-        rows = rows[(rows["method"] == method) & (rows["measure"] == measure)]
-        rows = rows[rows["class"] == class_name]
-        for column, wanted in (("layer", layer), ("rule", "all")):
-            if column in rows:
-                rows = rows[rows[column] == wanted]
-        return first_row(rows)
+        key = (method, measure, class_name, layer)[: 3 + ("layer" in self.metrics)]
+        place = self._places.get(key)
+        return first_row(self.metrics[:0] if place is None else self.metrics.iloc[[place]])
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, ...], int]:
+        """Where the first row of each number is, over all components of overlap."""
+        keys = ["method", "measure", "class", *(["layer"] if "layer" in self.metrics else [])]
+        rows = self.metrics[keys].itertuples(index=False, name=None)
+        rules = self.metrics["rule"] if "rule" in self.metrics else repeat("all")
+        places: dict[tuple[str, ...], int] = {}
+        for place, (key, rule) in enumerate(zip(rows, rules, strict=False)):
+            if rule == "all":
+                places.setdefault(key, place)
+        return places
 
     def named(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows with the names of their classes instead of the numbers."""
