@@ -33,6 +33,8 @@ CLASSES = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b4c9a", "#8c564b")
 METHODS = (INK, TEST, TRAIN, *CLASSES, "#999933", "#F0B400")
 MARKERS = "osD^vP<X>ph"
 DASHED = (0, (4, 2))
+# Inches that the page shows at once.
+WIDEST = 15.0
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -97,8 +99,10 @@ def key(label: str, **look: Any) -> Line2D:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], most: int = 8) -> None:
-    """A legend above the panels, of at most ``most`` columns."""
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(most, len(handles)))
+    """A legend above the panels, of at most ``most`` columns; in sight where the page scrolls."""
+    left = figure.get_figwidth() > WIDEST
+    place: Any = "outside upper left" if left else "outside upper center"
+    figure.legend(handles=handles, loc=place, ncols=min(most, len(handles)))
 
 
 def gridlines(axis: Axes, which: Literal["both", "x", "y"] = "both") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,13 @@ def _dress(axis: Axes, results: SegmentationResults, labelled: bool) -> None:
     axis.set(ylim=(0, 1), xlim=(-0.6, len(results.methods) - 0.4))
     axis.set_yticks(np.linspace(0, 1, 6))
     style.gridlines(axis, "y")
-    names = [style.label(method, 20) if labelled else "" for method in results.methods]
+    many = len(results.methods) > 8
+    shown = style.plain if many else partial(style.label, width=20)
+    names = [shown(method) if labelled else "" for method in results.methods]
+    turned: dict[str, Any] = {"rotation": 90}
     slanted: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    axis.set_xticks(range(len(names)), names, **(slanted if len(names) > 3 else {}))
+    look = turned if many else slanted if len(names) > 3 else {}
+    axis.set_xticks(range(len(names)), names, **look)
     axis.tick_params(axis="x", length=0)
 
 
