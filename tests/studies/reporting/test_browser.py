@@ -45,7 +45,7 @@ addEventListener("load", async () => {
     picture.querySelector("button[data-enlarge]").click();
     found.enlarged = getComputedStyle(picture.querySelector("img")).maxWidth;
     leaf.querySelector("figure button[data-packed]").click();
-    leaf.querySelector("figure button:not([data-packed])").click();
+    leaf.querySelector("figure button[data-save]:not([data-packed])").click();
     await wait(500);
     for (const own of found.saved) own[1] = await (await fetch(own[1])).text();
     for (const own of found.saved) own[1] = own[1].slice(0, 60);
