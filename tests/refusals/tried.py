@@ -30,7 +30,7 @@ def load() -> list[Bad]:
     import captum.attr  # noqa: F401
     import monai.inferers
     import monai.losses
-    import monai.networks.nets
+    import monai.networks.nets  # noqa: F401
     import torch._dynamo  # noqa: F401
 
     import refusals.of_parameters
