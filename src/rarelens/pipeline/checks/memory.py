@@ -50,8 +50,8 @@ def machine_memory() -> float:
     Raises:
         RarelensError: if the environment says no number above 0.
     """
-    if told := positive(MEMORY):
-        return told * GIB
+    if limit := positive(MEMORY):
+        return limit * GIB
     if torch.cuda.device_count():
         return float(torch.cuda.get_device_properties(0).total_memory)
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -83,12 +83,12 @@ def _steps(parameters: dict[str, Any]) -> int:
 
 def _like(cell: Cell, past: dict[Cell, _Past]) -> list[_Past]:
     """The past trainings of a cell's task that share most with it, first of all its dataset."""
-    scores = {own: _likeness(cell, own) for own in past if own.task == cell.task}
+    scores = {own: _in_common(cell, own) for own in past if own.task == cell.task}
     best = max(scores.values(), default=None)
     return [past[own] for own, score in scores.items() if score == best]
 
 
-def _likeness(cell: Cell, other: Cell) -> tuple[bool, ...]:
+def _in_common(cell: Cell, other: Cell) -> tuple[bool, ...]:
     keys = ("dataset", "network", "method")
     return tuple(getattr(cell, key) == getattr(other, key) for key in keys)
 

@@ -106,9 +106,9 @@ class _Run:
         """
         if not self._failed:
             return
-        told = [sentence.splitlines() for sentence in self._failed.values()]
+        failures = [sentence.splitlines() for sentence in self._failed.values()]
         problems = [
-            " ".join([first, *(line.strip() for line in rest[-1:])]) for first, *rest in told
+            " ".join([first, *(line.strip() for line in rest[-1:])]) for first, *rest in failures
         ]
         if self._skipped:
             problems.append(f"{len(self._skipped)} stages that depend on them did not run")

@@ -74,9 +74,9 @@ class Screen:
 
     def _table(self) -> Table:
         counts = Counter(self._fates.values())
-        told = ", ".join(f"{number} {fate}" for fate, number in counts.items()) or "nothing yet"
+        done = ", ".join(f"{number} {fate}" for fate, number in counts.items()) or "nothing yet"
         table = Table(
-            title=f"{len(self._fates)} of {len(self._stages)} stages done ({told}), "
+            title=f"{len(self._fates)} of {len(self._stages)} stages done ({done}), "
             f"about {_minutes(self.left())} left",
             title_justify="left",
         )

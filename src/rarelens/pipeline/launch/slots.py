@@ -98,8 +98,8 @@ def last_lines(root: Path, stage: PipelineStage, number: int = 5) -> list[str]:
 
 def gpus() -> Sequence[str]:
     """The numbers of the GPUs that a command started here would see, without asking torch."""
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if told is not None:
-        return [each for each in told.split(",") if each.strip()]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [each for each in visible.split(",") if each.strip()]
     devices = (each.name.removeprefix("nvidia") for each in Path("/dev").glob("nvidia[0-9]*"))
     return sorted(devices, key=int)
