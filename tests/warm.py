@@ -22,8 +22,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 # What stages import of other packages.
@@ -52,16 +54,20 @@ sys.exit(answer[0] if answer else 137)
 
 
 class Warm:
-    """A server and the folder of the commands that ask it."""
+    """A server and the folder of the commands that ask it.
 
-    def __init__(self) -> None:
+    Args:
+        variables: of its environment, for those that are of a process's start, as PYTHONHASHSEED.
+    """
+
+    def __init__(self, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm"))
         address = str(self.folder / "socket")
         for name in COMMANDS:
             file = self.folder / name
             file.write_text(CLIENT.format(python=sys.executable, address=address))
             file.chmod(0o755)
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **variables}
         environment.pop("PYTHONPATH", None)
         self._server = subprocess.Popen([sys.executable, __file__, address], env=environment)
         while not Path(address).exists():
@@ -106,6 +112,7 @@ def _answer(link: socket.socket) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
     code = _run(command, arguments)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
