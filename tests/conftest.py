@@ -43,13 +43,25 @@ SLOW = (
     "studies/reporting",
     "studies/training",
 )
+# What runs in processes of its own, of which coverage sees nothing, or the same lines thousands of
+# times, which tracing makes twice as slow.
+UNTRACED = (
+    "end_to_end",
+    "fuzz",
+    "pipeline/lineage/plan/test_every_parameter.py",
+    "pipeline/lineage/test_mutation.py",
+    "refusals",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     root = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(root) and str(item.path.relative_to(root)).startswith(SLOW):
+        place = str(item.path.relative_to(root)) if item.path.is_relative_to(root) else ""
+        if place.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+        if place.startswith(UNTRACED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
