@@ -30,14 +30,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Axes permuted and flipped, voxels of 1.0 x 1.5 x 2.0 mm, far from the origin.
 OBLIQUE = np.array([[0, -1.5, 0, 30], [0, 0, 2.0, -7], [-1.0, 0, 0, 12], [0, 0, 0, 1]])
 REAL_CASES = 7
-# Folders whose tests train, or start DVC, MLflow or another Python; `make test-quick` is without.
+# Tests that train, or start DVC, MLflow or another Python, or try thousands of inputs or studies;
+# `make test-quick` is without.
 SLOW = (
     "end_to_end",
+    "fuzz",
     "install",
+    "measures/dissection/test_beyond_the_null.py",
+    "measures/statistics/test_crossed.py::test_level_on_null_data",
+    "measures/statistics/test_error.py::test_small_p_are_as_rare_as_they_say",
     "pipeline/launch",
     "pipeline/lineage",
     "pipeline/tracking",
     "refusals",
+    "studies/diagnosis/test_diagnosis.py::test_the_interval_covers_a_known_shift_at_its_rate",
     "studies/extraction",
     "studies/models",
     "studies/reporting",
@@ -54,10 +60,20 @@ UNTRACED = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def _place(path: Path) -> str:
     root = Path(__file__).parent
+    return str(path.relative_to(root)) if path.is_relative_to(root) else ""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What `make test-quick` is without is not imported there."""
+    quick = config.option.markexpr == "not slow"
+    return True if quick and _place(collection_path).startswith(SLOW) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        place = str(item.path.relative_to(root)) if item.path.is_relative_to(root) else ""
+        place = f"{_place(item.path)}::{item.name}"
         if place.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
         if place.startswith(UNTRACED):
