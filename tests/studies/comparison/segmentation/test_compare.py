@@ -37,9 +37,10 @@ def compared(cells, analyses):
     return compare(cells, analyses, "base", SETTINGS)[0]
 
 
-@pytest.fixture
-def study(tmp_path, write):
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, write):
     """Baseline, a method that gains about .1 on every subject, and one equal to the baseline."""
+    folder = tmp_path_factory.mktemp("study")
     rng = np.random.default_rng(0)
     cells = []
     for seed in (0, 1, 2):
@@ -47,27 +48,33 @@ def study(tmp_path, write):
         gains = dict(zip(SUBJECTS, GAINS[seed], strict=True))
         better = {case: value + gains[case] for case, value in reversed(base.items())}
         for method, dice in (("base", base), ("better", better), ("same", base)):
-            write(tmp_path, cell(method, seed), dice)
+            write(folder, cell(method, seed), dice)
             cells.append(cell(method, seed))
-    return tmp_path, cells
+    return folder, tuple(cells)
 
 
-def test_pairs_by_subject_though_the_cells_list_them_in_another_order(study):
+@pytest.fixture(scope="module")
+def table(study):
+    """Its comparison; do not change it."""
     analyses, cells = study
-    row = select(compared(cells, analyses), "dice", "better")
+    return compared(cells, analyses)
+
+
+def test_pairs_by_subject_though_the_cells_list_them_in_another_order(table):
+    row = select(table, "dice", "better")
     found = row[["baseline_difference", "difference_low", "difference_high", "p"]].tolist()
     assert found == pytest.approx(crossed_difference(GAINS)[:4])
     assert (row["wins"], row["ties"], row["losses"], row["subjects"]) == (8, 0, 0, 8)
 
 
-def test_p_is_corrected_over_all_claims_of_the_page(study):
+def test_p_is_corrected_over_all_claims_of_the_page(study, tmp_path):
     """Dice, sensitivity and shift of two methods, in two fractions, and the baseline's shift."""
     analyses, cells = study
-    for one in list(cells):
-        folder = cell(one.method, one.seed, "1").folder(str(analyses))
-        shutil.copytree(one.folder(str(analyses)), folder)
-        cells.append(cell(one.method, one.seed, "1"))
-    table = compared(cells, analyses)
+    both = [cell(one.method, one.seed, fraction) for fraction in ("0.5", "1") for one in cells]
+    for one in both:
+        source = cell(one.method, one.seed).folder(str(analyses))
+        shutil.copytree(source, one.folder(str(tmp_path)))
+    table = compared(both, tmp_path)
     better, same = (
         select(table[table["fraction"] == "1"], "dice", method) for method in ("better", "same")
     )
@@ -83,9 +90,8 @@ def test_p_is_corrected_over_all_claims_of_the_page(study):
     assert np.isnan(select(table[table["fraction"] == "1"], "dice", "base")[empty].tolist()).all()
 
 
-def test_smaller_is_better_where_the_measure_is_a_distance(study):
-    analyses, cells = study
-    row = select(compared(cells, analyses), "hd95", "better")
+def test_smaller_is_better_where_the_measure_is_a_distance(table):
+    row = select(table, "hd95", "better")
     assert row["baseline_difference"] == pytest.approx(-10 * GAINS.mean())
     assert (row["wins"], row["losses"]) == (8, 0)
 
@@ -112,17 +118,15 @@ def test_shift_is_each_test_subjects_distance_from_the_mean_training_subject(tmp
     assert select(table, "margin_train", "base")["mean"] == pytest.approx(3.0)
 
 
-def test_pooled_measures_have_a_difference_and_no_test(study):
-    analyses, cells = study
-    row = select(compared(cells, analyses), "ece_test", "better")
+def test_pooled_measures_have_a_difference_and_no_test(table):
+    row = select(table, "ece_test", "better")
     assert (row["mean"], row["baseline_difference"], row["subjects"]) == (0.03, 0, 0)
     assert np.isnan(row[["p", "ci_low", "difference_low"]].tolist()).all()
 
 
-def test_fewer_than_three_seeds_do_not_suffice(study):
+def test_fewer_than_three_seeds_do_not_suffice(study, table):
     analyses, cells = study
-    known = compared(cells, analyses)
-    assert known.loc[known["mean"].notna(), "sufficient_seeds"].all()
+    assert table.loc[table["mean"].notna(), "sufficient_seeds"].all()
     two = compared([cell for cell in cells if cell.seed < 2], analyses)
     assert not two["sufficient_seeds"].any()
     assert two["p"].isna().all()
@@ -134,9 +138,9 @@ def written(table, folder):
     return tuple((folder / f"segmentation.{kind}").read_bytes() for kind in ("json", "csv"))
 
 
-def test_bytes_do_not_depend_on_the_order_of_cells(study, tmp_path):
+def test_bytes_do_not_depend_on_the_order_of_cells(study, table, tmp_path):
     analyses, cells = study
-    forth = written(compared(cells, analyses), tmp_path)
+    forth = written(table, tmp_path)
     back = written(compared(cells[::-1], analyses), tmp_path)
     assert forth == back
 
@@ -145,14 +149,13 @@ def test_folders_of_cells_outside_the_study_are_not_counted(study, tmp_path):
     analyses, cells = study
     fewer = [cell for cell in cells if cell.method != "same" and cell.seed < 2]
     before = written(compared(fewer, analyses), tmp_path)
-    for gone in set(cells) - set(fewer):
-        shutil.rmtree(gone.folder(str(analyses)))
-    assert before == written(compared(fewer, analyses), tmp_path)
+    for kept in fewer:
+        shutil.copytree(kept.folder(str(analyses)), kept.folder(str(tmp_path / "fewer")))
+    assert before == written(compared(fewer, tmp_path / "fewer"), tmp_path)
 
 
-def test_metrics_hold_numbers_only_and_no_case(study, tmp_path):
-    analyses, cells = study
-    table = compared(cells, analyses)
+def test_metrics_hold_numbers_only_and_no_case(table, tmp_path):
+    table = table.copy()
     table.loc[(table["measure"] == "hd95") & (table["method"] == "same"), "mean"] = np.nan
     tree, text = written(table, tmp_path)
     node = json.loads(tree)["brain"]["unet"]["0.5"]
@@ -162,9 +165,8 @@ def test_metrics_hold_numbers_only_and_no_case(study, tmp_path):
     assert b"patient" not in tree + text
 
 
-def test_the_summary_is_a_method_s_mean_over_rare_classes_alone(study, tmp_path):
-    analyses, cells = study
-    table = compared(cells, analyses)
+def test_the_summary_is_a_method_s_mean_over_rare_classes_alone(study, table, tmp_path):
+    _, cells = study
     second = table[(table["class"] == "lesion") & (table["rule"] == "all")]
     other = second.assign(**{"class": "edema", "mean": second["mean"] - 0.1})
     common = second.assign(**{"class": "organ", "mean": 9.0, "rare": False})
@@ -178,9 +180,7 @@ def test_the_summary_is_a_method_s_mean_over_rare_classes_alone(study, tmp_path)
     assert all(set(numbers) == {"dice", "sensitivity", "shift_mean"} for numbers in own.values())
 
 
-def test_metrics_are_read_as_they_were_written(study, tmp_path):
-    analyses, cells = study
-    table = compared(cells, analyses)
+def test_metrics_are_read_as_they_were_written(table, tmp_path):
     written(table, tmp_path)
     back = read_metrics(tmp_path / "segmentation.csv")
     row = select(back, "dice", "better")
