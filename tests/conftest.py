@@ -30,33 +30,41 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Axes permuted and flipped, voxels of 1.0 x 1.5 x 2.0 mm, far from the origin.
 OBLIQUE = np.array([[0, -1.5, 0, 30], [0, 0, 2.0, -7], [-1.0, 0, 0, 12], [0, 0, 0, 1]])
 REAL_CASES = 7
-# Tests that train, or start DVC, MLflow or another Python, or try thousands of inputs or studies;
-# `make test-quick` is without.
-SLOW = (
-    "end_to_end",
-    "fuzz",
-    "install",
+# Studies simulated by the hundred.
+SIMULATIONS = (
     "measures/dissection/test_beyond_the_null.py",
     "measures/statistics/test_crossed.py::test_level_on_null_data",
     "measures/statistics/test_error.py::test_small_p_are_as_rare_as_they_say",
+    "studies/diagnosis/test_diagnosis.py::test_the_interval_covers_a_known_shift_at_its_rate",
+)
+# Tests that train, or start DVC, MLflow or another Python, or try thousands of inputs or studies;
+# `make test-quick` is without.
+SLOW = (
+    *SIMULATIONS,
+    "end_to_end",
+    "fuzz",
+    "install",
     "pipeline/launch",
     "pipeline/lineage",
+    "pipeline/test_cli.py::test_a_command_that_is_ended_says_so",
     "pipeline/tracking",
     "refusals",
-    "studies/diagnosis/test_diagnosis.py::test_the_interval_covers_a_known_shift_at_its_rate",
     "studies/extraction",
     "studies/models",
     "studies/reporting",
     "studies/training",
 )
-# What runs in processes of its own, of which coverage sees nothing, or the same lines thousands of
-# times, which tracing makes twice as slow.
+# What runs in processes of its own, of which coverage sees nothing, or lines that other tests run
+# as well, again and again: tracing them takes as long as they take.
 UNTRACED = (
+    *SIMULATIONS,
     "end_to_end",
     "fuzz",
     "pipeline/lineage/plan/test_every_parameter.py",
+    "pipeline/lineage/test_fingerprints.py",
     "pipeline/lineage/test_mutation.py",
     "refusals",
+    "studies/reporting/segmentation/test_figures.py::test_many_classes_and_methods_stay_readable",
 )
 
 
