@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rarelens.measures.statistics import crossed_difference, crossed_statistic, student
+from rarelens.studies.comparison.engine import OneClass
 from rarelens.studies.comparison.inference import (
     over_models,
     over_patients,
@@ -67,3 +69,16 @@ def test_what_is_pooled_over_patients_has_no_interval():
     values = RNG.normal(size=4)
     assert over_models(values, False, SETTINGS) == student(values, 0.9)
     assert np.isnan(over_models(values, True, SETTINGS).low)
+
+
+def test_a_case_that_stands_twice_in_the_table_is_refused():
+    rows = pd.DataFrame(
+        [("a", 0, "p", "x", 1.0), ("a", 1, "p", "x", 2.0), ("b", 1, "q", "y", 3.0)],
+        columns=["method", "seed", "group", "case", "value"],
+    )
+    read = OneClass.read(rows, ["a", "b"])
+    np.testing.assert_array_equal(read.by_method["a"], [[1, np.nan], [2, np.nan]])
+    np.testing.assert_array_equal(read.by_method["b"], [[np.nan, np.nan], [np.nan, 3]])
+    assert read.patients == ["p", "q"]
+    with pytest.raises(ValueError, match="twice"):
+        OneClass.read(pd.concat([rows, rows.tail(1)]), ["b"])

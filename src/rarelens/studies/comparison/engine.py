@@ -68,15 +68,22 @@ class OneClass:
 
     @classmethod
     def read(cls, rows: pd.DataFrame, methods: Sequence[str]) -> OneClass:
-        """From the rows of a class in a long table; seeds and cases in ascending order."""
+        """From the rows of a class in a long table; seeds and cases in ascending order.
+
+        Raises:
+            ValueError: if a case stands there twice.
+        """
         cases = rows.drop_duplicates("case").sort_values("case")
-        seeds, values = sorted(rows["seed"].unique()), {}
-        for method in methods:
-            own = rows[rows["method"] == method]
-            # Not pivot_table, which would average a case that stands there twice.
-            square = own.pivot(index="seed", columns="case", values="value")  # noqa: PD010
-            values[method] = square.reindex(index=seeds, columns=cases["case"]).to_numpy(np.float64)
-        return cls(values, cases["group"].tolist())
+        axes = methods, sorted(rows["seed"].unique()), cases["case"]
+        names = ("method", "seed", "case")
+        places = [pd.Index(a).get_indexer(rows[n]) for a, n in zip(axes, names, strict=True)]
+        found = np.full([len(axis) for axis in axes], np.nan)
+        known = places[0] >= 0
+        flat = np.ravel_multi_index([own[known] for own in places], found.shape)
+        if len(np.unique(flat)) < len(flat):
+            raise ValueError("a case of a method and seed stands twice in the table")
+        found.flat[flat] = rows["value"].to_numpy(np.float64)[known]
+        return cls(dict(zip(methods, found, strict=True)), cases["group"].tolist())
 
 
 @dataclass(frozen=True)
