@@ -34,7 +34,7 @@ def normalise(maps: ArrayLike) -> Floats:
     Args:
         maps: (..., H, W).
 
-    Example:
+    Examples:
         >>> normalise([[1.0, 3.0], [2.0, 1.0]])
         array([[0. , 1. ],
                [0.5, 0. ]])
@@ -53,7 +53,7 @@ def pointing_game(saliency: ArrayLike, mask: ArrayLike) -> Any:
     Several maxima count as the share of them that hit, the expected hit if one of them were
     drawn. So a constant map, also one of zeros, scores the mask's share of the image.
 
-    Example:
+    Examples:
         >>> pointing_game([[0.0, 1.0], [1.0, 0.0]], [[False, True], [False, False]])
         0.5
     """
@@ -65,7 +65,7 @@ def pointing_game(saliency: ArrayLike, mask: ArrayLike) -> Any:
 def energy_inside(saliency: ArrayLike, mask: ArrayLike) -> Any:
     """ΣA·M / ΣA, the share of the heat that lies inside the mask (IoR); 0 where there is none.
 
-    Example:
+    Examples:
         >>> energy_inside([[0.5, 1.0], [0.5, 0.0]], [[False, True], [False, False]])
         0.5
     """
@@ -76,7 +76,7 @@ def energy_inside(saliency: ArrayLike, mask: ArrayLike) -> Any:
 def iobb(saliency: ArrayLike, mask: ArrayLike) -> Any:
     """ΣA·M / ΣM, the share of the mask that is covered (Wang et al., CVPR 2017).
 
-    Example:
+    Examples:
         >>> iobb([[0.5, 1.0], [0.5, 0.0]], [[True, True], [False, False]])
         0.75
     """
@@ -87,7 +87,7 @@ def iobb(saliency: ArrayLike, mask: ArrayLike) -> Any:
 def soft_iou(saliency: ArrayLike, mask: ArrayLike) -> Any:
     """ΣA·M / (ΣA + ΣM − ΣA·M), the intersection over union of a map of shares.
 
-    Example:
+    Examples:
         >>> soft_iou([[0.5, 1.0], [0.5, 0.0]], [[True, True], [False, False]])
         0.6
     """
@@ -106,7 +106,7 @@ def effective_heat_ratio(saliency: ArrayLike, mask: ArrayLike) -> Any:
     of the image. After Zhang et al., NeurIPS 2021 (Input IBA), whose code divides by the number
     of the remaining pixels instead of their heat, and drops values below 0.1 beforehand.
 
-    Example:
+    Examples:
         >>> effective_heat_ratio([[1.0, 0.5], [0.0, 0.0]], [[True, False], [False, False]])
         0.8166666666666667
     """
@@ -122,7 +122,7 @@ def align(saliency: ArrayLike, mask: ArrayLike, thresholds: Sequence[float]) -> 
 
     "<name>@<threshold>" is that of the binary map [A > threshold] instead of A.
 
-    Example:
+    Examples:
         >>> align([[0.5, 1.0], [0.6, 0.0]], [[True, True], [False, False]], [0.5])["iou@0.5"]
         0.3333333333333333
     """
@@ -141,7 +141,7 @@ def centre_prior(size: Sequence[int]) -> NDArray[np.float64]:
     Pathologies lie near the centre more often than not; a map has learnt something where it does
     better than this.
 
-    Example:
+    Examples:
         >>> centre_prior((3, 3)).round(2)
         array([[0.  , 0.29, 0.  ],
                [0.29, 1.  , 0.29],

@@ -32,7 +32,7 @@ class LesionDetection(BySubject[tuple[list[Row], list[Row]]]):
     Raises:
         ValueError: if there are fewer than two classes, or ``iou`` is not in that range.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> detection = LesionDetection(["background", "lesion"], spacing=(1, 1, 2))
         >>> truth = np.zeros((8, 8, 8), int)

@@ -16,7 +16,7 @@ class LinearCKA:
     Features are kept, for the unbiased estimator asks for all pairs of images: memory is
     n · (D + D') numbers.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> cka = LinearCKA()

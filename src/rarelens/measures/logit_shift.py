@@ -64,7 +64,7 @@ class LogitShift:
     Raises:
         ValueError: if there are fewer than two classes, or a rare class is none of them.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> shift = LogitShift(["background", "lesion"], rare_classes=[1])
         >>> for subject, side, lesion in [("a", "train", 3.0), ("b", "train", 5.0),

@@ -34,7 +34,7 @@ def voxel_margins(logits: NDArray[Any], label: int) -> NDArray[Any]:
         logits: (C, N).
         label: their true class.
 
-    Example:
+    Examples:
         >>> voxel_margins(np.array([[3.0, 0.0], [1.0, 2.0], [0.0, 4.0]]), 1)
         array([-2., -2.])
     """
@@ -49,7 +49,7 @@ def finding_margins(logits: NDArray[Any], present: NDArray[np.bool_]) -> NDArray
         logits: (N,).
         present: (N,).
 
-    Example:
+    Examples:
         >>> finding_margins(np.array([2.0, 2.0]), np.array([True, False]))
         array([ 2., -2.])
     """

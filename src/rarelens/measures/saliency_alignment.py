@@ -22,7 +22,7 @@ class SaliencyAlignment:
     Args:
         thresholds: of the binary maps, between 0 and 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> alignment = SaliencyAlignment()
         >>> mask = np.zeros((1, 8, 8), bool)

@@ -47,7 +47,7 @@ def score_margins(scores: Floats, kind: str, regions: bool) -> ScoreMargins:
         kind: "logits" or "probabilities".
         regions: whether each channel is a region with a sigmoid of its own.
 
-    Example:
+    Examples:
         >>> found = score_margins(np.array([[0.2], [0.8]]), "probabilities", regions=False)
         >>> found.margins.round(4).tolist()  # log(0.2 / 0.8) and back
         [[-1.3863], [1.3863]]

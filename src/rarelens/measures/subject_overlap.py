@@ -22,7 +22,7 @@ class SubjectOverlap(BySubject[list[dict[str, Any]]]):
         spacing: voxel size in mm, one number an axis, for subjects that bring none.
         tolerance: of surface Dice, in mm.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> overlap = SubjectOverlap(["background", "lesion"], spacing=(1, 1, 2))
         >>> truth = np.zeros((4, 4, 4), int)

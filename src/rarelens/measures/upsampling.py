@@ -48,7 +48,7 @@ def resize(maps: NDArray[Any], size: Sequence[int]) -> Floats:
     Returns:
         Shape (..., *size), float64.
 
-    Example:
+    Examples:
         >>> resize(np.array([[0.0, 1.0]]), (1, 4))
         array([[0.  , 0.25, 0.75, 1.  ]])
     """

@@ -20,7 +20,7 @@ class LogitAdjustment:
             a share of 1e-8.
         tau: τ, the temperature of the prior.
 
-    Example:
+    Examples:
         >>> LogitAdjustment([0.9, 0.1])([]).round(3).tolist()
         [0.10499999672174454, 2.302999973297119]
     """

@@ -33,7 +33,7 @@ class LightCNN(Classifier):
         stage1, stage2, stage3, stage4: the stages, (B, channels, H, W), (B, channels, H / 2,
             W / 2) and so on, rounded up.
 
-    Example:
+    Examples:
         >>> import torch
         >>> network = LightCNN(in_channels=1, out_channels=3, channels=(8, 8, 8, 16))
         >>> network(torch.zeros(2, 1, 20, 30)).shape, network.maps(torch.zeros(2, 1, 20, 30)).shape

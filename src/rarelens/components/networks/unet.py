@@ -23,7 +23,7 @@ class UNet(unet.UNet):  # type: ignore[misc]
         norm: normalisation layer.
         dropout: share of features dropped in training.
 
-    Example:
+    Examples:
         >>> import torch
         >>> UNet(in_channels=1, out_channels=2, channels=(4, 8))(torch.zeros(1, 1, 8, 8, 8)).shape
         torch.Size([1, 2, 8, 8, 8])

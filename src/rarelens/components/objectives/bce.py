@@ -16,7 +16,7 @@ class BinaryCrossEntropyLoss(LabelLoss):
     Args:
         reduction: "mean" over the labels that count, "sum", or "none": a value for each label.
 
-    Example:
+    Examples:
         >>> import torch
         >>> nan = float("nan")
         >>> loss = BinaryCrossEntropyLoss()(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, nan]]))

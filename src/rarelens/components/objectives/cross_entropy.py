@@ -16,7 +16,7 @@ class CrossEntropyLoss(nn.Module):
         ignore_index: voxels of an index target with this value do not count.
         reduction: "mean" over the voxels that count, "sum", or "none".
 
-    Example:
+    Examples:
         >>> import torch
         >>> loss = CrossEntropyLoss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4).long())
         >>> round(loss.item(), 4)

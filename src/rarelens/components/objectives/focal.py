@@ -39,7 +39,7 @@ class FocalLoss(nn.Module):
         ignore_index: voxels of an index target with this value do not count.
         reduction: "mean" over the voxels that count, "sum", or "none".
 
-    Example:
+    Examples:
         >>> logits, target = torch.zeros(1, 2, 4, 4, 4), torch.zeros(1, 4, 4, 4).long()
         >>> round(FocalLoss(gamma=2.0)(logits, target).item(), 4)  # ¼ log 2
         0.1733

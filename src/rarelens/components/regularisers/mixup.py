@@ -114,7 +114,7 @@ def mix_patches(
     Raises:
         ValueError: if ``rare_classes`` is empty, or the symmetric form is not told ``classes``.
 
-    Example:
+    Examples:
         >>> images, labels = torch.tensor([[[1.0, 1]], [[0, 0]]]), torch.tensor([[1, 0], [0, 0]])
         >>> mixed, target, _ = mix_patches(images, labels, alpha=1.0, classes=2)
         >>> torch.equal(target[0, 1, 0], mixed[0, 0, 0])  # λ, which both are mixed by

@@ -31,7 +31,7 @@ class ClassifierRetraining:
         batch_size: images a step.
         threads: of a CPU; results are the same bytes for the same number.
 
-    Example:
+    Examples:
         >>> features, labels = torch.eye(4), torch.eye(4)[:, :2]
         >>> head, history = ClassifierRetraining(steps=200)(features, labels, seed=0)
         >>> ((head(features) > 0) == labels).all().item()

@@ -23,7 +23,7 @@ def weights(labels: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         Weights (N,) summing to 1.
 
-    Example:
+    Examples:
         >>> weights(np.array([[1.0, 0], [1, 0], [0, 1], [0, 0]])).round(3).tolist()
         [0.167, 0.167, 0.333, 0.333]
     """

@@ -28,7 +28,7 @@ def components_inside(active: ArrayLike, region: ArrayLike) -> NDArray[np.int64]
     Returns:
         Shape (K,).
 
-    Example:
+    Examples:
         >>> components_inside([[[1, 0, 1], [0, 1, 0]]], [[1, 1, 1], [0, 0, 0]])
         array([2])
     """

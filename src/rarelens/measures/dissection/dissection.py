@@ -162,7 +162,7 @@ def dissect(
     Raises:
         ValueError: if the number of images differs, or an activation is not a finite number.
 
-    Example:
+    Examples:
         >>> activations = np.zeros((2, 1, 2, 2), np.float32)
         >>> activations[0, 0, 0, 0] = 1
         >>> masks = np.zeros((2, 1, 2, 2), bool)

@@ -25,7 +25,7 @@ def corrected_p(values: Floats, true: int) -> Floats:
     Returns:
         The shape of ``values[true]``.
 
-    Example:
+    Examples:
         >>> corrected_p(np.array([[0.0, 5.0], [1.0, 6.0], [0.0, 5.0], [9.0, 5.0]]), 3)
         array([0.25, 1.  ])
     """

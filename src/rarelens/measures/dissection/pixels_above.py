@@ -215,7 +215,7 @@ def pixels_above(maps: NDArray[Any], thresholds: Floats, size: Sequence[int]) ->
         thresholds: T, (K,).
         size: of the image, to which ``maps`` are upsampled linearly.
 
-    Example:
+    Examples:
         >>> maps = np.array([[[[0.0, 0.0, 4.0]]]])
         >>> pixels_above(maps, np.array([1.0]), (1, 6)).pixel
         array([4, 5])

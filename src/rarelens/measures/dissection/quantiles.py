@@ -51,7 +51,7 @@ def sorted_quantile(values: NDArray[Any], share: float) -> float:
     Faster where ``share`` is near 1: only values above a bound are sorted, the bound being taken
     from a sample; it changes the time, not the answer.
 
-    Example:
+    Examples:
         >>> sorted_quantile(np.array([[4, 1], [2, 3]], np.float32), 0.5)
         2.5
     """
@@ -93,7 +93,7 @@ def counted_quantiles(chunks: Chunks, units: int, share: float) -> Floats:
     Returns:
         Shape (K,); equal to ``np.quantile`` in float64.
 
-    Example:
+    Examples:
         >>> data = np.arange(10, dtype=np.float32).reshape(5, 2)
         >>> counted_quantiles(lambda: [data[:2], data[2:]], 2, 0.5)
         array([4., 5.])

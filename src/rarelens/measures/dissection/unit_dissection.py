@@ -30,7 +30,7 @@ class UnitDissection:
     Raises:
         TypeError: if `dissect` does not know one.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> units = UnitDissection(quantile=0.25)
         >>> for brightest in (1.0, 0.0):

@@ -53,7 +53,7 @@ def crossed_difference(values: ArrayLike, confidence: float = 0.95) -> Crossed:
         NaN but for the mean with fewer than two seeds or two patients, or without any spread; where
         all differences are 0, p is 1.
 
-    Example:
+    Examples:
         >>> found = crossed_difference([[0.1, 0.3], [0.2, 0.2], [0.3, 0.4]])
         >>> round(found.mean, 3), round(found.low, 3), round(found.high, 3)
         (0.25, -0.361, 0.861)

@@ -22,7 +22,7 @@ def equivalence(difference: Estimate, margin: float) -> float:
         The larger p of the two one-sided tests; NaN where there is no error. A difference of 0
         without any spread is within every margin: 0.
 
-    Example:
+    Examples:
         >>> from rarelens.measures.statistics.estimates import student
         >>> import numpy as np
         >>> round(equivalence(student(np.array([0.004, -0.002, 0.001]), 0.95), 0.02), 4)

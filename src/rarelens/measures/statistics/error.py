@@ -29,8 +29,7 @@ class Part(NamedTuple):
 class Error(NamedTuple):
     """The distribution of a mean around the truth.
 
-    Args:
-        parts: one or two, independent; a part of size 0 adds nothing.
+    Its ``parts``, one or two, are independent; a part of size 0 adds nothing.
     """
 
     parts: tuple[Part, ...]
@@ -43,7 +42,7 @@ class Error(NamedTuple):
     def beyond(self, distance: float) -> float:
         """P that the mean lies more than ``distance`` above the truth.
 
-        Example:
+        Examples:
             >>> round(Error((Part(1.0, 2), Part(0.5, 20))).beyond(4.303), 3)
             0.026
         """

@@ -28,7 +28,7 @@ def difference_of_sides(
     Returns:
         NaN but for the difference where a side has fewer than two patients.
 
-    Example:
+    Examples:
         >>> found = difference_of_sides({"a": 4.0, "b": 6.0}, {"c": 1.0, "d": 2.0})
         >>> round(found.mean, 2), round(found.low, 2), round(found.high, 2)
         (-3.5, -10.42, 3.42)

@@ -31,7 +31,7 @@ class Diagnosis:
     Raises:
         ValueError: for classes, regions or a kind that are none.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> diagnosis = Diagnosis(["background", "lesion"])
         >>> for case, lesion in [("a", 3.0), ("b", 5.0), ("c", 1.0), ("d", -1.0)]:

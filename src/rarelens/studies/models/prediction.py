@@ -71,7 +71,7 @@ def predict(
             there already; at the end, with a sentence for each image that failed, when all others
             are written.
 
-    Example:
+    Examples:
         >>> import rarelens
         >>> files = rarelens.predict("models/segmenter", "scans", "maps", probabilities=True)
         >>> [str(file) for file in files]

@@ -39,7 +39,7 @@ class Segmenter:
     Raises:
         RarelensError: if the folder holds no model, or a broken one.
 
-    Example:
+    Examples:
         >>> import nibabel, numpy as np, rarelens
         >>> model = rarelens.load_model("models/segmenter")
         >>> scan = nibabel.load("scans/patient_1.nii.gz")
