@@ -28,11 +28,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
+from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures, digest
 from rarelens.pipeline.lineage.definitions import Source
 from rarelens.pipeline.lineage.entries import roots
 from rarelens.pipeline.lineage.modules import source_of
-from rarelens.pipeline.lineage.syntax import digest
 
 STAGES = {"segmentation": "train_segmentation", "classification": "train_classification"}
 OBJECTIVES = "components/objectives"
@@ -121,7 +120,7 @@ class Tree:
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     module = str(node.module)
                     names |= {module, *(f"{module}.{each.name}" for each in node.names)}
-            self._whole[key] = digest([text]), names
+            self._whole[key] = digest(text), names
         text, imported = self._whole[key]
         return text, set(imported)
 

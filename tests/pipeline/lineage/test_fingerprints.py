@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from rarelens.pipeline.lineage.canonical import canonical
 from rarelens.pipeline.lineage.definitions import Source, read_module
 from rarelens.pipeline.lineage.entries import Entries
 from rarelens.pipeline.lineage.fingerprints import write_fingerprints
-from rarelens.pipeline.lineage.syntax import digest
 from rarelens.pipeline.parameters.whole import read_parameters
 
 ROOT = Path(__file__).parents[3]
@@ -148,7 +148,7 @@ def test_of_any_definition_an_edit_counts_and_a_comment_does_not(
         file.write_text(text)
         table = read_module(Source("module", file, "", signatures=False))
         parts = table.definitions | {"": table.effects}
-        return {name: digest(nodes) for name, nodes in parts.items()}
+        return {name: canonical(nodes, {}, table.scope) for name, nodes in parts.items()}
 
     before = digests(source)
     assert digests(f"# A comment.\n{source}\n\n# Another.\n") == before

@@ -22,7 +22,7 @@ import rarelens
 from rarelens.pipeline.lineage.definitions import Module, Source, Used, read_module, used_by
 from rarelens.pipeline.lineage.modules import PACKAGE, is_own, source_of
 from rarelens.pipeline.lineage.resolution import IMPORTS, Part, Table
-from rarelens.pipeline.lineage.syntax import digest, parse
+from rarelens.pipeline.lineage.syntax import parse
 
 # No result depends on them, and so they stand in no fingerprint.
 WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
@@ -79,8 +79,9 @@ class Closures:
             found = sorted(each for each in beside if each.is_file())
             left += found
             seen |= {*found}
-            walk.follow(Table(self, used).part(used, tree.body))
-            walk.closure.code[f"{file.parent.name}/{file.name}"] = digest(tree.body)
+            part = Table(self, used).part(used, tree.body)
+            walk.follow(part)
+            walk.closure.code[f"{file.parent.name}/{file.name}"] = digest(part.text)
         return walk.finish()
 
     def of_names(self, names: Iterable[str]) -> Closure:
@@ -136,10 +137,11 @@ class Closures:
             nodes = module.definitions.get(name, [] if name else module.effects)
             statements = [each for each in nodes if isinstance(each, ast.AST)]
             used = used_by(statements, self.package(module.name))
+            own = name if name in module.definitions else ""
             if name == IMPORTS:
                 # Nobody asks a module for rarelens itself (`import rarelens.x` binds that name).
                 used.chains |= {(each,) for each in module.top.imports if each != PACKAGE}
-            self._parts[key] = Table(self, module.top, module).part(used, nodes)
+            self._parts[key] = Table(self, module.top, module).part(used, nodes, own)
         return self._parts[key]
 
     def package(self, name: str) -> str:
@@ -198,7 +200,7 @@ class _Walk:
             some = {"": module.effects, IMPORTS: module.top.imports}
             if own in module.definitions or some.get(own):
                 part = self._closures.part(module, own)
-                self.closure.code[f"{name}.{own}".rstrip(".")] = part.digest
+                self.closure.code[f"{name}.{own}".rstrip(".")] = digest(part.text)
                 self.follow(part)
         self.closure.code |= self._closures.resources({*self.closure.code})
         return self.closure
@@ -218,3 +220,8 @@ class _Walk:
             self.reach(name, "")
             for each in module.top.run:
                 self._run(each)
+
+
+def digest(text: str) -> str:
+    """16 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

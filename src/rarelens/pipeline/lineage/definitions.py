@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rarelens.pipeline.lineage.effects import Stands, chain, runs
+from rarelens.pipeline.lineage.scopes import Scope, top_scope
 from rarelens.pipeline.lineage.syntax import parse
 
 
@@ -50,6 +51,8 @@ class Module:
     effects: list[ast.stmt | str]
     bound: set[str]
     """Names that effects bind."""
+    scope: Scope
+    """Of the effects."""
     top: Used
 
 
@@ -120,13 +123,14 @@ def read_module(source: Source, found: Callable[[str], Source | None] = _none) -
             definitions |= {each: [statement] for each in own}
             if runs(statement):
                 effects += sorted(own)
-    executed = [*source.imports, *(each for each in effects if isinstance(each, ast.stmt))]
-    top = used_by(executed, source.package)
+    acting = [each for each in effects if isinstance(each, ast.stmt)]
+    top = used_by([*source.imports, *acting], source.package)
     for statement in source.rest:
         if isinstance(statement, ast.ClassDef):
             inside = used_by(statement.body, source.package)
             top.run |= inside.run
-    return Module(source.name, definitions, effects if active else [], bound, top)
+    scope = top_scope(acting)
+    return Module(source.name, definitions, effects if active else [], bound, scope, top)
 
 
 def _stands(source: Source, found: Callable[[str], Source | None]) -> Stands:

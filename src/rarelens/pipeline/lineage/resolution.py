@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from rarelens.pipeline.lineage.canonical import Stand, canonical
 from rarelens.pipeline.lineage.definitions import Imported, Module, Used
 from rarelens.pipeline.lineage.modules import PACKAGE, is_own
-from rarelens.pipeline.lineage.syntax import digest
+from rarelens.pipeline.lineage.scopes import FUNCTIONS, top_scope
 
 _EVERYTHING = frozenset({("globals",), ("locals",), ("eval",), ("exec",), ("sys", "modules")})
 _IMPORTERS = frozenset({("import_module",), ("importlib", "import_module"), ("__import__",)})
+# They say where their module stands.
+_PLACES = frozenset(["__name__", "__file__", "__package__", "__path__", "__spec__"])
 # Of a module that counts whole: what it imports, which its user may ask of it.
 IMPORTS = "*"
 
@@ -29,11 +32,20 @@ class Tables(Protocol):
 
 @dataclass
 class Part:
-    """What a definition leads to."""
+    """What a definition does, and what it leads to.
 
-    digest: str
+    Args:
+        text: canonical; a definition stands in it as `mark` has it.
+    """
+
+    text: str
     reached: set[tuple[str, str]]
     run: set[str]
+
+
+def mark(module: str, name: str) -> str:
+    """How a definition stands in texts, where no source can write so."""
+    return f"\0{module}:{name}\0"
 
 
 class Table:
@@ -44,39 +56,72 @@ class Table:
         self._top = top
         self._module = module
 
-    def part(self, used: Used, nodes: Iterable[ast.AST | str]) -> Part:
-        """What these nodes lead to by what they use."""
+    def part(self, used: Used, nodes: Sequence[ast.AST | str], name: str = "") -> Part:
+        """What these nodes do and lead to.
+
+        Args:
+            used: by the nodes.
+            nodes: statements; strings stand for what is known by them.
+            name: of the definition that they are, if they are one.
+        """
         self._reached: set[tuple[str, str]] = set()
-        targets: set[str] = set()
-        for chain in used.chains:
-            name = chain[0]
-            if self._module:
-                self._own(self._module, name)
-            for source in (used.imports, self._top.imports):
-                for imported in source.get(name, ()):
-                    targets.add(f"{name} is {self._follow(imported, chain[1:])}")
-            if _EVERYTHING & {chain[:1], chain[:2]} and self._module:
-                self._whole(self._module.name, deep=False)
+        self._names: set[str] = set()
+        stands = {chain: self._stand(chain, used) for chain in used.chains}
         for star in used.stars | self._top.stars:
             self._whole(star, deep=False)
-        if self._module and any(each.endswith(" is sys.modules") for each in targets):
+        targets = {each.text for each in stands.values()}
+        if self._module and (
+            _EVERYTHING & {names[:end] for names in used.chains for end in (1, 2)}
+            or "sys.modules" in targets
+        ):
             self._whole(self._module.name, deep=False)
         if _IMPORTERS & used.chains or any(each.endswith(".import_module") for each in targets):
             for node in nodes:
                 self._by_name(node)
-        return Part(digest([*nodes, *sorted(targets)]), self._reached, used.run)
+        statements = [each for each in nodes if isinstance(each, ast.AST)]
+        effects = self._module.scope if self._module and not name else None
+        scope = effects or top_scope(statements)
+        own = [each for each in scope.ways if name]
+        head = [str(own.index(name))] if name in own else []
+        if not nodes:  # Of a module, what its imports stand for.
+            head = sorted(f"{'.'.join(names)} is {each.text}" for names, each in stands.items())
+        text = canonical([*head, *nodes, *sorted(self._names)], stands, scope, own)
+        return Part(text, self._reached, used.run)
 
-    def _own(self, module: Module, name: str) -> None:
+    def _stand(self, names: tuple[str, ...], used: Used) -> Stand:
+        """Reach what a chain of names may stand for."""
+        first, *rest = names
+        found = [self._own(self._module, first, rest)] if self._module else []
+        for source in (used.imports, self._top.imports):
+            found += [self._follow(each, names[1:]) for each in source.get(first, ())]
+        found = [each for each in found if each.text]
+        if len(found) == 1:
+            return found[0]
+        if not found and first in _PLACES and self._module:
+            return Stand(f"{'.'.join(names)} of {self._module.name}")
+        text = " or ".join(sorted({each.text for each in found}))
+        return Stand(text or f"global {'.'.join(names)}")
+
+    def _own(self, module: Module, name: str, rest: Sequence[str] = ()) -> Stand:
+        """Reach what a module itself has of a name; an empty text if it has nothing."""
         if name in module.definitions:
             self._reached.add((module.name, name))
+            text = ".".join((mark(module.name, name), *rest))
+            (node,) = module.definitions[name]
+            return Stand(text, name if isinstance(node, FUNCTIONS) and not rest else "")
+        if name in module.bound:
+            free = module.scope.ways.get(name) == {"stored"}
+            key = str(module.scope.number(name)) if free else name
+            return Stand(".".join((mark(module.name, "") + key, *rest)))
+        return Stand("")
 
-    def _follow(self, imported: Imported, attributes: tuple[str, ...]) -> str:
-        """Reach what an imported name and attributes of it stand for; returns what that is."""
+    def _follow(self, imported: Imported, attributes: tuple[str, ...]) -> Stand:
+        """Reach what an imported name and attributes of it stand for."""
         names = (imported.name, *attributes) if imported.name else attributes
         where = imported.module
         for place, name in enumerate(names):
             if not is_own(where) and where != PACKAGE:
-                return ".".join((where, *names[place:]))
+                return Stand(".".join((where, *names[place:])))
             module = self._tables.module(where)
             inner = f"{where}.{name}"
             if self._tables.module(inner) or (module is None and is_own(where)):
@@ -85,35 +130,37 @@ class Table:
                     self._own(module, "__getattr__")
                     own = module.top.imports.get(name, set()) - {imported, Imported(where, name)}
                     for each in sorted(own, key=str):
-                        self._follow(each, names[place + 1 :])
+                        self._names.add(self._follow(each, names[place + 1 :]).text)
                 where = inner
                 continue
             if module is None:
                 # The root's own names, but for these, are looked up while the program runs.
                 if where == PACKAGE and name not in ("__file__", "__name__", "__version__"):
                     self._whole(where, deep=True)
-                return inner
+                return Stand(inner)
             return self._attribute(module, name, names[place + 1 :])
         self._whole(where, deep=True)
-        return where
+        return Stand(where)
 
-    def _attribute(self, module: Module, name: str, rest: tuple[str, ...]) -> str:
-        if name in module.definitions or name in module.bound:
-            self._own(module, name)
-            return f"{module.name}.{name}"
-        if name in module.top.imports:
-            return " or ".join(
-                sorted(self._follow(each, rest) for each in module.top.imports[name])
-            )
-        self._whole(module.name, deep=True)
-        return f"{module.name}.{name}"
+    def _attribute(self, module: Module, name: str, rest: tuple[str, ...]) -> Stand:
+        own = self._own(module, name, rest)
+        if own.text:
+            return own
+        found = [self._follow(each, rest) for each in module.top.imports.get(name, ())]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            self._whole(module.name, deep=True)
+            return Stand(".".join((module.name, name, *rest)))
+        return Stand(" or ".join(sorted(each.text for each in found)))
 
     def _whole(self, name: str, *, deep: bool) -> None:
-        """Reach all that a module holds, and those in it."""
+        """Reach all that a module holds, and those in it; it may be asked for by its name."""
         for each in self._tables.below(name) if deep else [name]:
             module = self._tables.module(each)
             if module:
                 self._reached |= {(each, own) for own in (*module.definitions, "", IMPORTS)}
+                self._names |= {f"{each}.{own}" for own in (*module.definitions, *module.bound)}
 
     def _by_name(self, node: ast.AST | str) -> None:
         """Reach modules whose names are written out; those made up are of `entries`."""

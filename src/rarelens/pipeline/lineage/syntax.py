@@ -1,4 +1,4 @@
-"""Python's syntax trees without what changes no result, and their digests.
+"""Python's syntax trees without what changes no result.
 
 Comments and formatting are in no syntax tree. Left out besides: docstrings, annotations that
 nothing reads while the program runs, and the sentences that a ``raise`` says.
@@ -7,8 +7,6 @@ nothing reads while the program runs, and the sentences that a ``raise`` says.
 from __future__ import annotations
 
 import ast
-import hashlib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rarelens.errors import RarelensError
@@ -56,13 +54,7 @@ def parse(file: Path, *, signatures: bool = True) -> ast.Module:
     return tree
 
 
-def digest(nodes: Iterable[ast.AST | str]) -> str:
-    """16 hexadecimal digits that change if what the nodes do changes."""
-    text = "\n".join(each if isinstance(each, str) else _written(each) for each in nodes)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class _Raised(ast.Call):
+class Raised(ast.Call):
     """The call that makes the exception of a ``raise``; its arguments are a sentence."""
 
 
@@ -109,7 +101,7 @@ class _Bare(ast.NodeTransformer):
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         if isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) not in _WITH_VALUES:
-            node.exc = _Raised(node.exc.func, node.exc.args, node.exc.keywords)
+            node.exc = Raised(node.exc.func, node.exc.args, node.exc.keywords)
         return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
@@ -131,56 +123,3 @@ def _own(tree: ast.Module) -> set[str]:
                 if near or alias.name.partition(".")[0] == "rarelens":
                     found.add(alias.asname or alias.name.partition(".")[0])
     return found
-
-
-def _written(node: object, said: bool = False) -> str:
-    """A node as text; what is empty is left out, for Python's versions differ in such fields.
-
-    ``said``: a part of the sentence that a ``raise`` says, of which strings do not count. What is
-    called, looked up or compared for it does: it may do more, or be of use to who catches it.
-    """
-    if isinstance(node, list):
-        return "[" + ",".join(_written(each, said) for each in node) + "]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    if said and isinstance(node, ast.JoinedStr):
-        return "str" + "".join(_written(each, said) for each in _computed(node))
-    if said and _is_text(node):
-        return "str"
-    told = _SAID.get(type(node), ()) if said or isinstance(node, _Raised) else ()
-    if said and isinstance(node, ast.Call) and _is_text(getattr(node.func, "value", node)):
-        told = ("func", "args", "keywords")  # "".join(…), "".format(…)
-    fields = [
-        f"{name}={_written(value, name in told)}"
-        for name, value in ast.iter_fields(node)
-        if value is not None and value != [] and not isinstance(value, ast.expr_context)
-    ]
-    return f"{type(node).__name__}({','.join(fields)})"
-
-
-# Where in a sentence other parts of it stand.
-_SAID: dict[type[ast.AST], tuple[str, ...]] = {
-    _Raised: ("args",),
-    ast.Attribute: ("value",),
-    ast.BinOp: ("left", "right"),
-    ast.BoolOp: ("values",),
-    ast.GeneratorExp: ("elt",),
-    ast.IfExp: ("body", "orelse"),
-    ast.List: ("elts",),
-    ast.ListComp: ("elt",),
-    ast.Starred: ("value",),
-    ast.Tuple: ("elts",),
-    ast.keyword: ("value",),
-}
-
-
-def _computed(text: ast.JoinedStr) -> Iterator[ast.expr]:
-    """What an f-string calls, or binds."""
-    for each in ast.iter_child_nodes(text):
-        for part in ast.walk(each):
-            if isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
-                yield part
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
