@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SOURCE = ROOT / "src/rarelens"
 CLOSURES = Closures(without=())
+OWN = Closures()
 TRACED = str(ROOT / "tests/traced.py")
 # No result depends on them: MLflow is told what happens, the fingerprints are taken and compared,
 # and an error is printed.
@@ -91,13 +92,25 @@ def trace(project: Project, stage: PipelineStage, target: Path) -> Iterator[str]
 
 
 def held(stage: PipelineStage) -> set[str]:
-    """Names in the fingerprints that DVC watches for a stage."""
+    """Names of what stands in the fingerprints that DVC watches for a stage."""
     files: set[Path] = set()
     for each in stage.deps:
         path = Path(each.fs_path)
         if "fingerprints" in path.parts:
             files |= {*path.rglob("*.json")} if path.is_dir() else {path}
-    return {name for file in files for name in json.loads(file.read_text())["code"]}
+    return {name for file in files for name in names_in(file)}
+
+
+@cache
+def names_in(file: Path) -> frozenset[str]:
+    """The definitions and files of a fingerprint; it holds their digests."""
+    content = json.loads(file.read_text())
+    if content["from"]:
+        closure = OWN.of_names(content["from"])
+    else:
+        closure = OWN.of_script(Path("stages", f"{file.stem}.py"))
+    assert content.items() >= closure.content().items()
+    return frozenset(closure.code)
 
 
 @cache

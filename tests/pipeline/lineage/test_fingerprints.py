@@ -16,7 +16,7 @@ import pytest
 from rarelens.pipeline.lineage.canonical import canonical
 from rarelens.pipeline.lineage.definitions import Source, read_module
 from rarelens.pipeline.lineage.entries import Entries
-from rarelens.pipeline.lineage.fingerprints import write_fingerprints
+from rarelens.pipeline.lineage.fingerprints import fingerprinted, write_fingerprints
 from rarelens.pipeline.parameters.whole import read_parameters
 
 ROOT = Path(__file__).parents[3]
@@ -27,15 +27,19 @@ LEFT_OUT = ("rarelens/pipeline/tracking/", "rarelens/pipeline/lineage/", "rarele
 
 @pytest.fixture(scope="module")
 def fingerprints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Of the repository, by name."""
+    """Of the repository, by name; with the names of the definitions that each holds."""
     folder = tmp_path_factory.mktemp("fingerprints")
     whole = read_parameters(ROOT / "params.yaml")
     entries = Entries(whole.datasets, whole.networks, whole.methods, whole.adjustments)
     write_fingerprints(folder, ROOT / "stages", ROOT / "requirements.lock", entries)
-    return {
-        file.relative_to(folder).with_suffix("").as_posix(): json.loads(file.read_text())
-        for file in sorted(folder.rglob("*.json"))
-    }
+    found = {}
+    for name, start, closure in fingerprinted(ROOT / "stages", entries):
+        content = json.loads((folder / f"{name}.json").read_text())
+        assert content.items() >= closure.content().items()
+        assert content["from"] == sorted(start)
+        found[name] = content | {"names": [*closure.code]}
+    assert len(found) == len([*folder.rglob("*.json")]) - 1  # names.json
+    return found
 
 
 # An independent closure, of files, without grimp.
@@ -93,9 +97,9 @@ def test_no_stage_holds_what_it_does_not_import(
     scripts = {f"stages/{file.stem}": file for file in (ROOT / "stages").glob("[!_]*.py")}
     assert {name for name in fingerprints if name.startswith("stages/")} == set(scripts)
     for name, script in scripts.items():
-        held = {file_of_definition(each) for each in fingerprints[name]["code"] if "/" not in each}
+        held = {file_of_definition(each) for each in fingerprints[name]["names"] if "/" not in each}
         assert held <= reached(script)
-        assert {"stages/_tree.py", f"{name}.py"} <= set(fingerprints[name]["code"])
+        assert {"stages/_tree.py", f"{name}.py"} <= set(fingerprints[name]["files"])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_a_component_holds_its_files_and_no_more_than_they_import(
     own = {f"rarelens/{floor}{file}" for file in files}
     around = {f"{folder}/__init__.py" for file in own for folder in Path(file).parents[:-2]}
     expected = own | around | reached(*(SOURCE.parent / file for file in own | around))
-    held = {file_of_definition(each) for each in fingerprints[name]["code"]}
+    held = {file_of_definition(each) for each in fingerprints[name]["names"]}
     assert own <= held <= expected
 
 
@@ -148,7 +152,7 @@ def test_of_any_definition_an_edit_counts_and_a_comment_does_not(
         file.write_text(text)
         table = read_module(Source("module", file, "", signatures=False))
         parts = table.definitions | {"": table.effects}
-        return {name: canonical(nodes, {}, table.scope) for name, nodes in parts.items()}
+        return {name: canonical(nodes, {}, {}, table.scope) for name, nodes in parts.items()}
 
     before = digests(source)
     assert digests(f"# A comment.\n{source}\n\n# Another.\n") == before
@@ -209,9 +213,10 @@ class Copy:
         }
 
     def changed(self) -> set[str]:
-        """Names of the fingerprints that differ from the repository's."""
+        """Names of the fingerprints that differ from the repository's, which stages depend on."""
         after = self.take()
-        return {name for name, text in after.items() if text != self.before.get(name)}
+        changed = {name for name, text in after.items() if text != self.before.get(name)}
+        return changed - {"names"}
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
@@ -234,17 +239,18 @@ def test_an_edited_loss_changes_only_the_methods_that_are_made_of_it(copy: Copy)
 
 
 def test_an_import_inside_a_function_counts(copy: Copy) -> None:
-    name = b'"rarelens.components.dice.mean_dice"'
-    assert name not in copy.before["methods/segmentation/dice"]
+    dice = "src/rarelens/components/dice.py"
+    copy.edit(dice, "return ", "return 1 * ")
+    assert "methods/segmentation/dice" not in copy.changed()
     copy.edit(
         "src/rarelens/components/objectives/dice.py",
         "    def __init__(",
         "    def late(self) -> None:\n        import rarelens.components.dice as late\n\n"
         "        late.mean_dice()\n\n    def __init__(",
     )
-    assert name in copy.take()["methods/segmentation/dice"]
-    copy.edit("src/rarelens/components/dice.py", "return ", "return 2 * ")
-    assert "methods/segmentation/dice" in copy.changed()
+    before = copy.take()["methods/segmentation/dice"]
+    copy.edit(dice, "return 1 * ", "return 2 * ")
+    assert copy.take()["methods/segmentation/dice"] != before
 
 
 def test_a_definition_that_is_not_used_and_a_message_change_nothing(copy: Copy) -> None:

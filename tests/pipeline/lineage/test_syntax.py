@@ -102,7 +102,7 @@ def test_annotations_count_where_something_reads_them(
         for annotation in ("int", "float"):
             file.write_text(head + source.format(annotation) + "\n")
             body = parse(file, signatures=signatures).body
-            found.add(canonical(body, {}, top_scope(body)))
+            found.add(canonical(body, {}, {}, top_scope(body)))
         assert len(found) == 1 + differ, (head, signatures)
 
 

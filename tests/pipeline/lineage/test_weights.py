@@ -25,14 +25,14 @@ NETWORKS = {
 
 
 def networks(root: Path, take: str) -> dict[str, dict[str, str]]:
-    """The code in the fingerprints of `NETWORKS`."""
+    """The files in the fingerprints of `NETWORKS`."""
     whole = read_parameters(ROOT / "params.yaml")
     entries = Entries({}, NETWORKS, whole.methods, whole.adjustments)
     target = root / take
     target.mkdir()
     write_fingerprints(target, root / "no scripts", root / "requirements.lock", entries)
     files = (target / "networks").iterdir()
-    return {file.stem: json.loads(file.read_text())["code"] for file in files}
+    return {file.stem: json.loads(file.read_text())["files"] for file in files}
 
 
 def test_another_file_of_weights_changes_the_fingerprint_of_its_network_alone(tmp_path):

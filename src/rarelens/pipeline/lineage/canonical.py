@@ -1,8 +1,8 @@
 """Code as a text that says what it does, and not what its names are.
 
-A name that stands for something outside is written as that, and a variable of a function as a number.
-Arguments, attributes, keywords and classes keep their names, which others may use; so does all where
-code asks for names of variables while it runs (`READS_NAMES`).
+A name that stands for something outside is written as that, and a variable of a function as a
+number. Arguments, attributes, keywords and classes keep their names, which others may use; so does
+all where code asks for names of variables while it runs (`READS_NAMES`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from rarelens.pipeline.lineage.effects import chain
 from rarelens.pipeline.lineage.modules import PACKAGE
-from rarelens.pipeline.lineage.scopes import COMPREHENSIONS, FUNCTIONS, READS_NAMES, Scope, scope_of
+from rarelens.pipeline.lineage.scopes import FUNCTIONS, READS_NAMES, Comprehension, Scope, scope_of
 from rarelens.pipeline.lineage.syntax import Raised
 
 
@@ -24,15 +24,21 @@ class Stand:
     Args:
         text: of that.
         name: of the function that it is; whoever takes it as a value may ask for its name.
+        unclear: whether it may stand for one of several things.
     """
 
     text: str
     name: str = ""
+    unclear: bool = False
+
+
+Stands = Mapping[tuple[str, ...], Stand]
 
 
 def canonical(
     nodes: Iterable[ast.AST | str],
-    stands: Mapping[tuple[str, ...], Stand],
+    stands: Stands,
+    inner: Stands,
     top: Scope,
     own: Sequence[str] = (),
 ) -> str:
@@ -40,20 +46,20 @@ def canonical(
 
     Args:
         nodes: at the top of a module; strings are taken as they are.
-        stands: of all chains of names in them that stand for something outside of functions.
+        stands: of chains of names that are the module's, or nobody's.
+        inner: of those that functions and classes import.
         top: the names that the statements bind.
         own: of these, the names of what is defined; they are not written.
     """
-    writer = _Writer(stands, top, own)
+    writer = _Writer(stands, inner, top, own)
     parts = (each if isinstance(each, str) else writer.text(each) for each in nodes)
     return "\n".join(filter(None, parts))
 
 
 class _Writer:
-    def __init__(
-        self, stands: Mapping[tuple[str, ...], Stand], top: Scope, own: Sequence[str]
-    ) -> None:
+    def __init__(self, stands: Stands, inner: Stands, top: Scope, own: Sequence[str]) -> None:
         self._stands = stands
+        self._inner = inner
         self._scopes = [top]
         self._own = own
         self._named = bool(READS_NAMES & {each[0] for each in stands})
@@ -65,24 +71,27 @@ class _Writer:
         is called, looked up or compared for it does: it may do more, or be of use to who catches
         it.
         """
-        if isinstance(node, list):
-            parts = [self.text(each, said) for each in self._plain(node)]
-            return "[" + ",".join(filter(None, parts)) + "]"
-        if not isinstance(node, ast.AST):
-            return repr(node)
-        if said and isinstance(node, ast.JoinedStr):
-            return "str" + "".join(self.text(each, said) for each in _computed(node))
-        if said and _is_text(node):
-            return "str"
-        if isinstance(node, (ast.Name, ast.Attribute)) and chain(node):
-            return self._chain(node, taken=True)
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            return self._import(node)
-        if isinstance(node, COMPREHENSIONS):
-            return self._comprehension(node, said)
-        if isinstance(node, ast.Call) and self._is_cast(node):
-            return self.text(node.args[1], said)
-        return self._fields(node, said)
+        match node:
+            case list():
+                parts = [self.text(each, said) for each in self._plain(node)]
+                found = "[" + ",".join(filter(None, parts)) + "]"
+            case ast.JoinedStr() if said:
+                found = "str" + "".join(self.text(each, said) for each in _computed(node))
+            case ast.Constant(str()) if said:
+                found = "str"
+            case ast.Name() | ast.Attribute() if chain(node):
+                found = self._chain(node, taken=True)
+            case ast.Import() | ast.ImportFrom():
+                found = self._import(node)
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                found = self._comprehension(node, said)
+            case ast.Call() if self._is_cast(node):
+                found = self.text(node.args[1], said)
+            case ast.AST():
+                found = self._fields(node, said)
+            case _:
+                found = repr(node)
+        return found
 
     def _fields(self, node: ast.AST, said: bool) -> str:
         told = _SAID.get(type(node), ()) if said or isinstance(node, Raised) else ()
@@ -116,38 +125,49 @@ class _Writer:
         names = chain(node)
         here = self._variable(names)
         if here:
-            asked = taken and here.startswith("own") and isinstance(node.ctx, ast.Load)
+            asked = taken and here.startswith("own") and _is_read(node)
             return ".".join((f"{here}~{names[0]}" if asked else here, *names[1:]))
-        stand = self._outside(names)
+        stand = self._stand(names)
         return f"{stand.text}~{stand.name}" if taken and stand.name else stand.text
+
+    def _binding(self, name: str) -> int:
+        """How deep the scope lies that a name is looked up in; −1 for what is no variable."""
+        for depth in range(len(self._scopes) - 1, -1, -1):
+            scope = self._scopes[depth]
+            ways = scope.ways.get(name, set())
+            if "Global" in ways:
+                return -1
+            seen = not scope.is_class or scope is self._scopes[-1]
+            if ways and seen and "Nonlocal" not in ways:
+                return depth
+        return -1
 
     def _variable(self, names: tuple[str, ...]) -> str:
         """A name that is bound in a function or class, or by the statements themselves."""
         name = names[0]
-        for depth in range(len(self._scopes) - 1, -1, -1):
-            scope = self._scopes[depth]
-            ways = scope.ways.get(name)
-            if not ways or "Nonlocal" in ways or (scope.is_class and scope is not self._scopes[-1]):
-                continue
-            if "Global" in ways or ways == {"imported"}:
-                return ""
-            if depth == 0 and name in self._own:
-                return f"own{self._own.index(name)}"
-            if ways == {"stored"} and not (scope.is_class or self._named):
-                return f"{depth}.{scope.number(name)}"
-            if scope.is_class or depth == 0 or "imported" in ways:
-                # It may be what the module has of that name, too.
-                return f"={name}({self._outside(names).text})"
-            return f"={name}"
-        return ""
+        depth = self._binding(name)
+        scope = self._scopes[depth]
+        ways = scope.ways.get(name, set())
+        if depth < 0 or ways == {"imported"}:
+            return ""
+        if depth == 0 and name in self._own:
+            return f"own{self._own.index(name)}"
+        if ways == {"stored"} and not (scope.is_class or self._named):
+            return f"{depth}.{scope.number(name)}"
+        if scope.is_class or depth == 0 or "imported" in ways:
+            # It may be what is imported or what the module has of that name, too.
+            found = (each[names].text for each in (self._inner, self._stands) if names in each)
+            return f"={name}({' or '.join(found)})"
+        return f"={name}"
 
-    def _outside(self, names: tuple[str, ...]) -> Stand:
-        """What is no variable."""
-        return self._stands.get(names, Stand(f"global {'.'.join(names)}"))
+    def _stand(self, names: tuple[str, ...]) -> Stand:
+        """What a chain stands for that starts from no variable."""
+        stands = self._inner if self._binding(names[0]) > 0 else self._stands
+        return stands.get(names, Stand(f"global {'.'.join(names)}"))
 
-    def _comprehension(self, node: ast.expr, said: bool) -> str:
+    def _comprehension(self, node: Comprehension, said: bool) -> str:
         """Its first source is looked up outside of it."""
-        (first, *others) = node.generators  # type: ignore[attr-defined]
+        first, *others = node.generators
         source = self.text(first.iter)
         self._scopes.append(scope_of(node))
         made = [value for name, value in ast.iter_fields(node) if name != "generators"]
@@ -162,9 +182,11 @@ class _Writer:
         kept = []
         for each in node.names:
             name = each.asname or each.name.partition(".")[0]
-            bound = next((s.ways[name] for s in self._scopes[::-1] if name in s.ways), {"imported"})
+            scope = self._scopes[-1]
             inside = (module or each.name).partition(".")[0] in ("", PACKAGE)
-            if bound != {"imported"} or each.name == "*":
+            clear = scope.ways.get(name) == {"imported"} and not scope.is_class
+            stands = self._stands if len(self._scopes) == 1 else self._inner
+            if not clear or any(own.unclear for at, own in stands.items() if at[0] == name):
                 kept.append(f"{module}:{each.name} as {name}")
             elif not inside:
                 kept.append(f"{module}:{each.name}")
@@ -172,10 +194,10 @@ class _Writer:
 
     def _is_cast(self, node: ast.Call) -> bool:
         """Whether a call only tells a type checker something."""
-        stand = self._stands.get(chain(node.func))
-        return bool(stand and stand.text == "typing.cast" and len(node.args) == 2) and (
-            not self._variable(chain(node.func))
-        )
+        names = chain(node.func)
+        if not names or names[-1] != "cast" or len(node.args) != 2 or self._variable(names):
+            return False
+        return self._stand(names).text == "typing.cast"
 
     def _plain(self, nodes: list[object]) -> list[object]:
         """Without annotations of variables, and ``x = …; return x`` as ``return …``."""
@@ -202,6 +224,10 @@ def _computed(text: ast.JoinedStr) -> Iterator[ast.expr]:
         for part in ast.walk(each):
             if isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
                 yield part
+
+
+def _is_read(node: ast.expr) -> bool:
+    return isinstance(getattr(node, "ctx", None), ast.Load)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -17,15 +17,19 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import rarelens
 from rarelens.pipeline.lineage.definitions import Module, Source, Used, read_module, used_by
+from rarelens.pipeline.lineage.digests import Digests, digest
 from rarelens.pipeline.lineage.modules import PACKAGE, is_own, source_of
 from rarelens.pipeline.lineage.resolution import IMPORTS, Part, Table
 from rarelens.pipeline.lineage.syntax import parse
 
 # No result depends on them, and so they stand in no fingerprint.
 WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
+# Where one of these is read, definitions' full names count.
+_FULL_NAMES = ("__module__", "__qualname__")
 # Its components' signatures are read to check params.yaml.
 SIGNATURES = f"{PACKAGE}.components."
 
@@ -35,8 +39,9 @@ class Closure:
     """What a piece of code can run.
 
     Args:
-        code: digests of definitions by their full names, and by a module's name of what its
-            import does, if that is more than to name values.
+        code: digests of definitions (`Digests.of`) by their full names, by a module's name of what
+            its import does, if that is more than to name values, and by their paths of scripts and
+            templates.
         modules: all modules of rarelens that can be imported.
         outside: other packages that these import.
     """
@@ -44,6 +49,16 @@ class Closure:
     code: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
     outside: set[str] = field(default_factory=set)
+
+    def content(self) -> dict[str, Any]:
+        """What a fingerprint holds of it: names of files, and of definitions their digests alone.
+
+        So what is called otherwise, or stands elsewhere, changes no fingerprint.
+        """
+        return {
+            "code": sorted(own for name, own in self.code.items() if "/" not in name),
+            "files": {name: own for name, own in self.code.items() if "/" in name},
+        }
 
 
 class Closures:
@@ -60,6 +75,7 @@ class Closures:
         self._sources: dict[str, Source | None] = {}
         self._modules: dict[str, Module | None] = {}
         self._parts: dict[tuple[str, str], Part] = {}
+        self.digests = Digests(self.part_of)
 
     def of_script(self, script: Path, names: Iterable[str] = ()) -> Closure:
         """Of a script, which counts whole, with those beside it that it imports.
@@ -81,7 +97,8 @@ class Closures:
             seen |= {*found}
             part = Table(self, used).part(used, tree.body)
             walk.follow(part)
-            walk.closure.code[f"{file.parent.name}/{file.name}"] = digest(part.text)
+            name = f"{file.parent.name}/{file.name}"
+            walk.closure.code[name] = self.digests.of_script(part)
         return walk.finish()
 
     def of_names(self, names: Iterable[str]) -> Closure:
@@ -144,6 +161,15 @@ class Closures:
             self._parts[key] = Table(self, module.top, module).part(used, nodes, own)
         return self._parts[key]
 
+    def part_of(self, key: tuple[str, str]) -> Part | None:
+        """What a definition, or a module's effects or imports do; None where there are none."""
+        module = self.module(key[0])
+        if not module:
+            return None
+        some = {"": module.effects, IMPORTS: module.top.imports}
+        there = key[1] in module.definitions or some.get(key[1])
+        return self.part(module, key[1]) if there else None
+
     def package(self, name: str) -> str:
         """The package that a module's relative imports start from."""
         file = source_of(name, self._root)
@@ -177,6 +203,8 @@ class _Walk:
         self._closures = closures
         self._left: list[tuple[str, str]] = []
         self._seen: set[tuple[str, str]] = set()
+        self._found: dict[str, tuple[str, str]] = {}
+        self._asked = False
         self.closure = Closure()
 
     def reach(self, module: str, name: str) -> None:
@@ -192,17 +220,23 @@ class _Walk:
 
     def finish(self) -> Closure:
         while self._left:
-            name, own = self._left.pop()
-            module = self._closures.module(name)
-            if not module:
+            key = self._left.pop()
+            if not self._closures.module(key[0]):
                 continue
-            self._run(name)
-            some = {"": module.effects, IMPORTS: module.top.imports}
-            if own in module.definitions or some.get(own):
-                part = self._closures.part(module, own)
-                self.closure.code[f"{name}.{own}".rstrip(".")] = digest(part.text)
+            self._run(key[0])
+            part = self._closures.part_of(key)
+            if part:
+                self._found[".".join(filter(None, key))] = key
+                self._asked |= any(each in part.text for each in _FULL_NAMES)
                 self.follow(part)
-        self.closure.code |= self._closures.resources({*self.closure.code})
+        of = self._closures.digests.of
+        code = {name: of(key) for name, key in self._found.items()}
+        if self._asked:
+            code = {
+                name: " ".join([digest(f"{name} {own}"), *own.split()[1:]])
+                for name, own in code.items()
+            }
+        self.closure.code |= code | self._closures.resources(code)
         return self.closure
 
     def _run(self, name: str) -> None:
@@ -220,8 +254,3 @@ class _Walk:
             self.reach(name, "")
             for each in module.top.run:
                 self._run(each)
-
-
-def digest(text: str) -> str:
-    """16 hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

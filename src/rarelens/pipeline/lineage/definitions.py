@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rarelens.pipeline.lineage.effects import Stands, chain, runs
-from rarelens.pipeline.lineage.scopes import Scope, top_scope
+from rarelens.pipeline.lineage.scopes import Scope, bindings, top_scope
 from rarelens.pipeline.lineage.syntax import parse
 
 
@@ -125,6 +125,8 @@ def read_module(source: Source, found: Callable[[str], Source | None] = _none) -
                 effects += sorted(own)
     acting = [each for each in effects if isinstance(each, ast.stmt)]
     top = used_by([*source.imports, *acting], source.package)
+    of_module = {name for name, way in bindings([*source.imports, *acting]) if way == "imported"}
+    top.imports = {name: each for name, each in top.imports.items() if name in of_module}
     for statement in source.rest:
         if isinstance(statement, ast.ClassDef):
             inside = used_by(statement.body, source.package)

@@ -7,8 +7,8 @@ finds by name, and so reruns after an edit of what it uses and of nothing else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import Closure, Closures
@@ -27,6 +27,10 @@ NUMERIC = {
 } | {"PIL": "pillow", "sklearn": "scikit-learn"}  # fmt: skip
 
 
+# Names of definitions by their digests, for `rarelens plan`; no stage depends on the file.
+NAMES = "names.json"
+
+
 def write_fingerprints(target: Path, scripts: Path, lock: Path, entries: Entries) -> None:
     """Write ``stages/<script>.json``, ``networks/<name>.json``, … into the folder ``target``.
 
@@ -40,29 +44,32 @@ def write_fingerprints(target: Path, scripts: Path, lock: Path, entries: Entries
     Raises:
         RarelensError: if a component or ``lock`` does not exist, or if code is no Python.
     """
-    prints = _Fingerprints(lock)
+    versions = _versions(lock)
     weights = digests_of_weights(lock.parent, entries.networks)
+    names: dict[str, set[str]] = {}
+    for name, start, closure in fingerprinted(scripts, entries):
+        content = closure.content()
+        content["files"] |= weights.get(name, {})
+        numeric = {NUMERIC[each] for each in closure.outside if each in NUMERIC}
+        content["packages"] = {each: versions.get(each, "unpinned") for each in numeric}
+        write_json(target / f"{name}.json", content | {"from": sorted(start)})
+        for own, digest in closure.code.items():
+            names.setdefault(digest, set()).add(own)
+    write_json(target / NAMES, {digest: sorted(own) for digest, own in names.items()})
+
+
+def fingerprinted(scripts: Path, entries: Entries) -> Iterator[tuple[str, set[str], Closure]]:
+    """By the name of each fingerprint, the names that it starts from, and its closure."""
+    closures = Closures()
     for name, modules in components(entries).items():
-        found = prints.of(prints.closures.of_names(roots(modules)))
-        found["code"] |= weights.get(name, {})
-        write_json(target / f"{name}.json", found)
+        start = roots(modules)
+        yield name, start, closures.of_names(start)
     for script in sorted(scripts.glob("[!_]*.py")):
-        found = prints.of(prints.closures.of_script(script))
-        write_json(target / "stages" / f"{script.stem}.json", found)
+        yield f"stages/{script.stem}", set(), closures.of_script(script)
 
 
-class _Fingerprints:
-    """Closures with the versions of their packages."""
-
-    def __init__(self, lock: Path) -> None:
-        self.closures = Closures()
-        if not lock.is_file():
-            raise RarelensError(f"{lock.name}: no such file; `git checkout {lock.name}` has it")
-        found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.M)
-        self._versions = {name.lower(): version for name, version in found}
-
-    def of(self, closure: Closure) -> dict[str, Any]:
-        """Digests of a closure's definitions and files, versions of its packages."""
-        numeric = {NUMERIC[name] for name in closure.outside if name in NUMERIC}
-        versions = {name: self._versions.get(name, "unpinned") for name in numeric}
-        return {"code": closure.code, "packages": versions}
+def _versions(lock: Path) -> dict[str, str]:
+    if not lock.is_file():
+        raise RarelensError(f"{lock.name}: no such file; `git checkout {lock.name}` has it")
+    found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.M)
+    return {name.lower(): version for name, version in found}

@@ -66,10 +66,15 @@ class Table:
         """
         self._reached: set[tuple[str, str]] = set()
         self._names: set[str] = set()
-        stands = {chain: self._stand(chain, used) for chain in used.chains}
+        stands = {names: self._stand(names) for names in used.chains}
+        inner = {
+            names: self._one(names[0], [self._follow(each, names[1:]) for each in found])
+            for names in used.chains
+            if (found := used.imports.get(names[0]))
+        }
         for star in used.stars | self._top.stars:
             self._whole(star, deep=False)
-        targets = {each.text for each in stands.values()}
+        targets = {each.text for each in (*stands.values(), *inner.values())}
         if self._module and (
             _EVERYTHING & {names[:end] for names in used.chains for end in (1, 2)}
             or "sys.modules" in targets
@@ -82,34 +87,40 @@ class Table:
         effects = self._module.scope if self._module and not name else None
         scope = effects or top_scope(statements)
         own = [each for each in scope.ways if name]
-        head = [str(own.index(name))] if name in own else []
+        # Of functions the name may be another; those of values tell values that are equal apart.
+        head = [name] if name and not isinstance(statements[0], FUNCTIONS) else []
         if not nodes:  # Of a module, what its imports stand for.
-            head = sorted(f"{'.'.join(names)} is {each.text}" for names, each in stands.items())
-        text = canonical([*head, *nodes, *sorted(self._names)], stands, scope, own)
+            head = sorted(f"{'.'.join(at)} is {own.text}~{own.name}" for at, own in stands.items())
+        text = canonical([*head, *nodes, *sorted(self._names)], stands, inner, scope, own)
         return Part(text, self._reached, used.run)
 
-    def _stand(self, names: tuple[str, ...], used: Used) -> Stand:
-        """Reach what a chain of names may stand for."""
+    def _stand(self, names: tuple[str, ...]) -> Stand:
+        """Reach what a chain of names may stand for in the module."""
         first, *rest = names
         found = [self._own(self._module, first, rest)] if self._module else []
-        for source in (used.imports, self._top.imports):
-            found += [self._follow(each, names[1:]) for each in source.get(first, ())]
+        found += [self._follow(each, names[1:]) for each in self._top.imports.get(first, ())]
         found = [each for each in found if each.text]
-        if len(found) == 1:
-            return found[0]
-        if not found and first in _PLACES and self._module:
+        if found:
+            return self._one(first, found)
+        if first in _PLACES and self._module:
             return Stand(f"{'.'.join(names)} of {self._module.name}")
-        text = " or ".join(sorted({each.text for each in found}))
-        return Stand(text or f"global {'.'.join(names)}")
+        return Stand(f"global {'.'.join(names)}")
+
+    def _one(self, name: str, found: Sequence[Stand]) -> Stand:
+        """One of several that a name may stand for."""
+        texts = sorted({f"{each.text}~{each.name}" for each in found})
+        return found[0] if len(texts) == 1 else Stand(f"{name}: {' or '.join(texts)}", unclear=True)
 
     def _own(self, module: Module, name: str, rest: Sequence[str] = ()) -> Stand:
         """Reach what a module itself has of a name; an empty text if it has nothing."""
         if name in module.definitions:
             self._reached.add((module.name, name))
-            text = ".".join((mark(module.name, name), *rest))
-            (node,) = module.definitions[name]
-            return Stand(text, name if isinstance(node, FUNCTIONS) and not rest else "")
+            own = mark(module.name, name)
+            if not isinstance(module.definitions[name][0], FUNCTIONS):
+                return Stand(".".join((own, *rest)))
+            return Stand(".".join((f"{own}~{name}", *rest))) if rest else Stand(own, name)
         if name in module.bound:
+            self._reached.add((module.name, ""))
             free = module.scope.ways.get(name) == {"stored"}
             key = str(module.scope.number(name)) if free else name
             return Stand(".".join((mark(module.name, "") + key, *rest)))
@@ -147,12 +158,10 @@ class Table:
         if own.text:
             return own
         found = [self._follow(each, rest) for each in module.top.imports.get(name, ())]
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            self._whole(module.name, deep=True)
-            return Stand(".".join((module.name, name, *rest)))
-        return Stand(" or ".join(sorted(each.text for each in found)))
+        if found:
+            return self._one(f"{module.name}.{name}", found)
+        self._whole(module.name, deep=True)
+        return Stand(".".join((module.name, name, *rest)))
 
     def _whole(self, name: str, *, deep: bool) -> None:
         """Reach all that a module holds, and those in it; it may be asked for by its name."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # What reads names of variables while the program runs.
 READS_NAMES = frozenset(["locals", "vars", "eval", "exec", "dir", "globals"])
@@ -74,8 +75,8 @@ def _ways(found: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 def bindings(nodes: Iterable[ast.AST | None]) -> Iterator[tuple[str, str]]:
     """Names that code binds, and how; those of functions and classes in it are their own."""
     for node in nodes:
-        if isinstance(node, ast.Name):
-            yield from ((name, "stored") for name in _stored(node))
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id, "stored"
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for each in node.names:
                 yield each.asname or each.name.partition(".")[0], "imported"
@@ -88,13 +89,18 @@ def bindings(nodes: Iterable[ast.AST | None]) -> Iterator[tuple[str, str]]:
             for key in ("name", "rest"):  # Of functions, exceptions that are caught, patterns.
                 if isinstance(name := getattr(node, key, None), str):
                     yield name, "named"
-            if isinstance(node, (*FUNCTIONS, ast.Lambda)):
-                yield from bindings([*node.args.defaults, *node.args.kw_defaults])
-                yield from bindings(getattr(node, "decorator_list", []))
-            elif isinstance(node, ast.ClassDef):
-                yield from bindings([*node.decorator_list, *node.bases, *node.keywords])
-            else:
-                yield from bindings(ast.iter_child_nodes(node))
+            yield from bindings(_around(node))
+
+
+def _around(node: ast.AST) -> Iterator[ast.AST | None]:
+    """The parts of a node that stand in the same scope as it does."""
+    if isinstance(node, (*FUNCTIONS, ast.Lambda)):
+        yield from (*node.args.defaults, *node.args.kw_defaults)
+        yield from getattr(node, "decorator_list", ())
+    elif isinstance(node, ast.ClassDef):
+        yield from (*node.decorator_list, *node.bases, *node.keywords)
+    else:
+        yield from ast.iter_child_nodes(node)
 
 
 def _stored(target: ast.AST) -> Iterator[str]:

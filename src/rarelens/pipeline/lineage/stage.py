@@ -113,7 +113,7 @@ def _read(pattern: str) -> list[str]:
     texts = [file.read_text(encoding="utf-8") for file in found]
     for file, text in zip(found, texts, strict=True):
         try:
-            json.loads(text)["code"]
+            _ = [json.loads(text)[section] for section in ("code", "files", "from")]
         except (ValueError, KeyError, TypeError) as error:
             raise RarelensError(
                 f"{file}: not as stage fingerprint writes it; run `dvc repro fingerprint`"

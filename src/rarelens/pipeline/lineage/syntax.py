@@ -7,6 +7,7 @@ nothing reads while the program runs, and the sentences that a ``raise`` says.
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 from rarelens.errors import RarelensError
@@ -50,7 +51,7 @@ def parse(file: Path, *, signatures: bool = True) -> ast.Module:
     late = any(
         isinstance(each, ast.ImportFrom) and each.module == "__future__" for each in tree.body
     )
-    _Bare(late and not signatures, _own(tree)).visit(tree)
+    _Bare(late and not signatures, tree).visit(tree)
     return tree
 
 
@@ -61,9 +62,9 @@ class Raised(ast.Call):
 class _Bare(ast.NodeTransformer):
     """Takes docstrings out, and with ``unread`` the annotations that nothing reads."""
 
-    def __init__(self, unread: bool, own: set[str]) -> None:
+    def __init__(self, unread: bool, tree: ast.Module) -> None:
         self._unread = unread
-        self._own = own
+        self._own = cache(lambda: _own(tree))
         self._in_function = False
 
     def _within(self, node: ast.AST, unread: bool, in_function: bool) -> ast.AST:
@@ -85,7 +86,7 @@ class _Bare(ast.NodeTransformer):
 
     def _blind(self, decorator: ast.expr) -> bool:
         name = ast.unparse(decorator).removesuffix("()")
-        return name.partition(".")[0] not in self._own and name.rpartition(".")[2] in _BLIND
+        return name.partition(".")[0] not in self._own() and name.rpartition(".")[2] in _BLIND
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 

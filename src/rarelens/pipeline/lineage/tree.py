@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
+from typing import Any
 
 import rarelens
 from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
+from rarelens.pipeline.lineage.contents import Names, differences
 from rarelens.pipeline.lineage.modules import is_own, source_of
 from rarelens.pipeline.lineage.weights import digest_of_file
 
@@ -47,14 +49,11 @@ class Tree(MetaPathFinder):
     def __init__(self, script: Path, fingerprints: Sequence[str]) -> None:
         check_source(Path.cwd())
         self._script = script
-        known = {
-            name: digest
-            for text in fingerprints
-            for name, digest in json.loads(text)["code"].items()
-        }
-        self._known = {name: digest for name, digest in known.items() if _is_code(name)}
+        self._contents: list[dict[str, Any]] = [json.loads(text) for text in fingerprints]
         self._check()
-        self._compare(known, self._known | _weights(known.keys() - self._known.keys()))
+        for content in self._contents:
+            held = {name: own for name, own in content["files"].items() if not _is_code(name)}
+            self._compare({"code": [], "files": held}, {"code": [], "files": _weights(held)}, {})
         sys.meta_path.insert(0, self)
 
     def find_spec(self, fullname: str, *_: object) -> None:
@@ -82,21 +81,27 @@ class Tree(MetaPathFinder):
             )
 
     def _check(self) -> None:
-        known = {name for name in self._known if "/" not in name}
-        found = Closures().of_script(self._script, known)
-        self._modules = found.modules
-        self._stamps = {name: _stamp(name) for name in found.modules}
-        self._compare(self._known, found.code)
+        """Compare each fingerprint, the script's first, with the code on disk."""
+        closures = Closures()
+        own, *others = self._contents
+        found = [(own, closures.of_script(self._script))]
+        found += [(each, closures.of_names(each["from"])) for each in others]
+        self._modules = {module for _, closure in found for module in closure.modules}
+        self._stamps = {module: _stamp(module) for module in self._modules}
+        for known, closure in found:
+            files = {name: digest for name, digest in known["files"].items() if _is_code(name)}
+            names = {digest: [name] for name, digest in closure.code.items()}
+            self._compare(known | {"files": files}, closure.content(), names)
 
-    def _compare(self, known: dict[str, str], found: dict[str, str]) -> None:
-        changed = dict(known.items() ^ found.items())
-        if changed:
-            first = min(changed)
-            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-            raise RarelensError(
-                f"stages/{self._script.name}: {first}{more} changed since stage fingerprint, or is "
-                "not in what it wrote; run `dvc repro`"
-            )
+    def _compare(self, known: dict[str, Any], now: dict[str, Any], names: Names) -> None:
+        if (known["code"], known["files"]) == (now["code"], now["files"]):
+            return
+        first, *others = [*differences(known, now, {}, names)] or ["code changed"]
+        more = f" and {len(others)} more" if others else ""
+        raise RarelensError(
+            f"stages/{self._script.name}: {first.partition(' ')[0]}{more} changed since stage "
+            "fingerprint, or is not in what it wrote; run `dvc repro`"
+        )
 
 
 def _is_code(name: str) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +164,10 @@ class SmallProject:
         self.write("studies/segmentation/dvc.yaml", STUDY)
         self.write("make.sh", MAKE)
         self.write("cells.py", CELLS)
-        for name in ("stages/train", "stages/compare", "methods/focal", "methods/dice"):
+        made = ("stages/train", "stages/compare", "methods/focal", "methods/dice")
+        for name in made:
             self.write(f"code/{name}.json", print_of(name, "1"))
+        self.write("code/names.json", names_of(made))
         self.write("data/raw/real/x", "measured\n")
         ignored = ("data", "models", "records", "analyses", "cells", "reports", "fingerprints")
         self.write(".gitignore", "".join(f"/{each}/\n" for each in ignored))
@@ -209,8 +213,24 @@ class SmallProject:
 
 
 def print_of(module: str, digest: str, package: str = "2.13.0") -> str:
-    code = f'{{"rarelens.{module.replace("/", ".")}": "{digest}"}}'
-    return f'{{"code": {code}, "packages": {{"torch": "{package}"}}}}'
+    """A fingerprint of one definition."""
+    code = [_digests(module, digest)]
+    return json.dumps({"code": code, "files": {}, "packages": {"torch": package}})
+
+
+def names_of(modules: Sequence[str]) -> str:
+    """The names of the definitions, as they are and as they are edited."""
+    return json.dumps(
+        {
+            _digests(module, digest): [f"rarelens.{module.replace('/', '.')}"]
+            for module in modules
+            for digest in ("1", "2")
+        }
+    )
+
+
+def _digests(module: str, digest: str) -> str:
+    return f"{module}-{digest} {module}-{digest} {module}-{digest}"
 
 
 def named(verdicts: list[Verdict], fate: Fate) -> set[str]:

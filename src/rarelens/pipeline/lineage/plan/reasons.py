@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rarelens.pipeline.lineage.fingerprints import NAMES
 from rarelens.pipeline.lineage.plan.cache import Cache
-from rarelens.pipeline.lineage.plan.code import code_changes, is_fingerprint
+from rarelens.pipeline.lineage.plan.code import FOLDER, code_changes, is_fingerprint
 from rarelens.pipeline.lineage.plan.parameters import changes
 from rarelens.pipeline.lineage.plan.workspace import State, Workspace, read_file
 
@@ -80,8 +82,7 @@ class Reasons:
 
     def _of_code(self, path: str, dependency: Dependency, state: State) -> list[str]:
         if state.files is None:
-            old, new = dependency.hash_info, state.hash_info
-            return code_changes(self._cached(old), self._text(new, self._root / path), path)
+            return self._of_fingerprint(path, dependency.hash_info, state.hash_info)
         # DVC's cache lists the whole folder of fingerprints, not the folders in it.
         recorded = self._recorded.inside(tuple(path.split("/")[1:]))
         if recorded.files is None or recorded.hash_info != dependency.hash_info:
@@ -91,11 +92,22 @@ class Reasons:
         found: dict[str, None] = {}
         for key in sorted(old_files.keys() | new_files.keys()):
             if old_files.get(key) != new_files.get(key):
-                file = "/".join((path, *key))
-                old_text = self._cached(old_files.get(key))
-                new_text = self._text(new_files.get(key), self._root / file)
-                found |= dict.fromkeys(code_changes(old_text, new_text, file))
+                own = "/".join((path, *key))
+                told = self._of_fingerprint(own, old_files.get(key), new_files.get(key))
+                found |= dict.fromkeys(told)
         return list(found)
+
+    def _of_fingerprint(self, path: str, old: HashInfo | None, new: HashInfo | None) -> list[str]:
+        file = self._root / path
+        return code_changes(self._cached(old), self._text(new, file), path, self._names)
+
+    @cached_property
+    def _names(self) -> tuple[bytes | None, bytes | None]:
+        """The names of definitions as they were recorded last, and as they will be."""
+        file = self._root / FOLDER / NAMES
+        new = self._workspace.state(str(file))
+        old = self._recorded.inside((NAMES,))
+        return self._cached(old.hash_info), self._text(new.hash_info, file)
 
     def _cached(self, hash_info: HashInfo | None) -> bytes | None:
         return self._cache.text(hash_info) if hash_info else None
