@@ -28,8 +28,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures, digest
+from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closure, Closures
+from rarelens.pipeline.lineage.contents import differences
 from rarelens.pipeline.lineage.definitions import Source
+from rarelens.pipeline.lineage.digests import digest
 from rarelens.pipeline.lineage.entries import roots
 from rarelens.pipeline.lineage.modules import source_of
 
@@ -77,11 +79,11 @@ class Tree:
         files = (self.root / OBJECTIVES).glob("[!_]*.py")
         return sorted(file.stem for file in files)
 
-    def by_definitions(self, stage: str, objective: str) -> dict[str, str]:
-        """Digests of the definitions that a training can reach."""
+    def by_definitions(self, stage: str, objective: str) -> Closure:
+        """The definitions that a training can reach."""
         module = f"rarelens.{OBJECTIVES.replace('/', '.')}.{objective}"
         names = roots({module}, self.root)
-        return self.closures.of_script(self.folder / f"stages/{stage}.py", names).code
+        return self.closures.of_script(self.folder / f"stages/{stage}.py", names)
 
     def by_modules(self, stage: str, objective: str) -> dict[str, str]:
         """Digests of the modules in a training's import closure."""
@@ -131,7 +133,7 @@ def task_of(tree: Tree, objective: str) -> str:
     return "classification" if "_labels" in source else "segmentation"
 
 
-Digests = dict[str, tuple[dict[str, str], dict[str, str]]]
+Digests = dict[str, tuple[dict[str, str], Closure]]
 known: dict[bytes, Digests] = {}
 
 
@@ -153,16 +155,30 @@ def _digested(commit: str) -> Digests:
         }
 
 
-def compared(commit: str) -> tuple[set[str], set[str], set[str], set[str]]:
+def compared(
+    commit: str, objectives: set[str] | None
+) -> tuple[set[str], set[str], set[str], set[str]]:
     """Trainings in both commits, which rerun by modules and by definitions; what reran them."""
     before, after = digested(f"{commit}^"), digested(commit)
-    shared = before.keys() & after.keys()
+    shared = before.keys() & after.keys() & (objectives or before.keys())
     modules = {each for each in shared if before[each][0] != after[each][0]}
-    definitions = {each for each in shared if before[each][1] != after[each][1]}
-    reached = {
-        name for each in definitions for name, _ in before[each][1].items() ^ after[each][1].items()
-    }
+    definitions, reached = set(), set()
+    for each in shared:
+        old, new = before[each][1], after[each][1]
+        if old.content() != new.content():
+            definitions.add(each)
+            names = by_digest(old), by_digest(new)
+            told = differences(old.content(), new.content(), *names)
+            reached |= {one.partition(" ")[0] for one in told}
     return shared, modules, definitions, reached
+
+
+def by_digest(closure: Closure) -> dict[str, list[str]]:
+    """Names of definitions by their digests."""
+    found: dict[str, list[str]] = {}
+    for name, own in closure.code.items():
+        found.setdefault(own, []).append(name)
+    return found
 
 
 Trained = dict[str, tuple[str, str]]
@@ -211,8 +227,9 @@ class Count:
 def rows(commits: list[str], kept: Path | None, count: Count) -> Iterator[str]:
     """A row of the table for each commit, newest first."""
     later = ""
+    plain = {*trained(commits[0], kept)} if kept else None  # in params.yaml, and so trained
     for commit in commits:
-        shared, modules, definitions, reached = compared(commit)
+        shared, modules, definitions, reached = compared(commit, plain)
         count.all += len(shared)
         count.modules += len(modules)
         count.definitions += len(definitions)
