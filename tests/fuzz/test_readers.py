@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import hashlib
 import io
 import json
 import tempfile
@@ -15,11 +16,15 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import save
+from torch import nn
 
 from fuzz.changes import changed_bytes, changed_values, fuzzed
+from rarelens.components.networks._weights import load_initial
 from rarelens.errors import RarelensError
 from rarelens.studies.data.bounds import PICTURE, VOLUME
 from rarelens.studies.data.classification.problems import find_image_problems
@@ -30,6 +35,7 @@ from rarelens.studies.data.segmentation.collection import load_images, load_labe
 from rarelens.studies.data.segmentation.problems import find_problems
 from rarelens.studies.data.splits import read_split_file
 from rarelens.studies.models.prediction import load_model
+from rarelens.studies.training.checkpoints import DIGEST, STATE, Checkpoints
 from refusals import of_pictures, of_project, of_volumes
 
 CUBE = np.arange(64, dtype=np.int16).reshape(4, 4, 4)
@@ -194,3 +200,42 @@ def test_model_cards_and_weights() -> None:
         tried(load_model, write)
 
     run()
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Conv2d(1, 2, 3), nn.Linear(2, 2)
+
+
+@fuzzed
+@given(changed_bytes(save(Network().state_dict())))
+def test_initial_weights(content: bytes) -> None:
+    def read(folder: Path) -> None:
+        with suppress(ValueError):  # `building.build` makes a sentence of it.
+            load_initial(Network(), str(folder / "a"), lambda found: found, "first.weight")
+
+    tried(read, put("a", content))
+
+
+def _state() -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"step": 1, "network": Network().state_dict(), "history": [{"loss": 0.5}]}, buffer)
+    return buffer.getvalue()
+
+
+STATE_BYTES = _state()
+
+
+@fuzzed
+@given(changed_bytes(STATE_BYTES), changed_bytes(hashlib.sha256(STATE_BYTES).hexdigest().encode()))
+def test_checkpoints(content: bytes, digest: bytes) -> None:
+    """Damaged ones are set aside."""
+
+    def write(folder: Path) -> None:
+        own = folder / "identity/1"
+        own.mkdir(parents=True)
+        (own / STATE).write_bytes(content)
+        (own / DIGEST).write_bytes(digest)
+
+    tried(lambda folder: Checkpoints(folder, "identity").resume(), write)

@@ -11,12 +11,12 @@ import numpy as np
 from rarelens.errors import RarelensError, refuse
 from rarelens.measures.score_margins import score_margins
 from rarelens.studies.data.files import read_json
-from rarelens.studies.data.segmentation.collection import save_labels
+from rarelens.studies.data.segmentation.collection import grid_of, save_labels
 from rarelens.studies.diagnosis.diagnosis import find_classes
 from rarelens.studies.diagnosis.files import predictions
 from rarelens.studies.diagnosis.findings import gains
 from rarelens.studies.diagnosis.scheme import Scheme
-from rarelens.studies.diagnosis.scores import NIFTI, Scores, grid_of, read_scores
+from rarelens.studies.diagnosis.scores import NIFTI, Scores, read_scores
 
 
 def apply_offsets(
@@ -67,7 +67,7 @@ def apply_offsets(
     for case, (files, said) in found.items():
         shape, affine = grid_of(sources[case])
         try:
-            scores = read_scores(files, scheme, shape, said, axes)
+            scores = read_scores(files, scheme, shape[:3], said, axes)
             own = with_offsets(scheme, scores, offsets)
         except ValueError as error:
             raise RarelensError(f"{case} ({files[0]}): {error}") from error
@@ -106,22 +106,20 @@ def _fitted(file: Path, content: Any, classes: Sequence[str]) -> tuple[Scheme, d
         regions = None if own["regions"] is None else tuple(map(tuple, own["regions"]))
         paint = None if own["paint"] is None else tuple(own["paint"])
         scheme = Scheme(tuple(row["name"] for row in rows), regions, own["ignore"], paint)
-        chosen = find_classes(scheme.names, classes) if classes else None
-    except (KeyError, TypeError) as error:
-        raise RarelensError(f"{file}: no diagnosis ({error} is missing); write it anew") from error
+        gaining = tuple(index for index, row in enumerate(rows) if index and gains(row))
+        chosen = find_classes(scheme.names, classes) if classes else gaining
+        found = {index: rows[index]["offset"]["value"] for index in chosen}
+        fitted = {index: float(value) for index, value in found.items() if value is not None}
+    except (KeyError, TypeError, OverflowError) as error:
+        raise RarelensError(f"{file}: no diagnosis (wrong at {error}); write it anew") from error
     except ValueError as error:
         raise RarelensError(f"{file}: {error}") from error
-    if chosen is None:
-        chosen = tuple(row["index"] for row in rows[1:] if gains(row))
-        if not chosen:
-            raise RarelensError(
-                f"{file}: no offset gained anything on patients that it was not fitted on; name "
-                "--classes to apply theirs all the same"
-            )
-    fitted = {index: rows[index]["offset"]["value"] for index in chosen}
-    refuse(
-        f"{file}: {rows[i]['name']}: no offset was fitted" for i, v in fitted.items() if v is None
-    )
+    if not chosen:
+        raise RarelensError(
+            f"{file}: no offset gained anything on patients that it was not fitted on; name "
+            "--classes to apply theirs all the same"
+        )
+    refuse(f"{file}: {scheme.names[i]}: no offset was fitted" for i in chosen if i not in fitted)
     return scheme, fitted
 
 

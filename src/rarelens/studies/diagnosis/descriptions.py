@@ -26,13 +26,13 @@ def read_scheme(file: Path) -> Scheme:
         raise RarelensError(f"{file}: labels: missing; name the classes")
     if all(isinstance(name, str) for name in labels.values()):  # Of version 1: names by number.
         return Scheme(numbered_classes(file, labels.items()))
-    ignore = labels.get(IGNORE)
     values = {name: value for name, value in labels.items() if name != IGNORE}
     try:
+        ignore = int(labels[IGNORE]) if IGNORE in labels else None
         if any(isinstance(value, list) for value in values.values()):
             return _regions(values, ignore, content)
         pairs = [(int(value), name) for name, value in values.items()]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RarelensError(f"{file}: labels: {error}; correct it") from error
     return Scheme(numbered_classes(file, pairs), ignore=ignore)
 
@@ -55,7 +55,7 @@ def find_description(*folders: Path) -> Path:
 def _regions(values: Mapping[str, Any], ignore: int | None, content: Mapping[str, Any]) -> Scheme:
     """Channels are the regions in the order of the file, without the background."""
     regions = {
-        name: tuple(value) if isinstance(value, list) else (int(value),)
+        name: tuple(map(int, value if isinstance(value, list) else [value]))
         for name, value in values.items()
     }
     foreground = {name: region for name, region in regions.items() if any(region)}

@@ -6,11 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nibabel as nib
-
 from rarelens.errors import RarelensError, refuse
 from rarelens.studies.data.files import visible
-from rarelens.studies.data.segmentation.collection import load_label
+from rarelens.studies.data.segmentation.collection import grid_of, load_label
 from rarelens.studies.data.segmentation.description import FILE
 from rarelens.studies.diagnosis.descriptions import read_scheme
 from rarelens.studies.diagnosis.nnunet import Found, listed
@@ -117,7 +115,7 @@ def predictions(folder: Path) -> dict[str, tuple[tuple[Path, ...], Path | None]]
         case: ((file,), nifti.pop(case, None)) for case, file in arrays.items()
     }
     for case, files in _channels(nifti).items():
-        if len(files) > 1 or _dimensions(files[0]) == 4:
+        if len(files) > 1 or len(grid_of(files[0])[0]) == 4:
             found[case] = (files, None)
         else:
             found[case] = ((), files[0])
@@ -134,13 +132,6 @@ def _channels(nifti: Mapping[str, Path]) -> dict[str, tuple[Path, ...]]:
         key = case if f"{case}_0000" in nifti and f"{case}_0001" in nifti else name
         cases[key] = (*cases.get(key, ()), file)
     return cases
-
-
-def _dimensions(file: Path) -> int:
-    try:
-        return len(nib.load(file).shape)
-    except Exception as error:  # nibabel raises its own kinds, zlib's and the system's.
-        raise RarelensError(f"{file}: not readable as NIfTI ({error}); write it anew") from error
 
 
 def _names(folder: Path) -> set[str]:

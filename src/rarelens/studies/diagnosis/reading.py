@@ -13,10 +13,10 @@ from pathlib import Path
 from nibabel.affines import voxel_sizes
 
 from rarelens.errors import RarelensError, refuse
-from rarelens.studies.data.segmentation.collection import grid_difference, load_label
+from rarelens.studies.data.segmentation.collection import grid_difference, grid_of, load_label
 from rarelens.studies.diagnosis.record import CaseRecord, case_record
 from rarelens.studies.diagnosis.scheme import Scheme
-from rarelens.studies.diagnosis.scores import NIFTI, grid_of, read_scores
+from rarelens.studies.diagnosis.scores import NIFTI, read_scores
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def _read(scheme: Scheme, source: CaseSource) -> CaseRecord:
     labels, affine = load_label(source.label)
     for file in (source.predicted, *source.scores[:1]):
         if file is not None and file.name.endswith(NIFTI):
-            problem = grid_difference(*grid_of(file), labels.shape, affine)
+            shape, own = grid_of(file)
+            problem = grid_difference(shape[:3], own, labels.shape, affine)
             if problem:
                 raise RarelensError(f"{file}: {problem} the labels, {source.label}")
     spacing = tuple(voxel_sizes(affine).tolist())

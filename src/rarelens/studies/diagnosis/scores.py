@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
+import lzma
+import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from rarelens.errors import RarelensError
-from rarelens.studies.data.segmentation.collection import load_label
+from rarelens.studies.data.bounds import VOLUME, refuse_larger
+from rarelens.studies.data.prepared import DAMAGED
+from rarelens.studies.data.segmentation.collection import load_label, read_values
 from rarelens.studies.diagnosis.pickles import read_pickle
 from rarelens.studies.diagnosis.scheme import Mask, Scheme
 
@@ -24,10 +26,8 @@ AGREEMENT = 0.8
 """Least Dice of the scores' foreground with the label map beside them that counts as the same."""
 SUM_LIMIT = 1.01
 
-_BROKEN = (
-    OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+# Beside NumPy's: of archives, and of HDF5, whose library tells all that it finds as RuntimeError.
+_BROKEN = (*DAMAGED, KeyError, RuntimeError, zlib.error, lzma.LZMAError, struct.error)
 
 
 class Scores(NamedTuple):
@@ -124,19 +124,6 @@ def _chosen(
     return found[0]
 
 
-def grid_of(file: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
-    """Shape (X, Y, Z) and affine of a NIfTI file, whatever else its dimensions are.
-
-    Raises:
-        RarelensError: if it is not readable.
-    """
-    try:
-        image: Any = nib.load(file)
-        return tuple(image.shape[:3]), np.asarray(image.affine, np.float64)
-    except Exception as error:  # nibabel raises its own kinds, zlib's and the system's.
-        raise _unreadable(file, error) from error
-
-
 def agreement(scheme: Scheme, scores: Scores, said: Sequence[Mask]) -> float | None:
     """Dice of the foreground, class by class together; None where both are empty."""
     hit = total = 0
@@ -150,10 +137,7 @@ def agreement(scheme: Scheme, scores: Scores, said: Sequence[Mask]) -> float | N
 
 def _nifti(files: Sequence[Path]) -> NDArray[Any]:
     """Scores with axes the other way round, (C, Z, Y, X): so they lie in memory."""
-    try:
-        parts: list[NDArray[Any]] = [np.asanyarray(nib.load(file).dataobj) for file in files]
-    except _BROKEN as error:
-        raise _unreadable(files[0], error) from error
+    parts = [read_values(file) for file in files]
     if len(parts) == 1 and parts[0].ndim == 4:
         return parts[0].T
     if any(part.shape != parts[0].shape or part.ndim != 3 for part in parts):
@@ -173,19 +157,29 @@ def _array(file: Path) -> NDArray[Any]:
 
 def _numpy(file: Path) -> NDArray[Any]:
     # Never a pickle: object arrays are refused by NumPy.
-    loaded: Any = np.load(file, allow_pickle=False)
-    if file.suffix == ".npy":
+    loaded: Any = np.load(file, mmap_mode="r", allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
         return np.asarray(loaded)
     with loaded:
-        return np.asarray(loaded[_key(list(loaded.files))])
+        name = _key(list(loaded.files))
+        sizes = {each.filename: each.file_size for each in loaded.zip.infolist()}
+        refuse_larger(sizes.get(f"{name}.npy", 0), VOLUME, f"{file}: {name}")
+        return np.asarray(loaded[name])
 
 
 def _hdf5(file: Path) -> NDArray[Any]:
     import h5py
 
     with h5py.File(file, "r") as content:
-        names = [name for name in content if isinstance(content[name], h5py.Dataset)]
-        return np.asarray(content[_key(names)][()])
+        # Links may lead to any other file.
+        own = [
+            name for name in content if isinstance(content.get(name, getlink=True), h5py.HardLink)
+        ]
+        values = content[_key([name for name in own if isinstance(content[name], h5py.Dataset)])]
+        if values.external or values.is_virtual:
+            raise ValueError("its values lie in another file")
+        refuse_larger(values.nbytes, VOLUME, f"{file}: {values.name}")
+        return np.asarray(values[()])
 
 
 def _key(names: list[str]) -> str:
@@ -201,13 +195,15 @@ def _uncropped(
 ) -> NDArray[Any]:
     """nnU-Net 1 keeps scores of the box that it cropped to: outside it, all is background."""
     properties = file.with_suffix(".pkl")
-    if not properties.is_file():
+    if values.ndim != len(shape) + 1 or not properties.is_file():
         return values
     content = read_pickle(properties)
     box = content.get("crop_bbox", ()) if isinstance(content, dict) else ()
     try:
         place = tuple(slice(int(low), int(high)) for low, high in box)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        return values
+    if len(place) != len(shape):
         return values
     full = np.zeros((len(values), *shape[::-1]), values.dtype)
     if not regions:

@@ -128,6 +128,15 @@ def grid_of(file: Path) -> tuple[tuple[int, ...], Affine]:
     return image.shape, _affine(file, image)
 
 
+def read_values(file: Path) -> NDArray[Any]:
+    """The voxels of a file as they are, of any number of dimensions.
+
+    Raises:
+        RarelensError: if it is unreadable, or they are no plain numbers or more than are read.
+    """
+    return _voxels(file, _open(file), None)
+
+
 def save_labels(file: Path, labels: Labels, affine: Affine) -> None:
     """Write a label map (X, Y, Z) as NIfTI; equal labels give equal bytes."""
     nib.save(nib.Nifti1Image(labels, affine), file)
