@@ -80,8 +80,9 @@ def warn(sentences: Sequence[str]) -> None:
 def guarded(main: Callable[P, None]) -> Callable[P, None]:
     """Wrap an entry point, so that what is no programming mistake ends in a sentence.
 
-    A `RarelensError`, a disk without space or permission, memory that does not suffice: printed as
-    ``error: …``, exit 1. Ctrl-C exits with 130, SIGTERM with 143, after what was half written is
+    A `RarelensError`, a disk without space or permission, memory that does not suffice, also that
+    of a GPU: printed as ``error: …``, exit 1. Ctrl-C exits with 130, SIGTERM with 143, after what
+    was half written is
     removed on the way out; a reader of the output that went away with 141.
     """
 
@@ -103,11 +104,11 @@ def guarded(main: Callable[P, None]) -> Callable[P, None]:
         except MemoryError as error:
             reason = " ".join(str(error).split())
             _leave(1, f"error: not enough memory ({reason or 'none is left'}); {SMALLER}")
-        except OSError as error:
-            if error.errno not in REMEDIES:
+        except (OSError, RuntimeError) as error:
+            sentence = _of_the_system(error)
+            if sentence is None:
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            _leave(1, f"error: {where}{error.strerror}; {REMEDIES[error.errno]}")
+            _leave(1, f"error: {sentence}")
         finally:
             _on_sigterm(before)
 
@@ -124,6 +125,30 @@ REMEDIES = {
     errno.EROFS: "this disk is read-only; work in a folder that can be written",
     errno.ENOMEM: SMALLER,
 }
+
+
+# How NumPy, HDF5, Arrow and PyTorch tell that a write failed, where they keep no errno.
+_NUMBER = re.compile(r"errno(?: = |:? )(\d+)", re.IGNORECASE)
+_CUT = re.compile(r"requested and \d+ written|PytorchStreamWriter failed|unexpected pos \d+ vs")
+_MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
+
+
+def _of_the_system(error: OSError | RuntimeError) -> str | None:
+    """A sentence about what the system refused; None where it is another mistake."""
+    text = " ".join(str(error).split())
+    told = _NUMBER.search(text)
+    number = getattr(error, "errno", None) or (int(told[1]) if told else None)
+    if number in REMEDIES:
+        name = getattr(error, "filename", None)
+        return f"{f'{name}: ' if name else ''}{os.strerror(number)}; {REMEDIES[number]}"
+    if _MEMORY.search(text):
+        return f"not enough memory ({text}); {SMALLER}"
+    if _CUT.search(text):
+        return (
+            f"a file was not written whole ({text}); make space on this disk, or have the system "
+            "allow larger files (`ulimit -f`), then run the command again"
+        )
+    return None
 
 
 class _Terminated(BaseException):

@@ -1,6 +1,8 @@
-"""Whatever interrupts a stage: an exit status of its own, one sentence, nothing half written.
+"""Whatever interrupts a stage, and whatever it is given: an exit status of its own, one sentence,
+nothing half written.
 
-Run again, it ends in the bytes of a run that nothing interrupted.
+Run again, it ends in the bytes of a run that nothing interrupted. RARELENS_FAULTS=12 tries more
+places of each kind of fault, and more damaged inputs; by default each kind has one.
 """
 
 from __future__ import annotations
@@ -9,18 +11,19 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 
-from faulty import FAULTS, Fault, faults_of
+import stages_run
+from faulty import FAULTS, Fault, faults_of, run_apart
 from folders import digests
 from rarelens.errors import guarded
-from rarelens.studies.cells import Cell
-from rarelens.studies.files import whole_folder
-from refusals.of_pictures import GREY
-from refusals.of_project import prepared
 
-EACH = int(os.environ.get("RARELENS_FAULTS", "3"))
+EACH = int(os.environ.get("RARELENS_FAULTS", "1"))
+DAMAGED = 3
+"""Inputs of a stage, times `EACH`, that are damaged one by one."""
 STATUS = {"SIGINT": 130, "SIGTERM": 143, "SIGKILL": -9}
 SENTENCES = {
     "no space": "make space on this disk",
@@ -29,23 +32,123 @@ SENTENCES = {
     "SIGINT": "interrupted; run dvc repro to go on",
     "SIGTERM": "ended by SIGTERM; run dvc repro to go on",
 }
+VOLUMES, IMAGES = "embedded/unet/cross_entropy", "embedded_findings/light_cnn/bce"
+OF_VOLUMES, OF_IMAGES = f"segmentation/{VOLUMES}/1/0", f"classification/{IMAGES}/1/0"
+RETRAINED = f"classification/{IMAGES}+classifier_retraining/1/0"
 
 
-def check(action: Callable[[], None], target: Path, *others: Path) -> None:
-    """Hold each end against that of an unbroken run; ``others`` lie beside and are cleared."""
-    guarded(action)()
-    whole = digests(target)
+class Files(NamedTuple):
+    """Outputs of a stage, which DVC removes before it runs; and inputs, files and folders."""
+
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+
+
+STAGES = {
+    "fingerprint": Files(("fingerprints",)),
+    "simulate volumes": Files(("data/raw/embedded",)),
+    "simulate images": Files(("data/raw/embedded_findings",)),
+    "preprocess volumes": Files(("data/prepared/embedded",), ("data/raw/embedded",)),
+    "preprocess images": Files(
+        ("data/prepared/embedded_findings",), ("data/raw/embedded_findings",)
+    ),
+    "cells of volumes": Files(("cells/segmentation",), ("data/prepared/embedded",)),
+    "cells of images": Files(("cells/classification",), ("data/prepared/embedded_findings",)),
+    "train volumes": Files(
+        (f"models/{OF_VOLUMES}", f"records/{OF_VOLUMES}.json"), ("data/prepared/embedded",)
+    ),
+    "train images": Files(
+        (f"models/{OF_IMAGES}", f"records/{OF_IMAGES}.json"), ("data/prepared/embedded_findings",)
+    ),
+    "retrain": Files(
+        (f"models/{RETRAINED}", f"records/{RETRAINED}.json"), (f"models/{OF_IMAGES}",)
+    ),
+    "extract cross_entropy": Files(
+        (f"extracts/{OF_VOLUMES}",), ("data/prepared/embedded", f"models/{OF_VOLUMES}")
+    ),
+    "extract bce": Files(
+        (f"extracts/{OF_IMAGES}",), ("data/prepared/embedded_findings", f"models/{OF_IMAGES}")
+    ),
+    "extract adjusted": Files(
+        (f"extracts/segmentation/{VOLUMES}+threshold/1/0",), (f"models/{OF_VOLUMES}",)
+    ),
+    "analyse cross_entropy": Files((f"analyses/{OF_VOLUMES}",), (f"extracts/{OF_VOLUMES}",)),
+    "analyse bce": Files((f"analyses/{OF_IMAGES}",), (f"extracts/{OF_IMAGES}",)),
+    "compare volumes": Files(
+        ("metrics/segmentation.csv", "metrics/segmentation_pairs.csv"),
+        ("cells/segmentation", f"analyses/{OF_VOLUMES}"),
+    ),
+    "compare images": Files(
+        ("metrics/classification.csv", "metrics/classification_pairs.csv"),
+        ("cells/classification", f"analyses/{OF_IMAGES}"),
+    ),
+    "report": Files(
+        ("reports",), ("cells", "metrics", f"analyses/{OF_VOLUMES}", f"analyses/{OF_IMAGES}")
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny finished project, made by the first worker that asks."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            stages_run.finish(folder)
+            (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def state(project: Path) -> dict[str, str]:
+    """What lies in it, without checkpoints. Records tell how long a training took."""
+    return {
+        name: "" if name.startswith("records/") else digest
+        for name, digest in digests(project).items()
+        if not name.startswith("scratch/")
+    }
+
+
+def remove(outputs: tuple[str, ...]) -> None:
+    for each in map(Path, outputs):
+        if each.is_file():
+            each.unlink()
+        shutil.rmtree(each, ignore_errors=True)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_faults(name: str, project: Path) -> None:
+    whole, action, outputs = state(project), stages_run.action(name), STAGES[name].outputs
+    remove(outputs)
     seen = set()
     for fault in faults_of(guarded(action), EACH):
         seen.add(fault.kind)
         _judge(fault)
-        # What was there before is there still, or what would be there is there whole.
-        assert digests(target) == whole if target.exists() else True, fault
-        shutil.rmtree(target, ignore_errors=True)
-        _judge_end(action, target, whole, fault)
-        for other in others:
-            shutil.rmtree(other, ignore_errors=True)
-    assert seen == set(FAULTS)
+        found = state(project)
+        if fault.status == 0:
+            assert found == whole, fault
+        elif fault.kind != "SIGKILL":
+            # Each file as it was, or as it is to be; none half written in its place.
+            assert _without_partial(found).items() <= whole.items(), fault
+        if found != _without_partial(found) or Path("scratch").exists():
+            guarded(action)()
+            assert state(project) == whole, fault
+            assert not Path("scratch").exists()
+        remove(outputs)
+    assert seen == {"", *FAULTS}
+
+
+def _without_partial(found: dict[str, str]) -> dict[str, str]:
+    return {name: own for name, own in found.items() if ".partial" not in name}
 
 
 def _judge(fault: Fault) -> None:
@@ -60,84 +163,42 @@ def _judge(fault: Fault) -> None:
         assert SENTENCES[fault.kind] in fault.said.strip().splitlines()[-1], fault
 
 
-def _judge_end(action: Callable[[], None], target: Path, whole: object, fault: Fault) -> None:
-    guarded(action)()
-    assert digests(target) == whole, fault
-    assert not list(target.parent.rglob("*.partial")), fault
+DAMAGES: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
+    ("cut short", lambda content: content[: len(content) // 2]),
+    ("zeros", lambda content: bytes(len(content))),
+    ("empty", lambda content: b""),
+)
 
 
-def test_preprocess_of_volumes(tmp_path: Path) -> None:
-    prepared(tmp_path)
-    from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
-    from rarelens.studies.settings.segmentation.datasets import Preprocess, Split, ZScore
-
-    settings = Preprocess(intensity=(ZScore(method="zscore"),))
-    split = Split(seed=0, test=1, validation=0)
-
-    def action() -> None:
-        with whole_folder(tmp_path / "out/set") as target:
-            prepare_dataset("set", "msd", tmp_path / "raw", target, settings, split)
-
-    check(action, tmp_path / "out/set")
-
-
-def test_preprocess_of_images(tmp_path: Path) -> None:
-    import json
-
-    from PIL import Image
-
-    from rarelens.studies.data.classification.preprocessing import prepare_images
-    from rarelens.studies.settings.classification.datasets import ImagePreprocess, ImageSplit
-
-    raw = tmp_path / "raw"
-    (raw / "images").mkdir(parents=True)
-    names = [f"{number}.png" for number in range(6)]
-    for name in names:
-        Image.fromarray(GREY).save(raw / "images" / name)
-    content = {
-        "images": [
-            {"id": n, "file_name": name, "width": 10, "height": 10} for n, name in enumerate(names)
-        ],
-        "annotations": [
-            {"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 5, 5]} for n in range(6)
-        ],
-        "categories": [{"id": 1, "name": "a"}],
-    }
-    (raw / "annotations.json").write_text(json.dumps(content))
-    settings = ImagePreprocess(image_size=(16, 16))
-    split = ImageSplit(seed=0, test=0.4, validation=0.2, official=False)
-
-    def action() -> None:
-        with whole_folder(tmp_path / "out/set") as target:
-            prepare_images("set", "coco", raw, target, settings, split)
-
-    check(action, tmp_path / "out/set")
-
-
-def test_train(tiny, make_job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rarelens.studies.training.run import Unobserved
-    from rarelens.studies.training.segmentation.cell import train_cell
-
-    monkeypatch.chdir(tmp_path)
-    job = make_job()
-
-    def action() -> None:
-        train_cell(job, tiny, Unobserved)
-
-    check(action, job.cell.folder("models"), Path("scratch"))
-
-
-def test_extract(
-    tiny, tiny_models: Path, extraction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from rarelens.studies.extraction.segmentation.extract import extract
-
-    monkeypatch.chdir(tmp_path)
-    cell = Cell("segmentation", "tiny", "unet", "cross_entropy", "1", 0)
-    model = tiny_models / cell.folder("models")
-
-    def extracted() -> None:
-        with whole_folder(tmp_path / "extract") as target:
-            extract(model, tiny, target, extraction(units_patches=0))
-
-    check(extracted, tmp_path / "extract")
+@pytest.mark.parametrize("name", [name for name in STAGES if STAGES[name].inputs])
+def test_damaged_inputs(name: str, project: Path) -> None:
+    whole, action, outputs = state(project), stages_run.action(name), STAGES[name].outputs
+    files = sorted(
+        file
+        for each in STAGES[name].inputs
+        for file in ([Path(each)] if Path(each).is_file() else Path(each).rglob("*"))
+        if file.is_file() and file.stat().st_size
+    )
+    chosen = files[:: -(-len(files) // (DAMAGED * EACH))]
+    for number, file in enumerate(chosen):
+        how, damage = DAMAGES[number % len(DAMAGES)]
+        if file.suffix == ".csv" and how == "cut short":
+            # Rows that are missing at its end are not seen: it is a text that a user may edit.
+            how, damage = DAMAGES[1]
+        remove(outputs)
+        content = file.read_bytes()
+        file.write_bytes(damage(content))
+        said = run_apart(guarded(action))
+        file.write_bytes(content)
+        if said.status == 0:
+            # Handed on unread; it is told where it is read.
+            others = {name for name in whole if Path(name).name != file.name}
+            found = state(project)
+            assert {name: found[name] for name in others} == {
+                name: whole[name] for name in others
+            }, (file, how)
+        else:
+            assert said.status == 1, (file, how, said)
+            assert "Traceback" not in said.said, (file, how, said)
+            assert "error: " in said.said, (file, how, said)
+            assert state(project).items() <= whole.items(), (file, how)

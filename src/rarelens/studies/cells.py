@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 
+from rarelens.errors import RarelensError
 from rarelens.studies.files import remove_folder, write_text
 from rarelens.studies.settings.study import Study
 
@@ -62,10 +63,21 @@ def write_cells(file: Path, cells: Sequence[Cell]) -> None:
 
 
 def read_cells(file: Path) -> list[Cell]:
-    """Read the list of a study's cells."""
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        return [Cell(seed=int(row.pop("seed")), **row) for row in rows]
+    """Read the list of a study's cells.
+
+    Raises:
+        RarelensError: if it is no such list.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = csv.DictReader(stream)
+            if rows.fieldnames != [field.name for field in fields(Cell)]:
+                raise ValueError("other columns")  # noqa: TRY301
+            return [Cell(seed=int(row.pop("seed")), **row) for row in rows]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise RarelensError(
+            f"{file}: no list of cells; remove it and run `dvc repro cells`"
+        ) from error
 
 
 def drop_other_cells(root: Path, cells: Sequence[Cell]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec
 
 from rarelens.errors import RarelensError, guarded
 from rarelens.pipeline.lineage.arguments import check_arguments
+from rarelens.pipeline.lineage.damage import damage_told
 from rarelens.pipeline.lineage.tree import Tree
 from rarelens.studies.files import write_text
 
@@ -50,7 +51,8 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
             tree = Tree(file, texts)
             if digest:
                 bound.arguments["code"] = hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
-            main(*bound.args, **bound.kwargs)
+            with damage_told(bound.arguments):
+                main(*bound.args, **bound.kwargs)
             tree.check_imports()
 
         return timed(guarded(run))

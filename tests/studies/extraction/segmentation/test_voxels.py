@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,3 +155,19 @@ def test_statistics_agree_with_one_another(logits: np.ndarray, labels: np.ndarra
         assert rows.groupby("class")["count"].sum().to_dict() == moments["count"].to_dict()
     below = histograms[(histograms["quantity"] == "margin") & (histograms["bin"] < 0)]
     assert below.groupby("class")["count"].sum().to_dict() == moments["negative"].to_dict()
+
+
+def test_many_classes_are_counted_at_once() -> None:
+    """A frame for each class and logit once made 300 classes take minutes a case."""
+    classes, size = 150, 24**3
+    rng = np.random.default_rng(0)
+    truth = (np.arange(size) * classes // size).astype(np.uint8)
+    logits = rng.normal(0, 2, (classes, size)).astype(np.float32)
+    begun = time.process_time()
+    found = voxels.histograms(logits, truth, WIDTH)
+    voxels.joint_histograms(logits, truth, 0.5)
+    assert time.process_time() - begun < 4  # 0.8 s; 8 s before
+    one = found[(found["class"] == 7) & (found["quantity"] == "logit_93")]
+    bins, counts = np.unique(np.floor(logits[93, truth == 7] / WIDTH), return_counts=True)
+    assert one["bin"].tolist() == bins.tolist()
+    assert one["count"].tolist() == counts.tolist()

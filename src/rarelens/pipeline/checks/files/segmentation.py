@@ -29,6 +29,10 @@ from rarelens.studies.data.segmentation.splits import assign_splits, rare_classe
 from rarelens.studies.settings.segmentation.datasets import Dataset, ZScore
 from rarelens.studies.training.segmentation.job import SegmentationJob
 
+MANY_CLASSES = 50
+# Of one core, by `benchmarks/many_classes.py`: of a class and a logit, of a logit of a voxel.
+SECONDS_PAIR, SECONDS_LOGIT, BYTES_LOGIT = 3e-5, 1e-7, 50
+
 
 class SegmentationFiles(StudyFiles[Dataset, Collection]):
     """Volumes; a cohort that is still to be simulated is checked as it will be."""
@@ -66,6 +70,7 @@ class SegmentationFiles(StudyFiles[Dataset, Collection]):
                 self.prepared += sum(map(np.prod, shapes)) * _bytes_per_voxel(present, settings)
                 self.notes += _smaller_than_patch(name, shapes, settings)
                 self.notes += _without_air(name, present, settings)
+                self.notes += _many_classes(present, [float(np.prod(own)) for own in shapes])
 
     def parameters_of(self, cell: Cell) -> dict[str, Any]:
         """As `SegmentationJob` has them."""
@@ -162,3 +167,17 @@ def _without_air(name: str, collection: Collection, settings: Dataset) -> Iterat
                 "the whole volume, air included, and nothing is cropped; set what is outside the "
                 "body to 0, or take method clip for CT"
             )
+
+
+def _many_classes(collection: Collection, voxels: Sequence[float]) -> Iterator[str]:
+    """Of many classes, what stage extract takes: it counts each logit of each class."""
+    classes = len(collection.classes)
+    if classes < MANY_CLASSES:
+        return
+    seconds = [SECONDS_PAIR * classes**2 + SECONDS_LOGIT * classes * each for each in voxels]
+    most = BYTES_LOGIT * classes * max(voxels) / 2**30
+    yield (
+        f"{collection.name}: {classes} classes: stage extract takes about "
+        f"{sum(seconds) / 60:.1f} min a model beside the network's own, and "
+        f"{most:.1f} GiB of memory for its largest case"
+    )

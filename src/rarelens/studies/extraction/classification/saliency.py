@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from rarelens.errors import RarelensError
 from rarelens.studies.extraction.arrays import ArrayWriter, batches
+from rarelens.studies.extraction.progress import told
 from rarelens.studies.settings.classification.stages import ExtractClassification
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def write_maps(
     """
     peaks = np.zeros(len(rows), np.float32)
     with ArrayWriter(file, (len(rows), *size), np.float16) as maps:
-        for some in batches(np.arange(len(rows)), batch_size):
+        every = list(batches(np.arange(len(rows)), batch_size))
+        for some in told(every, f"extract, {file.stem}: batches"):
             images = torch.from_numpy(data.images(rows[some])).to(device)
             values = explain(images, classes[some].tolist()).float()
             peak = values.amax((1, 2), keepdim=True)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rarelens.errors import RarelensError
 from rarelens.studies.extraction.arrays import ArrayWriter, batches
 from rarelens.studies.extraction.layers import recorded
+from rarelens.studies.extraction.progress import told
 
 if TYPE_CHECKING:
     from rarelens.studies.data.classification.prepared import PreparedImages
@@ -80,7 +81,7 @@ def _pass(
             )
             for name, shape in units.items()
         }
-        for some in batches(np.arange(len(rows)), batch_size):
+        for some in told(list(batches(np.arange(len(rows)), batch_size)), "extract: batches"):
             images = torch.from_numpy(data.images(rows[some])).to(device)
             logits[some] = network(images).float().cpu().numpy()
             for name, file in files.items():

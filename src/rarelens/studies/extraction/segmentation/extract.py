@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rarelens.studies.data.segmentation.collection import save_labels
 from rarelens.studies.data.segmentation.geometry import restore_labels_and_logits
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.extraction.progress import told
 from rarelens.studies.extraction.segmentation import voxels
 from rarelens.studies.extraction.segmentation.lesions import (
     SIDES,
@@ -69,7 +70,7 @@ def extract(
         (target / folder).mkdir()
     joint: list[pd.DataFrame] = []
     with TableWriter(target) as tables:
-        for case, side in cases:
+        for case, side in told(cases, f"extract, {len(card.classes)} classes: cases"):
             logits, labels = logits_of.of(case), np.asarray(data.label(case))
             found = _lesions(data, case, logits, target / "predictions")
             frames = _statistics(case, logits, labels, settings) | (found if side in SIDES else {})

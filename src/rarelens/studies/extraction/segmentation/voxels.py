@@ -51,10 +51,15 @@ def histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFrame:
         own = logits[:, labels == label]
         quantities = {"margin": voxel_margins(own, label)}
         quantities |= {f"logit_{k}": own[k] for k in range(len(own))}
-        for quantity, values in quantities.items():
-            (bins,), counts = count_bins(bin_of(values, width)[None])
-            columns = {"quantity": quantity, "bin": bins, "count": counts}
-            frames.append(pd.DataFrame({"class": int(label), **columns}))
+        found = [count_bins(bin_of(values, width)[None]) for values in quantities.values()]
+        names = np.array(list(quantities), dtype=object)
+        columns = {
+            "quantity": names.repeat([len(counts) for _, counts in found]),
+            "bin": np.concatenate([bins[0] for bins, _ in found]),
+            "count": np.concatenate([counts for _, counts in found]),
+        }
+        # One frame a class: of many classes, one a logit would take longer than the counting.
+        frames.append(pd.DataFrame({"class": int(label), **columns}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -63,7 +68,7 @@ def joint_histograms(logits: Logits, labels: Labels, width: float) -> pd.DataFra
     frames = []
     for k in range(1, len(logits)):
         for label in (0, k):
-            pairs = bin_of(logits[:, labels == label][[0, k]], width)
+            pairs = bin_of(logits[[0, k]][:, labels == label], width)
             bins, counts = count_bins(pairs)
             columns = {"bin_x": bins[0], "bin_y": bins[1], "count": counts}
             frames.append(pd.DataFrame({"class": label, "foreground": k, **columns}))

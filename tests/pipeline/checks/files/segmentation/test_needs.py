@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pipeline.checks.files.studies import Study, leave_behind
@@ -108,3 +111,15 @@ def test_of_a_task_without_past_trainings_it_is_said_so() -> None:
     assert _without_past(cell.task, 3) == (
         "hours of 3 cells of classification: known once one of them has been trained"
     )
+
+
+def test_of_many_classes_what_extraction_takes_is_foretold(study: Study) -> None:
+    file = Path("data/raw/tiny/dataset.json")
+    description = json.loads(file.read_text())
+    for number in range(3, 300):
+        description["labels"][str(number)] = f"class {number}"
+    file.write_text(json.dumps(description))
+    (note,) = [line for line in validate_study().splitlines() if "300 classes" in line]
+    # 7 cases of 18 × (20 to 22) × 16 voxels: 3e-5 s × 300² each, and a little.
+    assert "stage extract takes about 0.3 min a model" in note
+    assert "0.1 GiB" in note
