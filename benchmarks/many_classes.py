@@ -16,7 +16,7 @@ from rarelens.studies.extraction.segmentation import voxels
 
 CLASSES, SIDE = 300, 64
 SECONDS = 20.0
-GIBIBYTES = 4.5
+GIBIBYTES = 3.5
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rarelens.errors import guarded
+from rarelens.errors import guarded, warn
 from rarelens.pipeline import diagnose
 
 BEFORE, STUDY, AFTER = "Your own predictions", "A study", "Its models, and other tools"
@@ -44,11 +44,16 @@ app.add_typer(diagnose.app, name="diagnose", rich_help_panel=BEFORE)
 
 @app.command(rich_help_panel=STUDY)
 def validate() -> None:
-    """Check params.yaml and the data, and say what the study will need."""
+    """Check params.yaml and the data, and say what the study will need.
+
+    Warns of damaged objects in DVC's cache.
+    """
+    from rarelens.pipeline.checks.cache import damaged_objects
     from rarelens.pipeline.checks.validate import validate_study
     from rarelens.pipeline.lineage.tree import check_source
 
     check_source(Path.cwd())
+    warn(damaged_objects())
     typer.echo(validate_study())
 
 

@@ -38,8 +38,8 @@ def damage_told(arguments: Mapping[str, Any]) -> Iterator[None]:
     except Exception as error:
         try:
             refuse(
-                f"{file}: damaged or cut short; remove it and run `dvc checkout`, which names a "
-                "corrupted cache, or else `dvc repro`"
+                f"{file}: damaged or cut short; remove it and run `dvc checkout`; if it is damaged "
+                "again, `rarelens validate` names what is so in DVC's cache"
                 for file in _inputs(arguments)
                 if _is_damaged(file)
             )
