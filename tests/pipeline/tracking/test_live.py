@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import atexit
+import errno
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +113,27 @@ def test_a_resumed_training_takes_its_run_up_again(
     (run,) = runs()
     assert run.info.status == "FINISHED"
     assert [step for step, _ in history(run.info.run_id)["train/loss"]] == [2, 4, 6, 8]
+
+
+def test_a_run_is_not_left_running_where_the_record_cannot_be_written(
+    tiny: PreparedDataset,
+    make_job: MakeJob,
+    project: Path,
+    runs: Runs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    leaving: list[Callable[[], None]] = []
+    monkeypatch.setattr("rarelens.studies.training.run.write_json", full)
+    monkeypatch.setattr(atexit, "register", leaving.append)
+    with pytest.raises(OSError, match="No space"):
+        train_cell(make_job(), tiny, LiveRun)
+    # As Python does when the process ends.
+    (leave,) = [own for own in leaving if isinstance(getattr(own, "__self__", None), LiveRun)]
+    leave()
+    assert runs()[0].info.status == "FAILED"
 
 
 def test_training_goes_on_while_the_server_is_away(

@@ -6,6 +6,7 @@ Markers are no outputs: git and DVC ignore them, and they outlive MLflow's datab
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,8 @@ class LiveRun:
         """Open the run; a resumed training takes its own up again."""
         self._identity = identity
         self._client = True  # Anything but None: not yet given up.
+        # Whatever ends the process before `end` is called, short of SIGKILL.
+        atexit.register(self._left)
         self._attempt(lambda: self._open(cell, identity, parameters))
 
     def epoch(self, row: dict[str, float]) -> None:
@@ -48,9 +51,14 @@ class LiveRun:
 
     def end(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Close the run, and note on this machine that the training ran here."""
+        atexit.unregister(self._left)
         if status == "FINISHED" and self._identity:
             mark_executed(self._identity)
         self._attempt(lambda: self._close(status))
+
+    def _left(self) -> None:
+        if self._run:
+            self._attempt(lambda: self._close("FAILED"))
 
     def _open(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         # Imported here, for it takes seconds and only training needs it.
