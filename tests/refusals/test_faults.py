@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from filelock import FileLock
 
 import stages_run
 from faulty import FAULTS, Fault, faults_of, run_apart
@@ -86,27 +85,6 @@ STAGES = {
         ("reports",), ("cells", "metrics", f"analyses/{OF_VOLUMES}", f"analyses/{OF_IMAGES}")
     ),
 }
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny finished project, made by the first worker that asks."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            stages_run.finish(folder)
-            (folder / "done").touch()
-    return folder
-
-
-@pytest.fixture
-def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(finished, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 def state(project: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from rarelens.pipeline.checks.memory import refuse_memory
 from rarelens.pipeline.checks.study import StudyChecks
 from rarelens.studies.data.classification.prepared import PreparedImages
 from rarelens.studies.data.classification.splits import image_subset
+from rarelens.studies.data.prepared import CHECKED, REMEDY, digest_of
 from rarelens.studies.extraction.classification.probe import layers_of
 from rarelens.studies.extraction.classification.saliency import METHODS
 from rarelens.studies.extraction.layers import check_layers
@@ -90,8 +92,19 @@ class ClassificationChecks(StudyChecks[ImageDataset]):
         return image_subset(data.table, fraction, seed)
 
     def check_data(self, data: PreparedImages) -> list[str]:
-        """What finds regions needs some."""
-        return without_regions(data.name) if data.concepts.empty else []
+        """What finds regions needs some, and they are those that were prepared.
+
+        The masks are held against their digests here, once; those of a large dataset are not.
+        """
+        if data.concepts.empty:
+            return without_regions(data.name)
+        if len(data.concepts) * math.prod(data.size) > CHECKED or "digest" not in data.concepts:
+            return []
+        return [
+            f"{data.folder}: concepts.npy, mask {position}: not as it was prepared; {REMEDY}"
+            for position, digest in enumerate(data.concepts["digest"])
+            if digest_of(data.masks([position])) != digest
+        ]
 
 
 def without_regions(dataset: str) -> list[str]:

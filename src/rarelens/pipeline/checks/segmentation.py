@@ -7,12 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks.memory import refuse_memory
 from rarelens.pipeline.checks.study import StudyChecks, problems_of
+from rarelens.studies.data.prepared import CHECKED, REMEDY
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
+from rarelens.studies.data.segmentation.preprocessing import foreground_index
 from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
 from rarelens.studies.extraction.layers import check_layers
 from rarelens.studies.extraction.segmentation.logits import (
@@ -87,6 +90,21 @@ class SegmentationChecks(StudyChecks[Dataset]):
         except RarelensError as error:
             raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
         return training_subset(data.table, fraction, seed, rare)
+
+    def check_data(self, data: PreparedDataset) -> list[str]:
+        """The voxels that trainings draw patches around are those of the labels.
+
+        Here, once, for trainings and stage extract only read them; of a large dataset not at all.
+        """
+        cases = data.table.index if "digest" in data.table else []
+        labels = {case: data.label(case) for case in cases}
+        if sum(own.nbytes for own in labels.values()) > CHECKED:
+            return []
+        return [
+            f"{data.folder}: foreground/{case}.npy is not of this case's labels; {REMEDY}"
+            for case, own in labels.items()
+            if not np.array_equal(data.foreground(case), foreground_index(own))
+        ]
 
     def _without_cases(self, name: str, dataset: str) -> None:
         bias_without_cases(self.check_adjustment(name), f"adjustments.segmentation.{name}", dataset)
