@@ -35,6 +35,7 @@ def load() -> list[Bad]:
 
     import refusals.of_parameters
     import refusals.of_pictures
+    import refusals.of_predictions
     import refusals.of_project
     import refusals.of_volumes  # noqa: F401
 
