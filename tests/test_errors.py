@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import errno
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 
+import h5py
+import nibabel as nib
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from faulty import run_apart
 from rarelens.errors import RarelensError, guarded
 
 
@@ -20,12 +28,13 @@ def test_an_error_of_several_sentences_keeps_them_from_another_process() -> None
 NO_SPACE, SHORT, MEMORY = "make space on this disk", "ulimit -f", "lower batch sizes"
 TOLD = (
     (OSError(errno.ENOSPC, "No space left on device", "a"), NO_SPACE),
-    # As NumPy, HDF5, PyTorch (while it writes, and while it ends) and its allocators tell it.
+    # As NumPy, HDF5, safetensors, PyTorch (while it writes, and while it ends) and CUDA tell it.
     (OSError("26656 requested and 236 written"), SHORT),
     (
         OSError("Can't write data (file write failed: errno = 28, error message = 'No'...)"),
         NO_SPACE,
     ),
+    (Exception("Error while serializing: I/O error: File too large (os error 27)"), SHORT),
     (RuntimeError("[enforce fail at inline_container.cc:783] . PytorchStreamWriter failed"), SHORT),
     (RuntimeError("[enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0"), SHORT),
     (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), MEMORY),
@@ -51,7 +60,7 @@ def test_memory_that_pytorch_is_refused_is_a_sentence(capsys: pytest.CaptureFixt
     assert "not enough memory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a mistake"), OSError("a mistake")])
+@pytest.mark.parametrize("error", [KeyError("a mistake"), OSError("a mistake")])
 def test_other_failures_stay_tracebacks(error: Exception) -> None:
     with pytest.raises(type(error), match="a mistake"):
         guarded(_raise)(error)
@@ -59,3 +68,32 @@ def test_other_failures_stay_tracebacks(error: Exception) -> None:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+ARRAY = np.random.default_rng(0).random(20_000, np.float32)
+
+
+def _hdf5(file: Path) -> None:
+    with h5py.File(file, "w") as opened:
+        opened["a"] = ARRAY
+
+
+# Of each library that stages write with.
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "numpy": lambda file: np.save(file, ARRAY),
+    "archive": lambda file: np.savez_compressed(file, a=ARRAY),
+    "torch": lambda file: torch.save({"a": torch.from_numpy(ARRAY)}, file),
+    "safetensors": lambda file: save_file({"a": torch.from_numpy(ARRAY)}, file),
+    "parquet": lambda file: pd.DataFrame({"a": ARRAY}).to_parquet(file),
+    "hdf5": _hdf5,
+    "nifti": lambda file: nib.save(nib.Nifti1Image(ARRAY.reshape(50, 20, 20), np.eye(4)), file),
+}
+
+
+@pytest.mark.parametrize("library", WRITERS)
+def test_a_file_that_is_not_written_whole_is_a_sentence(library: str, tmp_path: Path) -> None:
+    file = tmp_path / ("a.nii" if library == "nifti" else "a.npz")
+    fault = run_apart(guarded(lambda: WRITERS[library](file)), "too large", 10_000)
+    assert fault.status == 1, fault
+    assert fault.said.startswith("error: "), fault
+    assert SHORT in fault.said

@@ -104,7 +104,7 @@ def guarded(main: Callable[P, None]) -> Callable[P, None]:
         except MemoryError as error:
             reason = " ".join(str(error).split())
             _leave(1, f"error: not enough memory ({reason or 'none is left'}); {SMALLER}")
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             sentence = _of_the_system(error)
             if sentence is None:
                 raise
@@ -127,13 +127,13 @@ REMEDIES = {
 }
 
 
-# How NumPy, HDF5, Arrow and PyTorch tell that a write failed, where they keep no errno.
-_NUMBER = re.compile(r"errno(?: = |:? )(\d+)", re.IGNORECASE)
+# How HDF5, safetensors (an exception of its own), NumPy and PyTorch tell that a write failed.
+_NUMBER = re.compile(r"(?:errno|os error)(?: = |:? )(\d+)", re.IGNORECASE)
 _CUT = re.compile(r"requested and \d+ written|PytorchStreamWriter failed|unexpected pos \d+ vs")
 _MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
 
 
-def _of_the_system(error: OSError | RuntimeError) -> str | None:
+def _of_the_system(error: Exception) -> str | None:
     """A sentence about what the system refused; None where it is another mistake."""
     text = " ".join(str(error).split())
     told = _NUMBER.search(text)
