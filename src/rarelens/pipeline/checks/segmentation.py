@@ -96,8 +96,9 @@ class SegmentationChecks(StudyChecks[Dataset]):
 
         Here, once, for trainings and stage extract only read them; of a large dataset not at all.
         """
-        cases = data.table.index if "digest" in data.table else []
-        labels = {case: data.label(case) for case in cases}
+        if "digest" not in data.table:  # Of before there were any.
+            return []
+        labels = {case: data.label(case) for case in data.table.index}
         if sum(own.nbytes for own in labels.values()) > CHECKED:
             return []
         return [
