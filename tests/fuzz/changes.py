@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# A short run in the tests; RARELENS_FUZZ=20000 makes a long one.
+# A short run in the tests; `long.py` and RARELENS_FUZZ=20000 make a long one.
 fuzzed = settings(
-    max_examples=int(os.environ.get("RARELENS_FUZZ", "40")),
+    max_examples=int(os.environ.get("RARELENS_FUZZ", "25")),
     deadline=timedelta(seconds=20),
     suppress_health_check=list(HealthCheck),
     derandomize="RARELENS_FUZZ" not in os.environ,
