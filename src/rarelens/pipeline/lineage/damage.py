@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rarelens.errors import RarelensError, refuse
-from rarelens.studies.data.prepared import DAMAGED
 
 FOLDERS = ("models", "extracts", "analyses")
 
@@ -65,6 +62,9 @@ def _inputs(arguments: Mapping[str, Any]) -> list[Path]:
 
 
 def _is_damaged(file: Path) -> bool:
+    # Imported here, as the libraries below: a stage that goes well needs none of it.
+    from rarelens.studies.data.prepared import DAMAGED
+
     try:
         READERS[file.suffix](file)
     except DAMAGED:
@@ -78,7 +78,15 @@ def _read_parquet(file: Path) -> None:
     pyarrow.parquet.read_table(file)
 
 
+def _read_npy(file: Path) -> None:
+    import numpy as np
+
+    np.load(file, mmap_mode="r", allow_pickle=False)
+
+
 def _read_npz(file: Path) -> None:
+    import numpy as np
+
     with np.load(file, allow_pickle=False) as arrays:
         for name in arrays.files:
             arrays[name]
@@ -101,7 +109,7 @@ def _read_gzip(file: Path) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     ".parquet": _read_parquet,
     ".json": lambda file: json.loads(file.read_text(encoding="utf-8")),
-    ".npy": lambda file: np.load(file, mmap_mode="r", allow_pickle=False),
+    ".npy": _read_npy,
     ".npz": _read_npz,
     ".csv": _read_csv,
     ".gz": _read_gzip,
