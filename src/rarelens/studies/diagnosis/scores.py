@@ -162,8 +162,10 @@ def _numpy(file: Path) -> NDArray[Any]:
         return np.asarray(loaded)
     with loaded:
         name = _key(list(loaded.files))
-        sizes = {each.filename: each.file_size for each in loaded.zip.infolist()}
-        refuse_larger(sizes.get(f"{name}.npy", 0), VOLUME, f"{file}: {name}")
+        sizes = {
+            each.filename.removesuffix(".npy"): each.file_size for each in loaded.zip.infolist()
+        }
+        refuse_larger(sizes.get(name, 0), VOLUME, f"{file}: {name}")
         return np.asarray(loaded[name])
 
 
