@@ -74,7 +74,7 @@ class OneClass:
             ValueError: if a case stands there twice.
         """
         cases = rows.drop_duplicates("case").sort_values("case")
-        axes = methods, sorted(rows["seed"].unique()), cases["case"]
+        axes: list[Any] = [methods, sorted(rows["seed"].unique()), cases["case"]]
         names = ("method", "seed", "case")
         places = [pd.Index(a).get_indexer(rows[n]) for a, n in zip(axes, names, strict=True)]
         found = np.full([len(axis) for axis in axes], np.nan)
