@@ -19,8 +19,8 @@ from rarelens.studies.files import read_json
 
 DESCRIPTION = "dataset.json"
 REMEDY = (
-    "remove the folder and run `dvc checkout` (it names a corrupted cache), or `dvc repro -f` of "
-    "stage preprocess"
+    "remove the folder and run `dvc checkout` (`rarelens validate` names a corrupted cache), or "
+    "`dvc repro -f` of stage preprocess"
 )
 
 # What NumPy raises of a file that is none of its own, or whose header is garbled.
