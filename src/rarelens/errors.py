@@ -82,8 +82,7 @@ def guarded(main: Callable[P, None]) -> Callable[P, None]:
 
     A `RarelensError`, a disk without space or permission, memory that does not suffice, also that
     of a GPU: printed as ``error: …``, exit 1. Ctrl-C exits with 130, SIGTERM with 143, after what
-    was half written is
-    removed on the way out; a reader of the output that went away with 141.
+    was half written is removed on the way out; a reader of the output that went away with 141.
     """
 
     @functools.wraps(main)

@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+RESULTS: dict[str, Any] = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
+"""Options of a table of results: its bytes depend on its content alone."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _QUOTED = re.compile(r"''*[=+\-@\t\r\n]")
 

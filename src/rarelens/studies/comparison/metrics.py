@@ -13,7 +13,7 @@ from rarelens.errors import RarelensError
 from rarelens.studies.catalogue import CATALOGUE, SUMMARY
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.files import write_json, write_text
-from rarelens.studies.spreadsheet import to_csv, unquoted
+from rarelens.studies.spreadsheet import RESULTS, to_csv, unquoted
 
 TEXT = [*COMPARISON, "method", "baseline", "class", "layer", "rule", "measure"]
 TEXT += ["method_a", "method_b", "quantity"]
@@ -39,8 +39,7 @@ def write_metrics(
     """
     for name, own in ((task, table), (f"{task}_pairs", pairs)):
         if own is not None:
-            text = to_csv(own, index=False, float_format="%.6g", lineterminator="\n")
-            write_text(folder / f"{name}.csv", text)
+            write_text(folder / f"{name}.csv", to_csv(own, **RESULTS))
     whole = table[table["rule"] == "all"] if "rule" in table else table
     headlines = [name for name, measure in CATALOGUE[task].items() if measure.headline]
     listed = whole[whole["measure"].isin(headlines)]

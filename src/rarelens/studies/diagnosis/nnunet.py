@@ -68,7 +68,6 @@ class Fold:
     def command(self, training: bool) -> str:
         """What makes the probabilities of its validation or its training cases."""
         trainer, plans, configuration = self._names
-        number = self._dataset
         raw = f"nnUNet_raw/{self.dataset}/imagesTr"
         if self.first_version:
             configuration = self.folder.parent.parent.parent.name
@@ -81,12 +80,12 @@ class Fold:
             )
         if not training:
             return (
-                f"nnUNetv2_train {number} {configuration} {self.number} -tr {trainer} -p {plans} "
-                "--val --npz"
+                f"nnUNetv2_train {self._dataset} {configuration} {self.number} -tr {trainer} "
+                f"-p {plans} --val --npz"
             )
         return (
-            f"nnUNetv2_predict -i {raw} -o train_predictions -d {number} -c {configuration} "
-            f"-tr {trainer} -p {plans} -f {self.number} --save_probabilities"
+            f"nnUNetv2_predict -i {raw} -o train_predictions -d {self._dataset} "
+            f"-c {configuration} -tr {trainer} -p {plans} -f {self.number} --save_probabilities"
         )
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.results import Results
-from rarelens.studies.spreadsheet import to_csv
+from rarelens.studies.spreadsheet import RESULTS, to_csv
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,8 @@ def save(
 ) -> PageFigure:
     """Write a figure; ``words`` are its name, title, caption and alternative text."""
     style.save(figure, file, dpi)
-    text = "" if numbers is None else to_csv(numbers, **FORMAT)
+    text = "" if numbers is None else to_csv(numbers, **RESULTS)
     return PageFigure(*words, file, float(figure.get_size_inches()[0]), text)
-
-
-FORMAT = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
-"""Of tables as CSV, so that their bytes depend on their content alone."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from rarelens.studies.reporting.number_text import words
 from rarelens.studies.reporting.segmentation import section as segmentation
 from rarelens.studies.reporting.way_back import comparing
 from rarelens.studies.settings.results import Report
-from rarelens.studies.spreadsheet import to_csv
+from rarelens.studies.spreadsheet import RESULTS, to_csv
 
 TASKS = ("segmentation", "classification")
 # Each has ``read_results``, ``PLOTS``, ``plots``, ``answer`` and ``section``.
@@ -92,7 +92,7 @@ def _write_plots(folder: Path, tables: Sequence[Mapping[str, pd.DataFrame]]) -> 
     """Write each of the tables for ``dvc plots show`` with the rows of all comparisons."""
     for name in tables[0]:
         rows = pd.concat([own[name] for own in tables], ignore_index=True)
-        text = to_csv(rows, index=False, float_format="%.6g", lineterminator="\n")
+        text = to_csv(rows, **RESULTS)
         write_text(folder / f"{name}.csv", text)
 
 

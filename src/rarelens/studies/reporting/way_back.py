@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rarelens.studies.cells import Cell
-from rarelens.studies.reporting.figures import FORMAT
 from rarelens.studies.reporting.number_text import words
 from rarelens.studies.reporting.results import Results
-from rarelens.studies.spreadsheet import to_csv
+from rarelens.studies.spreadsheet import RESULTS, to_csv
 
 # The stage that analyses what is made from a trained cell.
 MADE = {"segmentation": "analyse_adjusted", "classification": "analyse_retrained"}
@@ -44,7 +43,7 @@ MOST_NUMBERS = 2**21
 
 def all_numbers(results: Results) -> str:
     """The comparison's table as CSV; empty where it is too long for the page."""
-    text = to_csv(results.metrics, **FORMAT)
+    text = to_csv(results.metrics, **RESULTS)
     return text if len(text) <= MOST_NUMBERS else ""
 
 

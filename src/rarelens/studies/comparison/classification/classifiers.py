@@ -100,11 +100,10 @@ class Classifiers:
         return dict(zip(self.targets, number.tolist(), strict=True))
 
     def patients(self, patients: Sequence[int]) -> list[int]:
-        """How many carry each target.
+        """How many carry each target that is tested; 0 of others.
 
-        Of a mean over classes, those of its rarest class that has as many as
-        ``least_positives``: of rare classes the mean's error is mostly. 0 where it has no such
-        class.
+        Of a mean over classes, those of its rarest class that has as many as ``least_positives``:
+        of rare classes the mean's error is mostly. Without such a class it is not tested.
 
         Args:
             patients: of each class.

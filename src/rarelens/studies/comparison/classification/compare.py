@@ -76,8 +76,7 @@ def _tested(classifiers: Classifiers, rows: Iterable[dict[str, Any]]) -> Iterato
     patients = classifiers.patients(classifiers.positives)
     held = dict(zip(classifiers.targets, patients, strict=True))
     for row in rows:
-        enough = held[row["class"]] >= classifiers.settings.least_positives
-        known = {} if enough else dict.fromkeys(TESTED, nan)
+        known = {} if held[row["class"]] else dict.fromkeys(TESTED, nan)
         yield row | known | {"few_positives": few[row["class"]]}
 
 

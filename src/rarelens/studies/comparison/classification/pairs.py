@@ -49,7 +49,7 @@ def pairs_of(classifiers: Classifiers, known: Sequence[Values]) -> Iterator[dict
     asked = [own for own in known if _role(own)]
     means = [{method: own.own(method) for method in classifiers.methods} for own in asked]
     held = zip(classifiers.targets, classifiers.patients(classifiers.positives), strict=True)
-    tested = [name for name, own in held if own >= classifiers.settings.least_positives]
+    tested = [name for name, patients in held if patients]
     cka = {layer: cka_of_pairs(classifiers, layer) for layer in classifiers.first.about["layers"]}
     for pair in classifiers.pairs:
         found = [

@@ -8,6 +8,7 @@ that trained on it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,10 +98,8 @@ class Shift(Values):
     def _holding(self) -> dict[str, list[int]]:
         """How many patients of each side have each class, (K,)."""
         held = {key for own in self.margins.values() for key in own.index}
-        return {
-            side: [sum((at, own) == (side, name) for at, _, own in held) for name in self.names]
-            for side in SIDES
-        }
+        number = Counter((side, name) for side, _, name in held)
+        return {side: [number[side, name] for name in self.names] for side in SIDES}
 
     def _values(self, method: str) -> Array:
         """(1 + B, S, K)."""
