@@ -53,8 +53,8 @@ _STATISTICS: Mapping[str, tuple[Term, ...]] = {
         Term(
             "Interval",
             "For the next training and the next patient: seeds and test patients are both random, "
-            "and crossed (Student's t of a random-effects model). Of a shift the patients of both "
-            "sides are resampled.",
+            "and crossed; each part of the error has a Student's t of its own. Of a shift the "
+            "patients of both sides are resampled.",
         ),
         Term(
             "Difference",
