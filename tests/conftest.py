@@ -19,6 +19,7 @@ from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.settings.methods import Method, Network
 from rarelens.studies.settings.segmentation.datasets import Preprocess, Split, ZScore
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation, TrainSegmentation
+from warm import Warm
 
 if TYPE_CHECKING:
     from rarelens.studies.training.segmentation.job import SegmentationJob
@@ -54,18 +55,6 @@ SLOW = (
     "studies/reporting",
     "studies/training",
 )
-# What runs in processes of its own, of which coverage sees nothing, or lines that other tests run
-# as well, again and again: tracing them takes as long as they take.
-UNTRACED = (
-    *SIMULATIONS,
-    "end_to_end",
-    "fuzz",
-    "pipeline/lineage/plan/test_every_parameter.py",
-    "pipeline/lineage/test_fingerprints.py",
-    "pipeline/lineage/test_mutation.py",
-    "refusals",
-    "studies/reporting/segmentation/test_figures.py::test_many_classes_and_methods_stay_readable",
-)
 
 
 def _place(path: Path) -> str:
@@ -84,8 +73,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = f"{_place(item.path)}::{item.name}"
         if place.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-        if place.startswith(UNTRACED):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
@@ -223,6 +210,17 @@ def extraction() -> Callable[..., ExtractSegmentation]:
         return ExtractSegmentation(**(values | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path | None]:
+    """The folder of commands whose libraries are imported already; None with RARELENS_COLD=1."""
+    if os.environ.get("RARELENS_COLD") == "1":
+        yield None
+        return
+    server = Warm()
+    yield server.folder
+    server.stop()
 
 
 @pytest.fixture(scope="session")
