@@ -250,7 +250,10 @@ def test_an_edited_loss_changes_only_the_methods_that_are_made_of_it(edited: Cop
     edited.edit(file, "from __future__", "# A comment.\nfrom __future__")
     assert edited.changed() == set()
     edited.edit(file, "    def __init__(", "    x = 1\n\n    def __init__(")
-    assert edited.changed() == {"methods/segmentation/tversky", "methods/segmentation/focal_tversky"}
+    assert edited.changed() == {
+        "methods/segmentation/tversky",
+        "methods/segmentation/focal_tversky",
+    }
 
 
 def test_an_import_inside_a_function_counts(edited: Copy) -> None:
