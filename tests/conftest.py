@@ -38,18 +38,25 @@ SIMULATIONS = (
     "measures/statistics/test_error.py::test_small_p_are_as_rare_as_they_say",
     "studies/diagnosis/test_diagnosis.py::test_the_interval_covers_a_known_shift_at_its_rate",
 )
-# Tests that train, or start DVC, MLflow or another Python, or try thousands of inputs or studies;
+# Tests that train, follow pages, start DVC, MLflow or another Python, or try thousands of inputs;
 # `make test-quick` is without.
 SLOW = (
     *SIMULATIONS,
+    "components/retraining",
     "end_to_end",
     "fuzz",
     "install",
+    "pipeline/checks/test_segmentation.py::test_every_network_is_tried",
     "pipeline/launch",
     "pipeline/lineage",
     "pipeline/test_cli.py::test_a_command_that_is_ended_says_so",
+    "pipeline/parameters/test_written_by_dvc.py",
     "pipeline/tracking",
     "refusals",
+    "studies/comparison/classification",
+    "studies/data/classification/simulation/test_findings.py::test_same_seed",
+    "studies/data/classification/test_real.py",
+    "studies/diagnosis/test_pages.py",
     "studies/extraction",
     "studies/models",
     "studies/reporting",
