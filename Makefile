@@ -22,7 +22,8 @@ repro: env  ## Check, run what changed, bring MLflow up to date.
 	@echo "The report: reports/index.html. MLflow: make ui"
 
 test: env  ## All tests; those on real data need RARELENS_REAL_DATA.
-	OMP_WAIT_POLICY=passive python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	OMP_WAIT_POLICY=passive python -m slipcover --source src/rarelens --skip-covered \
+		-m pytest -n auto --dist worksteal
 
 test-quick: env  ## What neither trains at length nor starts DVC, MLflow or another Python.
 	OMP_WAIT_POLICY=passive python -m pytest -n auto -m "not slow"

@@ -19,6 +19,7 @@ from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.settings.methods import Method, Network
 from rarelens.studies.settings.segmentation.datasets import Preprocess, Split, ZScore
 from rarelens.studies.settings.segmentation.stages import ExtractSegmentation, TrainSegmentation
+from warm import Warm
 
 if TYPE_CHECKING:
     from rarelens.studies.training.segmentation.job import SegmentationJob
@@ -37,34 +38,29 @@ SIMULATIONS = (
     "measures/statistics/test_error.py::test_small_p_are_as_rare_as_they_say",
     "studies/diagnosis/test_diagnosis.py::test_the_interval_covers_a_known_shift_at_its_rate",
 )
-# Tests that train, or start DVC, MLflow or another Python, or try thousands of inputs or studies;
+# Tests that train, follow pages, start DVC, MLflow or another Python, or try thousands of inputs;
 # `make test-quick` is without.
 SLOW = (
     *SIMULATIONS,
+    "components/retraining",
     "end_to_end",
     "fuzz",
     "install",
+    "pipeline/checks/test_segmentation.py::test_every_network_is_tried",
     "pipeline/launch",
     "pipeline/lineage",
     "pipeline/test_cli.py::test_a_command_that_is_ended_says_so",
+    "pipeline/parameters/test_written_by_dvc.py",
     "pipeline/tracking",
     "refusals",
+    "studies/comparison/classification",
+    "studies/data/classification/simulation/test_findings.py::test_same_seed",
+    "studies/data/classification/test_real.py",
+    "studies/diagnosis/test_pages.py",
     "studies/extraction",
     "studies/models",
     "studies/reporting",
     "studies/training",
-)
-# What runs in processes of its own, of which coverage sees nothing, or lines that other tests run
-# as well, again and again: tracing them takes as long as they take.
-UNTRACED = (
-    *SIMULATIONS,
-    "end_to_end",
-    "fuzz",
-    "pipeline/lineage/plan/test_every_parameter.py",
-    "pipeline/lineage/test_fingerprints.py",
-    "pipeline/lineage/test_mutation.py",
-    "refusals",
-    "studies/reporting/segmentation/test_figures.py::test_many_classes_and_methods_stay_readable",
 )
 
 
@@ -84,8 +80,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = f"{_place(item.path)}::{item.name}"
         if place.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-        if place.startswith(UNTRACED):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
@@ -223,6 +217,17 @@ def extraction() -> Callable[..., ExtractSegmentation]:
         return ExtractSegmentation(**(values | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path | None]:
+    """The folder of commands whose libraries are imported already; None with RARELENS_COLD=1."""
+    if os.environ.get("RARELENS_COLD") == "1":
+        yield None
+        return
+    server = Warm()
+    yield server.folder
+    server.stop()
 
 
 @pytest.fixture(scope="session")

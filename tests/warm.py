@@ -4,7 +4,8 @@ A stage imports torch, MONAI and MLflow for seconds and then works for a moment.
 imported them once and forks for each command: the command line, the script, DVC and the project's
 own code are the real ones; nothing of rarelens is loaded before. In a folder before all others in
 ``PATH`` stand ``python``, ``dvc`` and ``rarelens``, which hand their arguments, directory,
-environment and streams to the server. RARELENS_COLD=1 leaves all this out.
+environment and streams to the server. Beside them a link ``<process of the command>.pid`` names
+the process that does the work. RARELENS_COLD=1 leaves all this out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import runpy
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -96,8 +98,17 @@ def serve(address: str) -> None:
         if os.fork() == 0:
             server.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _tell(link, Path(address).parent)
             _answer(link)
         link.close()
+
+
+def _tell(link: socket.socket, folder: Path) -> None:
+    """Leave a link named after the command's process to this one."""
+    command, _, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    file = folder / f"{command}.pid"
+    file.unlink(missing_ok=True)
+    file.symlink_to(str(os.getpid()))
 
 
 def _answer(link: socket.socket) -> None:
@@ -105,7 +116,10 @@ def _answer(link: socket.socket) -> None:
     head, streams, _, _ = socket.recv_fds(link, 8, 3)
     message = b""
     while len(message) < int.from_bytes(head, "big"):
-        message += link.recv(2**20)
+        part = link.recv(2**20)
+        if not part:  # The command was killed.
+            os._exit(1)
+        message += part
     command, arguments, folder, environment = json.loads(message)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from warm import Warm
 from working_copy import Project, copy_project, link_raw, shrink
 
 CASES = 12
@@ -19,16 +18,11 @@ SMEARS = 12
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm() -> Iterator[None]:
+def warm_projects(warm: Path | None) -> Iterator[None]:
     """Commands of working copies do not import the same libraries again and again."""
-    if os.environ.get("RARELENS_COLD") == "1":
-        yield
-        return
-    server = Warm()
-    Project.warm = server.folder
+    Project.warm = warm
     yield
     Project.warm = None
-    server.stop()
 
 
 @pytest.fixture(scope="session")

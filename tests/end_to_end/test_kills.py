@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -57,7 +58,7 @@ def unfinished(tmp_path: Path, original: Project) -> Project:
     """A copy of the study, with a cache of its own, in which some stages have not run."""
     folder = tmp_path / "rarelens"
     shutil.copytree(original.folder, folder, symlinks=True)
-    project = Project(folder, original.raw).cold()
+    project = Project(folder, original.raw)
     project.environment["PYTHONUNBUFFERED"] = "1"
     forget(project, [*KILLED, "report"])
     return project
@@ -137,8 +138,9 @@ def killed(
         moment: seconds.
         with_dvc: DVC is killed too, with all that it has started.
     """
+    # Itself from nothing, for a process of its own; its stages start warm.
     dvc = psutil.Popen(
-        ["dvc", "repro"],
+        [Path(sys.executable).with_name("dvc"), "repro"],
         cwd=project.folder,
         env=project.environment,
         stdout=subprocess.PIPE,
@@ -164,9 +166,17 @@ def running_stage(dvc: psutil.Popen) -> psutil.Process:
     while True:
         for child in dvc.children(recursive=True):
             with suppress(psutil.Error):
-                if re.match(r"\S*python\S* stages/", " ".join(child.cmdline())):
+                # A warm command is a script of Python's, with options.
+                if re.match(r"(\S+ -SEI )?\S*python\S* stages/", " ".join(child.cmdline())):
+                    while alive(child) and not begun_warm(child):
+                        time.sleep(0.01)
                     return child
         time.sleep(0.01)
+
+
+def begun_warm(process: psutil.Process) -> bool:
+    """Whether a warm command has its worker; what is cold needs none."""
+    return Project.warm is None or (Project.warm / f"{process.pid}.pid").is_symlink()
 
 
 def alive(process: psutil.Process) -> bool:
@@ -177,12 +187,19 @@ def alive(process: psutil.Process) -> bool:
 
 
 def kill(process: psutil.Process, group: int | None) -> bool:
-    """SIGKILL a process, or the whole group; False where the process has ended already."""
+    """SIGKILL a process, or the whole group; False where the process has ended already.
+
+    With it, where it is a warm command, the process that works for it.
+    """
     try:
         # DVC does not write its locks at one stroke: it is killed only while it waits.
         process.suspend()
         if not alive(process):
             return False
+        if Project.warm is not None:
+            worker = (Project.warm / f"{process.pid}.pid").readlink()
+            with suppress(ProcessLookupError):
+                os.kill(int(str(worker)), signal.SIGKILL)
         if group is None:
             process.kill()
         else:

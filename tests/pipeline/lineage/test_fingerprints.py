@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -183,19 +184,26 @@ def test_versions_of_numeric_packages_belong_to_whom_they_move(
 class Copy:
     """A copy of the code in which files are edited; fingerprints are taken by the stage."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: Path) -> None:
         self.folder = folder
-        hidden = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        self.python = python
         for name in ("src", "stages"):
-            shutil.copytree(ROOT / name, folder / name, ignore=hidden)
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.egg-info"))
         for name in ("params.yaml", "requirements.lock"):
             shutil.copyfile(ROOT / name, folder / name)
         self.before = self.take()
 
+    def copy(self, folder: Path) -> Copy:
+        """Another one, to be edited."""
+        shutil.copytree(self.folder, folder)
+        other = copy(self)
+        other.folder = folder
+        return other
+
     def run(self) -> subprocess.CompletedProcess[str]:
         """The stage itself."""
         return subprocess.run(
-            [sys.executable, "stages/fingerprint.py"],
+            [self.python, "stages/fingerprint.py"],
             cwd=self.folder,
             env={"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
@@ -225,108 +233,118 @@ class Copy:
         path.write_text(text.replace(old, new, 1))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, warm: Path | None) -> Copy:
+    """Do not edit it."""
+    python = warm / "python" if warm else Path(sys.executable)
+    return Copy(tmp_path_factory.mktemp("whole"), python)
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Copy:
-    return Copy(tmp_path)
+def edited(whole: Copy, tmp_path: Path) -> Copy:
+    return whole.copy(tmp_path / "edited")
 
 
-def test_an_edited_loss_changes_only_the_methods_that_are_made_of_it(copy: Copy) -> None:
+def test_an_edited_loss_changes_only_the_methods_that_are_made_of_it(edited: Copy) -> None:
     file = "src/rarelens/components/objectives/tversky.py"
-    copy.edit(file, "from __future__", "# A comment.\nfrom __future__")
-    assert copy.changed() == set()
-    copy.edit(file, "    def __init__(", "    x = 1\n\n    def __init__(")
-    assert copy.changed() == {"methods/segmentation/tversky", "methods/segmentation/focal_tversky"}
+    edited.edit(file, "from __future__", "# A comment.\nfrom __future__")
+    assert edited.changed() == set()
+    edited.edit(file, "    def __init__(", "    x = 1\n\n    def __init__(")
+    assert edited.changed() == {
+        "methods/segmentation/tversky",
+        "methods/segmentation/focal_tversky",
+    }
 
 
-def test_an_import_inside_a_function_counts(copy: Copy) -> None:
+def test_an_import_inside_a_function_counts(edited: Copy) -> None:
     dice = "src/rarelens/components/dice.py"
-    copy.edit(dice, "return ", "return 1 * ")
-    assert "methods/segmentation/dice" not in copy.changed()
-    copy.edit(
+    edited.edit(dice, "return ", "return 1 * ")
+    assert "methods/segmentation/dice" not in edited.changed()
+    edited.edit(
         "src/rarelens/components/objectives/dice.py",
         "    def __init__(",
         "    def late(self) -> None:\n        import rarelens.components.dice as late\n\n"
         "        late.mean_dice()\n\n    def __init__(",
     )
-    before = copy.take()["methods/segmentation/dice"]
-    copy.edit(dice, "return 1 * ", "return 2 * ")
-    assert copy.take()["methods/segmentation/dice"] != before
+    before = edited.take()["methods/segmentation/dice"]
+    edited.edit(dice, "return 1 * ", "return 2 * ")
+    assert edited.take()["methods/segmentation/dice"] != before
 
 
-def test_a_definition_that_is_not_used_and_a_message_change_nothing(copy: Copy) -> None:
-    with (copy.folder / "src/rarelens/studies/files.py").open("a") as stream:
+def test_a_definition_that_is_not_used_and_a_message_change_nothing(edited: Copy) -> None:
+    with (edited.folder / "src/rarelens/studies/files.py").open("a") as stream:
         stream.write("\n\nimport colorsys\n\n\ndef new() -> None:\n    colorsys.x()\n")
-    copy.edit("src/rarelens/studies/building.py", "there is no {name!r}", "we know no {name!r}")
-    assert copy.changed() == set()
+    edited.edit("src/rarelens/studies/building.py", "there is no {name!r}", "we know no {name!r}")
+    assert edited.changed() == set()
 
 
-def test_a_statement_with_effects_counts_wherever_its_module_is_imported(copy: Copy) -> None:
-    with (copy.folder / "src/rarelens/studies/cells.py").open("a") as stream:
+def test_a_statement_with_effects_counts_wherever_its_module_is_imported(edited: Copy) -> None:
+    with (edited.folder / "src/rarelens/studies/cells.py").open("a") as stream:
         stream.write("\n\nimport os\n\nos.environ['X'] = '1'\n")
     stages = {f"stages/{file.stem}" for file in (ROOT / "stages").glob("[!_]*.py")}
     without = {"stages/fingerprint", "stages/simulate"} | {
         f"stages/preprocess_{task}" for task in ("segmentation", "classification")
     }
-    assert copy.changed() == stages - without
+    assert edited.changed() == stages - without
 
 
-def test_a_new_component_changes_nothing_but_its_own_entry(copy: Copy) -> None:
-    own = copy.folder / "src/rarelens/components/objectives/mine.py"
-    shutil.copyfile(copy.folder / "src/rarelens/components/objectives/focal.py", own)
-    assert copy.changed() == set()
-    copy.edit(
+def test_a_new_component_changes_nothing_but_its_own_entry(edited: Copy) -> None:
+    own = edited.folder / "src/rarelens/components/objectives/mine.py"
+    shutil.copyfile(edited.folder / "src/rarelens/components/objectives/focal.py", own)
+    assert edited.changed() == set()
+    edited.edit(
         "params.yaml",
         "    focal: {objective: focal,",
         "    mine: {objective: mine}\n    focal: {objective: focal,",
     )
-    assert copy.changed() == {"methods/segmentation/mine"}
+    assert edited.changed() == {"methods/segmentation/mine"}
 
 
-def test_a_template_of_the_report_changes_the_report_alone(copy: Copy) -> None:
-    copy.edit("src/rarelens/studies/reporting/page.html.j2", "<html", "<!-- edited --><html")
-    assert copy.changed() == {"stages/report"}
+def test_a_template_of_the_report_changes_the_report_alone(edited: Copy) -> None:
+    edited.edit("src/rarelens/studies/reporting/page.html.j2", "<html", "<!-- edited --><html")
+    assert edited.changed() == {"stages/report"}
 
 
-def test_tracking_and_lineage_change_nothing(copy: Copy) -> None:
+def test_tracking_and_lineage_change_nothing(edited: Copy) -> None:
     for name in ("pipeline/tracking/live.py", "pipeline/lineage/stage.py", "__init__.py"):
-        with (copy.folder / "src/rarelens" / name).open("a") as stream:
+        with (edited.folder / "src/rarelens" / name).open("a") as stream:
             stream.write("\nedited = True\n")
-    assert copy.changed() == set()
+    assert edited.changed() == set()
 
 
-def test_a_new_version_of_torch_changes_the_trainings_and_not_the_comparison(copy: Copy) -> None:
-    copy.edit("requirements.lock", "torch==2.13.0", "torch==2.14.0")
-    changed = copy.changed()
+def test_a_new_version_of_torch_changes_the_trainings_and_not_the_comparison(edited: Copy) -> None:
+    edited.edit("requirements.lock", "torch==2.13.0", "torch==2.14.0")
+    changed = edited.changed()
     assert {"stages/train_segmentation", "stages/train_classification"} <= changed
     assert not {"stages/compare_segmentation", "stages/report", "stages/simulate"} & changed
 
 
-def test_a_component_that_does_not_exist_is_told(copy: Copy) -> None:
-    copy.edit("params.yaml", "    focal: {objective: focal,", "    focal: {objective: vocal,")
-    done = copy.run()
+def test_a_component_that_does_not_exist_is_told(edited: Copy) -> None:
+    edited.edit("params.yaml", "    focal: {objective: focal,", "    focal: {objective: vocal,")
+    done = edited.run()
     assert done.returncode == 1
     assert (
         "methods.segmentation.focal: objectives: there is no 'vocal'; choose one of" in done.stderr
     )
     assert "Traceback" not in done.stderr
     # What stood before is whole.
-    assert json.loads((copy.folder / "fingerprints/stages/report.json").read_text())["code"]
+    assert json.loads((edited.folder / "fingerprints/stages/report.json").read_text())["code"]
 
 
-def test_code_that_is_no_python_is_told_with_its_line(copy: Copy) -> None:
+def test_code_that_is_no_python_is_told_with_its_line(edited: Copy) -> None:
     for file in ("src/rarelens/components/objectives/focal.py", "stages/report.py"):
-        text = (copy.folder / file).read_text()
-        (copy.folder / file).write_text(f"def (\n{text}")
-        done = copy.run()
+        text = (edited.folder / file).read_text()
+        (edited.folder / file).write_text(f"def (\n{text}")
+        done = edited.run()
         assert done.returncode == 1
         assert f"{file}: line 1 is no Python; correct it" in done.stderr
         assert "Traceback" not in done.stderr
-        (copy.folder / file).write_text(text)
+        (edited.folder / file).write_text(text)
 
 
-def test_without_the_lock_of_packages_the_stage_says_so(copy: Copy) -> None:
-    (copy.folder / "requirements.lock").unlink()
-    done = copy.run()
+def test_without_the_lock_of_packages_the_stage_says_so(edited: Copy) -> None:
+    (edited.folder / "requirements.lock").unlink()
+    done = edited.run()
     assert done.returncode == 1
     assert "error: requirements.lock: no such file" in done.stderr
     assert "Traceback" not in done.stderr

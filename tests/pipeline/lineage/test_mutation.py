@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import grimp
 import pytest
 
 from rarelens.pipeline.lineage.closures import SIGNATURES, Closures
@@ -62,12 +64,32 @@ def test_a_changed_definition_changes_the_fingerprints_that_hold_it(
 
 
 def with_source(closures: Closures, module: str, file: Path) -> Closures:
-    """Closures that know what all other modules are written like, and nothing else."""
+    """Closures that know what all other modules are written like; and what those do that cannot
+    import this one.
+    """
     signatures = module.startswith(SIGNATURES)
     source = Source(module, file, closures.package(module), signatures=signatures)
     found = Closures()
     found._sources = closures._sources | {module: source}
+    near = importers(module)
+    found._modules = {name: own for name, own in closures._modules.items() if name not in near}
+    found._parts = {key: own for key, own in closures._parts.items() if key[0] not in near}
     return found
+
+
+@cache
+def importers(module: str) -> set[str]:
+    """It, the packages around it, what is in it, and all that import any of these, by grimp."""
+    graph = imports()
+    parts = module.split(".")
+    near = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    near |= graph.find_descendants(module)
+    return near.union(*(graph.find_downstream_modules(each) for each in near))
+
+
+@cache
+def imports() -> grimp.ImportGraph:
+    return grimp.build_graph("rarelens", cache_dir=None)
 
 
 def file_of(module: str) -> Path:

@@ -29,6 +29,7 @@ def main(network: str, adjustment: str = "", *, code: str) -> None:
 main(*sys.argv[1:])
 """
 DICE = ["rarelens.components.dice.mean_dice"]
+CLOSURES = Closures()  # The code beside this test stays as it is.
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "stages").mkdir()
     script = tmp_path / "stages/own.py"
     script.write_text(SCRIPT)
-    write(tmp_path, "stages/own", Closures().of_script(script))
+    write(tmp_path, "stages/own", CLOSURES.of_script(script))
     fingerprint(tmp_path, "networks/unet", DICE)
     return tmp_path
 
@@ -52,7 +53,7 @@ def write(
 
 
 def fingerprint(project: Path, name: str, names: list[str], **files: str) -> None:
-    write(project, name, Closures().of_names(names), names, **files)
+    write(project, name, CLOSURES.of_names(names), names, **files)
 
 
 def run(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -174,7 +175,7 @@ def test_a_script_runs_the_code_beside_it_whatever_is_installed(project: Path) -
     shutil.copyfile(stages / "_tree.py", project / "stages/_tree.py")
     script = project / "stages/own.py"
     script.write_text(f"import _tree\n{SCRIPT}")
-    write(project, "stages/own", Closures().of_script(script))
+    write(project, "stages/own", CLOSURES.of_script(script))
     assert run(project, "unet").returncode == 0
     # The reverse: fingerprints of one tree, and other code.
     path = project / "src/rarelens/components/dice.py"
@@ -194,7 +195,7 @@ def test_code_written_while_a_stage_runs_is_refused_when_it_is_imported(project:
         + SCRIPT.replace("    import_module(", f"    {body}; f.write_text(edited(f.read_text()))\n"
                          "    import_module(")
     )  # fmt: skip
-    write(project, "stages/own", Closures().of_script(script))
+    write(project, "stages/own", CLOSURES.of_script(script))
     done = run(project, "unet")
     assert (done.returncode, done.stdout) == (1, "")
     assert "rarelens.components.dice.mean_dice changed since stage fingerprint" in done.stderr

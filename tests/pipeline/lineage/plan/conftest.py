@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage.plan.small_project import SmallProject
+from pipeline.lineage.plan.small_project import COMMANDS, SmallProject
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
+def reproduced(tmp_path_factory: pytest.TempPathFactory, warm: Path | None) -> SmallProject:
     """Do not change it."""
+    SmallProject.commands = warm or COMMANDS
     project = SmallProject(tmp_path_factory.mktemp("reproduced") / "project")
     project.create()
     ran, _ = project.repro()

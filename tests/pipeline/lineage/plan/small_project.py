@@ -119,8 +119,8 @@ pathlib.Path("cells").mkdir(exist_ok=True)
 pathlib.Path("cells/cells.csv").write_text("".join(f"{m},{s}\\n" for m, s in cells))
 pathlib.Path("cells/checked").write_text("checked\\n")
 """
+COMMANDS = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "GIT_AUTHOR_NAME": "test",
     "GIT_AUTHOR_EMAIL": "test@example.invalid",
     "GIT_COMMITTER_NAME": "test",
@@ -130,6 +130,9 @@ ENVIRONMENT = os.environ | {
 
 class SmallProject:
     """A folder with the small project: change it, plan, and let DVC really run."""
+
+    # Where `dvc` and `python` are, maybe with libraries imported beforehand (`warm.Warm`).
+    commands = COMMANDS
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -150,7 +153,7 @@ class SmallProject:
             command,
             shell=True,
             cwd=self.folder,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {"PATH": f"{self.commands}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
