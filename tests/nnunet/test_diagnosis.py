@@ -38,7 +38,7 @@ def test_overlap_is_that_of_nnunet(made: Path, labels: dict[str, Any]) -> None:
         own[file.stem] = file.with_suffix(".nii.gz")
         save(own[file.stem], said.astype(np.uint8))
     keys = [1, 2] if labels is CLASSES else [(1, 2), 2]
-    for one in record(made / "fold_0", made / "fold_1"):
+    for one in record(made / "fold_0", made / "fold_1", labels=raw.parent):
         files = (str(raw / f"{one.case}.nii.gz"), str(own[one.case]))
         theirs = compute_metrics(*files, NibabelIO(), keys, ignore_label=3)["metrics"]
         for key, found in zip(keys, one.classes[1:], strict=True):

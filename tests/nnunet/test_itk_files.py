@@ -10,7 +10,7 @@ import pytest
 
 from rarelens.studies.data.segmentation.collection import load_images
 
-TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64")
+TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 
 
 @pytest.mark.parametrize("ending", [".mha", ".nrrd"])
