@@ -10,7 +10,8 @@ import pytest
 
 from rarelens.studies.data.segmentation.collection import load_images
 
-TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
+TYPES = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
+TYPES += ["float32", "float64"]
 
 
 @pytest.mark.parametrize("ending", [".mha", ".nrrd"])

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rarelens.studies.cells import Cell
-
 # By the first word of a stage's script: where its outputs lie, and which tables are among them.
 OUTPUTS = {
-    "preprocess": ("data/prepared/{dataset}", "{task}.PREPARED"),
-    "cells": ("cells/{task}", "shared.CELLS"),
-    "train": ("models/{task}/{cell}", "{task}.MODEL"),
-    "retrain": ("models/{task}/{cell}", "{task}.MODEL"),
-    "extract": ("extracts/{task}/{cell}", "{task}.EXTRACT"),
-    "analyse": ("analyses/{task}/{cell}", "{task}.ANALYSIS"),
-    "compare": ("metrics", "{task}.METRICS"),
-    "report": ("reports/plots", "shared.PLOTS"),
+    "preprocess": ("data/prepared/{dataset}", "PREPARED"),
+    "cells": ("cells/{task}", "CELLS"),
+    "train": ("models/{task}/{cell}", "MODEL"),
+    "retrain": ("models/{task}/{cell}", "MODEL"),
+    "extract": ("extracts/{task}/{cell}", "EXTRACT"),
+    "analyse": ("analyses/{task}/{cell}", "ANALYSIS"),
+    "compare": ("metrics", "METRICS"),
+    "report": ("reports/plots", "PLOTS"),
 }
+CELL = "{dataset}/{network}/{method}/{fraction}/{seed}"
 
 
 def check_written(script: str, arguments: Mapping[str, Any]) -> None:
@@ -35,19 +33,16 @@ def check_written(script: str, arguments: Mapping[str, Any]) -> None:
     stage, _, task = script.partition("_")
     if stage not in OUTPUTS:
         return
-    # Here, for pandera takes its time to import.
+    # Here, once the stage's work is done: it takes its time, and is in no fingerprint.
+    from rarelens.studies.tables import classification, segmentation, shared
     from rarelens.studies.tables.check import check_tables
 
-    names = {"task": task, **arguments, "cell": _cell(task, arguments)}
-    folder, tables = (each.format_map(names) for each in OUTPUTS[stage])
-    module, _, name = tables.partition(".")
-    check_tables(Path(folder), getattr(import_module(f"rarelens.studies.tables.{module}"), name))
-
-
-def _cell(task: str, arguments: Mapping[str, Any]) -> str:
-    if "seed" not in arguments:
-        return ""
-    own = {name: arguments[name] for name in ("dataset", "network", "method", "fraction", "seed")}
-    if arguments.get("adjustment"):
-        own["method"] += f"+{arguments['adjustment']}"
-    return Cell(task, **own).name
+    folder, tables = OUTPUTS[stage]
+    names = {"task": task, **arguments}
+    if names.get("adjustment"):
+        names["method"] += f"+{names['adjustment']}"
+    if "seed" in names:
+        names["cell"] = CELL.format_map(names)
+    known = {"segmentation": segmentation, "classification": classification}
+    declared = getattr(shared, tables, None) or getattr(known[task], tables)
+    check_tables(Path(folder.format_map(names)), declared)
