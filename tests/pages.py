@@ -5,18 +5,28 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from textwrap import dedent
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
 from working_copy import ROOT, Project
 
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```', re.MULTILINE | re.DOTALL)
 
 
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    """Language, title (or nothing) and content of each block of code of a page in ``docs``."""
-    return BLOCK.findall((ROOT / "docs" / page).read_text("utf-8"))
+class Block(NamedTuple):
+    """A block of code: its language, its title or nothing, and what stands in it."""
+
+    kind: str
+    title: str
+    content: str
+
+
+def blocks(page: str) -> list[Block]:
+    """The blocks of code of a page in ``docs``, those in lists too."""
+    found = BLOCK.findall((ROOT / "docs" / page).read_text("utf-8"))
+    return [Block(kind, title, dedent(content)) for _, kind, title, content in found]
 
 
 def follow(page: str, project: Project) -> list[str]:
@@ -24,7 +34,7 @@ def follow(page: str, project: Project) -> list[str]:
     said = []
     for kind, title, content in blocks(page):
         if title == "params.yaml":
-            project.change(lambda parameters, own=content: _merge(parameters, YAML().load(own)))
+            project.change(lambda parameters, own=content: merge(parameters, YAML().load(own)))
         elif title:
             file: Path = project.folder / title
             file.write_text(_added(file, content) if kind == "diff" else content)
@@ -48,9 +58,10 @@ def _added(file: Path, diff: str) -> str:
     return text
 
 
-def _merge(parameters: Any, new: Any) -> None:
+def merge(parameters: Any, new: Any) -> None:
+    """Put the values of one mapping into another, the rest of which stays."""
     for key, value in new.items():
         if isinstance(value, dict) and isinstance(parameters.get(key), dict):
-            _merge(parameters[key], value)
+            merge(parameters[key], value)
         else:
             parameters[key] = value

@@ -55,11 +55,12 @@ def test_everything_named_is_there(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_reference_of_parameters_is_that_of_the_types_and_stages(monkeypatch) -> None:
+@pytest.mark.parametrize(("script", "page"), [("parameters", "parameters"), ("tables", "results")])
+def test_the_reference_is_that_of_what_is_declared(script: str, page: str, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    page = runpy.run_path("docs/reference/parameters.py")
-    assert (ROOT / "docs/reference/parameters.md").read_text("utf-8") == page["page"](), (
-        "run: python docs/reference/parameters.py"
+    written = runpy.run_path(f"docs/reference/{script}.py")["page"]()
+    assert (ROOT / f"docs/reference/{page}.md").read_text("utf-8") == written, (
+        f"run: python docs/reference/{script}.py"
     )
 
 

@@ -332,11 +332,24 @@ def test_a_name_that_dvc_s_run_cache_overlooks_is_refused(name: str, tmp_path: P
     assert sorted(found) == [f"{at}.boundary.losses.0.{name}", f"{at}.focal.{name}"]
 
 
-def test_rare_classes_that_are_named_are_told_what_to_write(tmp_path: Path) -> None:
-    raw = changed("datasets.embedded.rare_classes", ["L1", 2, "L2"])
-    file = tmp_path / "params.yaml"
-    YAML().dump(raw, file)
+@pytest.mark.parametrize(
+    ("rare", "there", "told"),
+    [
+        (["L1", 2, "L2"], False, "L1, L2: give classes by the values"),
+        (["right"], True, "right: write [2], their values in the label maps (0 background, 1 le"),
+        (["right", 1], True, "right: write [2, 1], their"),
+        (["right", "Left"], True, "there is no class Left; of 0 background, 1 left, 2 right, give"),
+    ],
+)
+def test_rare_classes_that_are_named_are_told_what_to_write(
+    rare: list, there: bool, told: str, offline: Path, tiny_raw: Path
+) -> None:
+    if there:
+        (offline / "data/raw").mkdir(parents=True)
+        (offline / "data/raw/hippocampus").symlink_to(tiny_raw)
+    YAML().dump(changed("datasets.hippocampus.rare_classes", rare), offline / "params.yaml")
     with pytest.raises(RarelensError) as raised:
-        read_parameters(file)
+        read_parameters()
     (sentence,) = raised.value.problems
-    assert "datasets.embedded.rare_classes: L1, L2: give classes by the values" in sentence
+    assert sentence.startswith("params.yaml: datasets.hippocampus.rare_classes: ")
+    assert told in sentence

@@ -331,9 +331,50 @@ def test_ignored_voxels_do_not_count(made: Path) -> None:
     for one in record(made):
         assert one.voxels == 6 * 64
         number = int(one.case[-1])
-        assert one.classes[2].voxels == (truth(number)[:6] == 2).sum()
-        said = scores(truth(number), number).argmax(0)[:6]
-        assert one.classes[2].predicted == (said == 2).sum()
+        labels, p = truth(number)[:6], scores(truth(number), number)[:, :6]
+        said = p.argmax(0)
+        for c, own in enumerate(one.classes):
+            hit = ((said == c) & (labels == c)).sum()
+            assert (own.voxels, own.predicted) == ((labels == c).sum(), (said == c).sum())
+            assert own.dice == pytest.approx(2 * hit / (own.voxels + own.predicted))
+            mine = np.log(p[:, labels == c])
+            margins = mine[c] - np.delete(mine, c, 0).max(0)
+            assert own.margins.counts.moments.mean == pytest.approx(margins.mean(), rel=1e-4)
+        # A lesion is what is left of it: here of its two layers one.
+        assert sum(lesion["voxels"] for lesion in one.classes[2].lesions) == one.classes[2].voxels
+
+
+def test_what_is_said_of_ignored_voxels_changes_no_byte(made: Path, tmp_path: Path) -> None:
+    """Neither margins nor overlap, offsets, calibration, lesions or false alarms."""
+    labels = {"background": 0, "organ": 1, "lesion": 2, "ignore": 3}
+    (made / "dataset.json").write_text(json.dumps({"labels": labels}))
+    for number in range(6):
+        own = truth(number)
+        own[:, :, 6:] = 3
+        save(made.parents[2] / f"raw/labelsTr/case_{number}.nii.gz", own)
+
+    def written(name: str) -> dict[str, str]:
+        found = find_cases([made / "fold_0", made / "fold_1"], made.parents[2] / "raw")
+        list(diagnose(found, None, tmp_path / name, 1))
+        return digests(tmp_path / name)
+
+    before = written("before")
+    for file in made.glob("fold_*/validation/*.npz"):
+        p = np.load(file)["probabilities"]
+        p[:, 6:] = np.array([0.02, 0.03, 0.95]).reshape(3, 1, 1, 1)  # Of nnU-Net z lies first.
+        np.savez(file, probabilities=p)
+        save(file.with_suffix(".nii.gz"), p.argmax(0).transpose(2, 1, 0).astype(np.uint8))
+    assert written("after") == before
+
+
+def test_an_ignore_label_in_the_midst_of_the_classes_is_refused(made: Path) -> None:
+    for labels in (
+        {"background": 0, "organ": 1, "ignore": 2, "lesion": 3},
+        {"background": 0, "whole": [1, 2], "lesion": 2, "ignore": 2},
+    ):
+        (made / "dataset.json").write_text(json.dumps({"labels": labels}))
+        with pytest.raises(RarelensError, match="ignore is 2, but must be above every class"):
+            record(made)
 
 
 def array(made: Path, change: Any) -> None:

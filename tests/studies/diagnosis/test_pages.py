@@ -27,7 +27,7 @@ def follow(page: str, monkeypatch: pytest.MonkeyPatch, names: dict[str, Any]) ->
     for kind, _, content in blocks(page):
         if kind == "python":
             exec(content, names)
-        elif kind == "sh":
+        elif kind == "sh" and content.startswith("rarelens "):  # nnU-Net's own are done before.
             assert command(monkeypatch, *shlex.split(content)[1:]) == 0
 
 

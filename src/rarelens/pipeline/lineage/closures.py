@@ -6,8 +6,9 @@ beyond naming values counts wherever it is imported. What cannot be followed cou
 passed as a value (and what it imports), a star import, a package's ``__getattr__``, ``globals()``.
 
 Left out are imports for type checkers, `rarelens.pipeline.tracking` (MLflow is told what happens;
-no result depends on it), `rarelens.pipeline.lineage` itself, and the package's own ``__init__`` (it
-holds the version, which would retrain everything at each release).
+no result depends on it), `rarelens.studies.tables` (a declaration can only refuse a table),
+`rarelens.pipeline.lineage` itself, and the package's own ``__init__`` (it holds the version, which
+would retrain everything at each release).
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ from rarelens.pipeline.lineage.resolution import IMPORTS, Part, Table
 from rarelens.pipeline.lineage.syntax import parse
 
 # No result depends on them, and so they stand in no fingerprint.
-WITHOUT_RESULT = ("rarelens.pipeline.tracking", "rarelens.pipeline.lineage")
+WITHOUT_RESULT = (
+    "rarelens.pipeline.tracking",
+    "rarelens.pipeline.lineage",
+    "rarelens.studies.tables",
+)
 # Where one of these is read, definitions' full names count.
 _FULL_NAMES = ("__module__", "__qualname__")
 # Its components' signatures are read to check params.yaml.

@@ -16,6 +16,7 @@ from rarelens.errors import RarelensError, guarded
 from rarelens.pipeline.lineage.arguments import check_arguments
 from rarelens.pipeline.lineage.damage import damage_told
 from rarelens.pipeline.lineage.tree import Tree
+from rarelens.pipeline.lineage.written import check_written
 from rarelens.studies.files import write_text
 
 P = ParamSpec("P")
@@ -27,7 +28,8 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
     """Decorate the ``main`` of a stage script.
 
     A mistake of the user's is told in a sentence (`guarded`). Code that is not the project's own,
-    or not as the stage's fingerprints have it, is an error (`Tree`). The seconds taken are kept in
+    or not as the stage's fingerprints have it, is an error (`Tree`); so is a table that it writes
+    and that is not as it was declared (`check_written`). The seconds taken are kept in
     ``.rarelens/seconds``, for ``rarelens plan``.
 
     Args:
@@ -54,6 +56,7 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
             with damage_told(bound.arguments):
                 main(*bound.args, **bound.kwargs)
             tree.check_imports()
+            check_written(script, bound.arguments)
 
         return timed(guarded(run))
 

@@ -18,7 +18,8 @@ def read_scheme(file: Path) -> Scheme:
     """The classes, regions and ignore label of a ``dataset.json``.
 
     Raises:
-        RarelensError: if it is missing, no JSON, or names no classes.
+        RarelensError: if it is missing, no JSON, or names no classes; or if the ignore label is
+            not above all others, as nnU-Net wants it.
     """
     content = read_json(file)
     labels = content.get("labels") if isinstance(content, dict) else None
@@ -29,6 +30,7 @@ def read_scheme(file: Path) -> Scheme:
     values = {name: value for name, value in labels.items() if name != IGNORE}
     try:
         ignore = int(labels[IGNORE]) if IGNORE in labels else None
+        _check_highest(ignore, values)
         if any(isinstance(value, list) for value in values.values()):
             return _regions(values, ignore, content)
         pairs = [(int(value), name) for name, value in values.items()]
@@ -50,6 +52,14 @@ def find_description(*folders: Path) -> Path:
         f"{folders[0]}: there is no {FILE} that names the classes, here or in "
         f"{', '.join(map(str, folders[1:]))}; copy it from nnUNet_raw"
     )
+
+
+def _check_highest(ignore: int | None, values: Mapping[str, Any]) -> None:
+    """Refuse an ignore label that is not above the values of all classes."""
+    listed = [value if isinstance(value, list) else [value] for value in values.values()]
+    highest = max((int(value) for own in listed for value in own), default=0)
+    if ignore is not None and ignore <= highest:
+        raise ValueError(f"{IGNORE} is {ignore}, but must be above every class (up to {highest})")
 
 
 def _regions(values: Mapping[str, Any], ignore: int | None, content: Mapping[str, Any]) -> Scheme:

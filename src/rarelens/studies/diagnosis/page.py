@@ -20,6 +20,8 @@ from rarelens.studies.files import write_json, write_text
 from rarelens.studies.reporting.number_text import NONE, interval, number, signed
 from rarelens.studies.reporting.style import styled
 from rarelens.studies.spreadsheet import to_csv
+from rarelens.studies.tables.check import check_rows
+from rarelens.studies.tables.diagnosis import DIAGNOSIS
 
 Row = Mapping[str, Any]
 
@@ -30,9 +32,10 @@ def write_diagnosis(
     """Write ``index.html``, ``diagnosis.json`` and the tables.
 
     Raises:
-        RarelensError: if one of them is a symbolic link.
+        RarelensError: if one of them is a symbolic link, or a table is not as it was declared.
     """
     found = tables(scheme, records)
+    check_rows({f"{name}.csv": own for name, own in found.items() if len(own)}, DIAGNOSIS)
     for name, table in found.items():
         text = to_csv(table, index=False, float_format="%.8g", lineterminator="\n")
         write_text(folder / f"{name}.csv", text)

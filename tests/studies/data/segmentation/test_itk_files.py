@@ -59,10 +59,11 @@ def test_voxels_and_orientation_are_those_of_itks_nifti(name, content, reference
         np.testing.assert_array_equal(image[1], 2 * reference.get_fdata())
 
 
-def test_a_plain_file_of_big_endian_shorts(tmp_path):
+@pytest.mark.parametrize("kind", ["short", "signed short int", "int16_t"])
+def test_a_plain_file_of_big_endian_shorts(kind, tmp_path):
     file = tmp_path / "a.nrrd"
     header = (
-        "NRRD0004\ntype: short\ndimension: 3\nspace: RAS\nsizes: 2 1 1\nendian: big\n"
+        f"NRRD0004\ntype: {kind}\ndimension: 3\nspace: RAS\nsizes: 2 1 1\nendian: big\n"
         "encoding: raw\nspace directions: (1,0,0) (0,2,0) (0,0,3)\nspace origin: (7,8,9)\n\n"
     )
     file.write_bytes(header.encode() + bytes([0, 3, 1, 0]))

@@ -149,7 +149,7 @@ def test_nnunet_ignore_label_is_refused(make_dataset):
     maker = make_dataset()
     maker.nnunet()
     maker.change(labels={"background": 0, "a": 1, "ignore": 2})
-    assert "an ignore label is not supported" in refused("nnunet", maker.folder)
+    assert "a study cannot train around an ignore label; give" in refused("nnunet", maker.folder)
 
 
 def test_nnunet_surplus_channel_is_named(make_dataset):

@@ -24,11 +24,15 @@ _METAIMAGE = {
     "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }  # fmt: skip
 _NRRD = {
-    "signed char": "i1", "int8": "i1", "unsigned char": "u1", "uchar": "u1", "uint8": "u1",
-    "short": "i2", "int16": "i2", "unsigned short": "u2", "ushort": "u2", "uint16": "u2",
-    "int": "i4", "int32": "i4", "unsigned int": "u4", "uint": "u4", "uint32": "u4",
-    "longlong": "i8", "int64": "i8", "ulonglong": "u8", "uint64": "u8", "float": "f4",
-    "double": "f8",
+    "signed char": "i1", "int8": "i1", "int8_t": "i1", "unsigned char": "u1", "uchar": "u1",
+    "uint8": "u1", "uint8_t": "u1", "short": "i2", "short int": "i2", "signed short": "i2",
+    "signed short int": "i2", "int16": "i2", "int16_t": "i2", "unsigned short": "u2",
+    "unsigned short int": "u2", "ushort": "u2", "uint16": "u2", "uint16_t": "u2", "int": "i4",
+    "signed int": "i4", "int32": "i4", "int32_t": "i4", "unsigned int": "u4", "uint": "u4",
+    "uint32": "u4", "uint32_t": "u4", "longlong": "i8", "long long": "i8", "long long int": "i8",
+    "signed long long": "i8", "signed long long int": "i8", "int64": "i8", "int64_t": "i8",
+    "ulonglong": "u8", "unsigned long long": "u8", "unsigned long long int": "u8", "uint64": "u8",
+    "uint64_t": "u8", "float": "f4", "double": "f8",
 }  # fmt: skip
 # What turns a space into RAS+.
 _SPACES = {

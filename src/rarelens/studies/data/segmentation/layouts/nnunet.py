@@ -54,7 +54,10 @@ def read(folder: Path, name: str) -> Collection:
 
 def _classes(file: Path, labels: dict[str, int | list[int]]) -> tuple[str, ...]:
     if "ignore" in labels:
-        raise RarelensError(f"{file}: labels: an ignore label is not supported; remove its voxels")
+        raise RarelensError(
+            f"{file}: labels: a study cannot train around an ignore label; give its voxels a "
+            "class, or train with nnU-Net and read its folds by `rarelens diagnose nnunet`"
+        )
     if any(isinstance(value, list) for value in labels.values()):
         return numbered_classes(file, _parts(labels))
     return numbered_classes(
