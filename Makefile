@@ -37,7 +37,8 @@ lint: env
 docs: env  ## The documentation as a site: site/index.html.
 	zensical build --strict --clean
 
-ui: env  ## Browse the runs at http://127.0.0.1:5000
+ui: env  ## Browse the runs.
+	@echo 'http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning'
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
 
 lock:  ## Pin anew what pyproject.toml asks for.

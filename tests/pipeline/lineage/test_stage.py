@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from rarelens.pipeline.lineage.closures import Closure, Closures
 
@@ -25,6 +27,20 @@ from rarelens.studies.files import write_text
 def main(network: str, adjustment: str = "", *, code: str) -> None:
     import_module("rarelens.components." + "dice")
     print("digest", code)
+
+main(*sys.argv[1:])
+"""
+TRAINING = """
+import sys
+from pathlib import Path
+from rarelens.pipeline.lineage.stage import stage
+
+@stage()
+def main(dataset: str, network: str, method: str, adjustment: str, fraction: str, seed: str):
+    for own in (seed, "9"):
+        folder = Path(f"models/classification/{dataset}/{network}/{method}+{adjustment}/1/{own}")
+        folder.mkdir(parents=True)
+        (folder / "weights.safetensors").touch(0o600)
 
 main(*sys.argv[1:])
 """
@@ -129,6 +145,24 @@ def test_wrong_arguments_are_told_with_those_that_there_are(project: Path) -> No
         assert done.returncode == 1
         assert done.stderr.startswith("error: stages/own.py: ")
         assert done.stderr.endswith("; its arguments are: network adjustment\n")
+
+
+def test_weights_are_read_by_whom_the_umask_lets_and_others_are_left(project: Path) -> None:
+    script = project / "stages/retrain_own.py"
+    script.write_text(TRAINING)
+    write(project, "stages/retrain_own", Closures().of_script(script))
+    # safetensors itself keeps them from everybody else.
+    save_file({"a": torch.zeros(1)}, project / "probe")
+    assert (project / "probe").stat().st_mode & 0o777 == 0o600
+    done = subprocess.run(
+        [sys.executable, script, "smears", "light_cnn", "bce", "again", "1", "0"],
+        cwd=project, env={"PYTHONPATH": str(Path(__file__).parents[3] / "src")}, umask=0o027,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = project / "models/classification/smears/light_cnn/bce+again/1"
+    modes = [(folder / seed / "weights.safetensors").stat().st_mode & 0o777 for seed in "09"]
+    assert modes == [0o640, 0o600]
 
 
 def test_its_seconds_are_remembered_under_the_name_of_the_stage(project: Path) -> None:

@@ -30,6 +30,12 @@ SEGMENTATION = {
     "background": {"shift": -0.1},
     "lesion": {"dice": 0.25, "hd95": None, "volume_ratio": 1.5},
 }
+# The weights of step 4 are kept.
+VALIDATED = "step,loss,learning_rate,validation_dice\n2,0.7,0.01,0.9\n4,0.25,0.001,0.5\n"
+CARDS = {
+    "classification": {"selected_step": 4, "classes": ["WBC", "RBC"], "channels": 3},
+    "segmentation": {"selected_step": 4, "classes": ["background", "lesion"], "channels": ["T1"]},
+}
 
 
 def leave(cell: Cell, **changes: Any) -> None:
@@ -49,6 +55,7 @@ def leave(cell: Cell, **changes: Any) -> None:
         cell.folder("models").mkdir(parents=True, exist_ok=True)
         (cell.folder("models") / "history.csv").write_text(history)
         (cell.folder("models") / "weights.safetensors").write_bytes(record["identity"].encode())
+        write_json(cell.folder("models") / "model.json", CARDS[cell.task])
     write_json(cell.folder("extracts") / "extract.json", {"logit_bias": bias})
     _leave_analysis(cell, summary)
     lock(cell)
@@ -72,8 +79,9 @@ def _record(cell: Cell) -> dict[str, Any]:
 
 def _leave_analysis(cell: Cell, summary: Any) -> None:
     folder = cell.folder("analyses")
+    facts = {"classes": CARDS[cell.task]["classes"], "rare_classes": [1], "bin_width": 0.25}
     write_json(folder / "summary.json", summary)
-    write_json(folder / "analysis.json", {"classes": ["a", "b"], "bin_width": 0.25})
+    write_json(folder / "analysis.json", facts)
     rows = [(side, class_, bin_, 1) for side in ("train", "test") for class_ in (0, 1)
             for bin_ in (-3, 0, 5)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["side", "class", "bin", "count"])

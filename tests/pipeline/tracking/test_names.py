@@ -9,6 +9,7 @@ from rarelens.pipeline.tracking.names import (
     measures,
     note,
     run_name,
+    source,
 )
 from rarelens.studies.cells import Cell
 
@@ -33,6 +34,37 @@ def test_a_mean_stands_before_its_classes_and_details_last() -> None:
 def test_classes_of_a_segmentation_may_be_called_anything() -> None:
     summary = {"mean": {"dice": 0.5}, "class": {"dice": 0.25}}
     assert measures("segmentation", summary) == {"test/dice/mean": 0.5, "test/dice/class": 0.25}
+
+
+def test_a_segmentation_s_mean_is_that_of_its_rare_classes() -> None:
+    summary = {
+        "background": {"shift": 3.0},
+        "a": {"dice": 0.25, "hd95": 2.0, "shift": 1.0},
+        "b": {"dice": 0.75, "hd95": None, "shift": -2.0},
+    }
+    found = measures("segmentation", summary, ["a", "b"])
+    # A mean of fewer classes would not compare.
+    assert {name: found[name] for name in found if name.count("/") == 1} == {
+        "test/dice": 0.5, "test/shift": -0.5,
+    }  # fmt: skip
+    assert list(found)[:2] == ["test/dice", "test/dice/a"]
+
+
+def test_each_layer_of_a_segmentation_has_its_own_measures() -> None:
+    summary = {"layers": {"first": {"units": 2.0}, "second": {"units": 3.0}}}
+    assert measures("segmentation", summary) == {
+        "test_details/units/first": 2.0, "test_details/units/second": 3.0,
+    }  # fmt: skip
+
+
+def test_a_run_s_source_is_the_stage_that_dvc_can_repeat() -> None:
+    assert source(CELL) == "studies/segmentation/dvc.yaml:train@brains-unet-focal-0.4-3"
+    assert source(replace(CELL, method="focal+threshold")) == (
+        "studies/segmentation/dvc.yaml:adjust@brains-unet-focal-threshold-0.4-3"
+    )
+    assert source(replace(CELL, task="classification", method="bce+classifier_retraining")) == (
+        "studies/classification/dvc.yaml:retrain@brains-unet-bce-classifier_retraining-0.4-3"
+    )
 
 
 def test_a_run_is_named_after_what_is_looked_for_first() -> None:

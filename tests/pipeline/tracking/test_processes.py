@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.tracking.project import BCE, STUDY, leave
+from pipeline.tracking.project import BCE, RETRAINED, STUDY, VALIDATED, leave
 from rarelens.pipeline.tracking import names
 from rarelens.pipeline.tracking.live import LiveRun
 from rarelens.pipeline.tracking.mirror import Synced, sync
@@ -111,7 +111,7 @@ def test_a_server_shows_what_a_local_database_does(
     server: Server, picture: Callable[[], Any]
 ) -> None:
     for cell in STUDY:
-        leave(cell)
+        leave(cell, history=VALIDATED)
     assert sync(STUDY) == Synced(current=5, stale=0, absent=0)
     shown = picture()
     assert sync(STUDY) == Synced(current=5, stale=0, absent=0)
@@ -120,6 +120,10 @@ def test_a_server_shows_what_a_local_database_does(
     assert run["artifacts"]["figures/margins.png"].startswith(b"\x89PNG")
     assert run["points"]["train/loss"] == [(2, 0.7), (4, 0.25)]
     assert run["tags"][names.PARENT] == "classification"
+    assert run["model"]["status"] == "READY"
+    (best,) = shown["registry"]["rarelens-classification-smears"]["best"]
+    # Of equals, the first by name.
+    assert best[names.CELL] == f"classification/{RETRAINED.name}"
     assert not Path("mlruns").exists()
 
 

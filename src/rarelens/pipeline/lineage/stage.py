@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -22,6 +22,7 @@ from rarelens.studies.files import write_text
 P = ParamSpec("P")
 FINGERPRINTS = Path("fingerprints")
 SECONDS = Path(".rarelens/seconds")
+TRAINING = ("train_", "retrain_")
 
 
 def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -55,6 +56,8 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
                 bound.arguments["code"] = hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
             with damage_told(bound.arguments):
                 main(*bound.args, **bound.kwargs)
+            if script.startswith(TRAINING):
+                _give_usual_mode(bound.arguments)
             tree.check_imports()
             check_written(script, bound.arguments)
 
@@ -87,6 +90,21 @@ def fill(components: tuple[str, ...], arguments: dict[str, Any]) -> list[str]:
     """The components with their arguments filled in, without those whose argument is empty."""
     filled = [each.format_map(arguments) for each in components]
     return [each for each in filled if not each.endswith("/")]
+
+
+def _give_usual_mode(arguments: Mapping[str, Any]) -> None:
+    """Let the weights that a training wrote be read by whom the umask lets.
+
+    safetensors writes through a temporary file, which nobody else may read. Here and not where
+    they are written, for an edit there would run every training again.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    made = arguments.get("adjustment")
+    cell = {**arguments, "method": arguments["method"] + (f"+{made}" if made else "")}
+    place = "{dataset}/{network}/{method}/{fraction}/{seed}".format_map(cell)
+    for file in Path("models").glob(f"*/{place}/weights.safetensors"):
+        file.chmod(0o666 & ~umask)
 
 
 def _bind(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 
 from rarelens.pipeline.tracking import names
 from rarelens.pipeline.tracking.figure import draw_margins
 from rarelens.pipeline.tracking.live import was_executed
+from rarelens.pipeline.tracking.model import create_model, mark, shows, weights_tags
 from rarelens.pipeline.tracking.recorded import RecordedCell
 from rarelens.pipeline.tracking.runs import (
     finish,
@@ -25,25 +25,38 @@ from rarelens.pipeline.tracking.runs import (
     milliseconds,
     refresh,
 )
-from rarelens.studies.files import read_json
 
 
 def mirror_cell(
-    client: MlflowClient, experiment: str, cell: RecordedCell, parent: str, found: Sequence[Run]
+    client: MlflowClient,
+    experiment: str,
+    cell: RecordedCell,
+    parent: str,
+    found: Sequence[Run],
+    models: dict[str, LoggedModel],
 ) -> str:
     """The id of the cell's run, brought up to date.
 
-    ``found``: runs of this cell and identity, the oldest first; ``parent``: the study's run.
+    Args:
+        client: of MLflow.
+        experiment: its id.
+        cell: the cell.
+        parent: the study's run.
+        found: runs of this cell and identity, the oldest first.
+        models: by the ids of their runs; the cell's own is brought up to date, too.
     """
     tags = _tags(cell, parent, found)
     for run in found:
-        if refresh(client, run, cell.state, tags):
+        model = models.get(run.info.run_id)
+        if shows(model, cell) and refresh(client, run, cell.state, tags):
+            mark(client, model, "false")
             return str(run.info.run_id)
-    parameters, measures = _parameters(cell), _measures(cell)
+    parameters = _parameters(cell)
+    measures = cell.measures() | names.costs(cell.record)
     fitting = (run for run in found if _fits(run, parameters, measures))
     run = next(fitting, None) or _create(client, experiment, cell, tags)
-    _fill(client, run, cell, parameters, measures)
-    finish(client, run, cell.state, tags | _weights(cell))
+    _fill(client, run, cell, parameters, measures, models)
+    finish(client, run, cell.state, tags | weights_tags(cell))
     return str(run.info.run_id)
 
 
@@ -56,7 +69,7 @@ def _create(client: MlflowClient, experiment: str, cell: RecordedCell, tags: dic
 def _fits(run: Run, parameters: dict[str, str], measures: dict[str, float]) -> bool:
     """Whether nothing in the run would have to go: MLflow can only add."""
     known = run.data.params
-    final = {name for name in run.data.metrics if not names.is_epoch_metric(name)}
+    final = {name for name in run.data.metrics if names.is_final(name)}
     return final <= set(measures) and all(known[key] == parameters.get(key) for key in known)
 
 
@@ -66,15 +79,24 @@ def _fill(
     cell: RecordedCell,
     parameters: dict[str, str],
     measures: dict[str, float],
+    models: dict[str, LoggedModel],
 ) -> None:
     """Add what a new run lacks, or one whose server went away before the training's end."""
     run_id, data = run.info.run_id, run.data
     missing = {key: parameters[key] for key in parameters if key not in data.params}
     log_parameters(client, run_id, missing)
     log_datasets(client, run_id, {cell.cell.dataset: cell.record["dataset_digest"]})
+    model, known = models.get(run_id), data.metrics
+    if model is None or not shows(model, cell):
+        if model is not None:
+            client.delete_logged_model(model.model_id)
+        model, known = create_model(client, run.info.experiment_id, run_id, cell, parameters), {}
+        models[run_id] = model
+    mark(client, model, "false")
     # The final measures first: a run's page lists metrics as they come.
-    changed = {key: measures[key] for key in measures if data.metrics.get(key) != measures[key]}
-    log_measures(client, run_id, changed)
+    changed = {key: measures[key] for key in measures if known.get(key) != measures[key]}
+    of = {"dataset_name": cell.cell.dataset, "dataset_digest": cell.record["dataset_digest"]}
+    log_measures(client, run_id, changed, model_id=model.model_id, **of)
     history = pd.read_csv(cell.model / "history.csv")
     rows = ({str(key): float(row[key]) for key in row.index} for _, row in history.iterrows())
     log_epochs(client, run_id, rows, logged_steps(client, run))
@@ -88,6 +110,7 @@ def _fill(
 def _tags(cell: RecordedCell, parent: str, found: Sequence[Run]) -> dict[str, str]:
     """All tags but the weights' and the state's."""
     record = cell.record
+    users = [run.data.tags[names.USER] for run in found if names.USER in run.data.tags]
     # Of a run that another machine logged, only MLflow knows that it was executed.
     executed = was_executed(str(record["identity"])) or any(
         run.data.tags.get(names.ORIGIN) == names.EXECUTED for run in found
@@ -96,6 +119,7 @@ def _tags(cell: RecordedCell, parent: str, found: Sequence[Run]) -> dict[str, st
         **names.cell_tags(cell.cell, cell.identity),
         names.ORIGIN: names.EXECUTED if executed else names.RESTORED,
         names.STALE: "false",
+        names.USER: users[0] if users else names.user(),
         names.PARENT: parent,
         names.COMMIT: str(record["git_commit"]).removesuffix("+"),
         "git_commit": str(record["git_commit"]),
@@ -108,19 +132,3 @@ def _tags(cell: RecordedCell, parent: str, found: Sequence[Run]) -> dict[str, st
 def _parameters(cell: RecordedCell) -> dict[str, str]:
     adjustment = {"adjustment": cell.adjustment} if cell.adjustment else {}
     return names.plain_parameters(cell.record["parameters"] | adjustment)
-
-
-def _measures(cell: RecordedCell) -> dict[str, float]:
-    """What the training took, and the final measures where the cell is analysed."""
-    if not cell.analysed:
-        return names.costs(cell.record)
-    summary = read_json(cell.cell.folder("analyses") / "summary.json")
-    return names.measures(cell.cell.task, summary) | names.costs(cell.record)
-
-
-def _weights(cell: RecordedCell) -> dict[str, str]:
-    """Where the weights lie, and their digest; they themselves stay in DVC's cache."""
-    file = cell.model / "weights.safetensors"
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"weights": file.as_posix(), "weights.sha256": digest}

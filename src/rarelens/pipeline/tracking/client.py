@@ -9,6 +9,7 @@ have each mark the others' runs as stale.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,11 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # A server that is away is given up on in seconds, not in MLflow's minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+# Of each run on a server that ends, MLflow prints the address.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from filelock import FileLock
-from mlflow import MlflowClient
+from mlflow import MlflowClient, set_tracking_uri
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
@@ -30,6 +33,10 @@ from rarelens.pipeline.tracking.experiment import own_experiment
 
 _PATIENCE = 120  # seconds
 
+# Of making its tables, it tells each step.
+for _chatter in ("mlflow.store.db.utils", "alembic"):
+    logging.getLogger(_chatter).setLevel(logging.WARNING)
+
 
 def connect() -> tuple[MlflowClient, str]:
     """The client and the experiment's id, which is made where it does not exist.
@@ -37,6 +44,8 @@ def connect() -> tuple[MlflowClient, str]:
     Raises:
         RarelensError: if the database file is damaged, locked or of another version of MLflow.
     """
+    # The registry does not ask its client, but this, where a model is that it is to register.
+    set_tracking_uri(tracking_uri())
     with exclusive():
         file = _database()
         if file is None:

@@ -33,6 +33,8 @@ class LiveRun:
         if os.environ.get("RARELENS_MLFLOW_CASE_IDS") == "1":
             self.tags["training_cases"] = ",".join(cases)
         self._client: Any = None
+        self._lock: Any = None
+        self._monitor: Any = None
         self._identity = ""
         self._run = ""
         self._logged: Mapping[str, set[int]] = {}
@@ -54,21 +56,36 @@ class LiveRun:
         atexit.unregister(self._left)
         if status == "FINISHED" and self._identity:
             mark_executed(self._identity)
-        self._attempt(lambda: self._close(status))
+        self._stop(lambda: self._close(status))
 
     def _left(self) -> None:
+        self._stop(lambda: self._close("FAILED"))
+
+    def _stop(self, close: Callable[[], None]) -> None:
+        """Close the run, if there is one; then it is no longer running."""
+        if self._monitor is not None:
+            self._monitor.finish()
         if self._run:
-            self._attempt(lambda: self._close("FAILED"))
+            self._attempt(close)
+        if self._lock is not None:
+            from rarelens.pipeline.tracking.running import let_go
+
+            let_go(self._lock)
 
     def _open(self, cell: Cell, identity: str, parameters: dict[str, Any]) -> None:
         # Imported here, for it takes seconds and only training needs it.
         from rarelens.pipeline.tracking.client import connect
+        from rarelens.pipeline.tracking.machine import watch
+        from rarelens.pipeline.tracking.running import hold
         from rarelens.pipeline.tracking.runs import find_cell_run
 
+        # Before MLflow says that it runs.
+        self._lock = hold(identity)
         self._client, experiment = connect()
         self._run, self._logged = find_cell_run(
             self._client, experiment, cell, identity, self.tags, parameters
         )
+        self._monitor = watch(self._run, self._client.tracking_uri)
 
     def _log(self, row: dict[str, float]) -> None:
         from rarelens.pipeline.tracking.runs import log_epochs

@@ -7,12 +7,12 @@ runs are listed once, and each tells by a digest what it was last brought up to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.tracking import names
@@ -20,8 +20,11 @@ from rarelens.pipeline.tracking.cell import mirror_cell
 from rarelens.pipeline.tracking.client import connect
 from rarelens.pipeline.tracking.live import warn_not_logged
 from rarelens.pipeline.tracking.lock import Lock
+from rarelens.pipeline.tracking.model import list_models, mark
 from rarelens.pipeline.tracking.page import describe_experiment
 from rarelens.pipeline.tracking.recorded import RecordedCell, find_recorded
+from rarelens.pipeline.tracking.registry import mirror_registry
+from rarelens.pipeline.tracking.running import close_killed
 from rarelens.pipeline.tracking.runs import find_study_run, list_runs, log_tags
 from rarelens.pipeline.tracking.study import mirror_study
 from rarelens.studies.cells import Cell
@@ -35,11 +38,13 @@ class Synced:
         current: cells that have a run now.
         stale: runs of other cells, of older identities, and doubles.
         absent: cells that are in the lock, but whose files are not on disk.
+        killed: runs that a kill had left open, closed now.
     """
 
     current: int
     stale: int
     absent: int
+    killed: int = 0
 
 
 def sync(cells: Sequence[Cell]) -> Synced:
@@ -51,15 +56,17 @@ def sync(cells: Sequence[Cell]) -> Synced:
     recorded, absent = find_recorded(cells, Lock(Path()))
     client, experiment = connect()
     describe_experiment(client, experiment, recorded)
-    runs = list_runs(client, experiment)
+    runs, models = list_runs(client, experiment), list_models(client, experiment)
     current: set[str] = set()
     for task in dict.fromkeys(each.cell.task for each in recorded):
         own = [each for each in recorded if each.cell.task == task]
-        current |= _mirror_task(client, experiment, task, own, runs)
+        current |= _mirror_task(client, experiment, task, own, runs, models)
     if current - {run.info.run_id for run in runs}:
         runs = list_runs(client, experiment)
-    stale = _mark_stale(client, runs, current)
-    return Synced(len(recorded), stale, absent)
+    mirror_registry(client, experiment, models, current)
+    stale = [run for run in runs if _is_ours(run) and run.info.run_id not in current]
+    _mark_stale(client, stale, models)
+    return Synced(len(recorded), len(stale), absent, close_killed(client, stale))
 
 
 def sync_and_report(cells: Sequence[Cell]) -> str:
@@ -80,6 +87,8 @@ def sync_and_report(cells: Sequence[Cell]) -> str:
             "MLFLOW_TRACKING_URI is right, then run `rarelens sync` again"
         ) from error
     said = f"MLflow: {done.current} runs of this study, {done.stale} others marked as stale"
+    if done.killed:
+        said += f"\n{done.killed} of them had been killed in training: closed"
     if done.absent:
         are = "cell is" if done.absent == 1 else "cells are"
         said += f"\n{done.absent} {are} not on disk: run `dvc repro`, then `rarelens sync`"
@@ -95,7 +104,12 @@ def sync_if_possible(cells: Sequence[Cell]) -> None:
 
 
 def _mirror_task(
-    client: MlflowClient, experiment: str, task: str, cells: list[RecordedCell], runs: list[Run]
+    client: MlflowClient,
+    experiment: str,
+    task: str,
+    cells: list[RecordedCell],
+    runs: list[Run],
+    models: dict[str, LoggedModel],
 ) -> set[str]:
     """The ids of the runs of a study and of its cells, all up to date."""
     parents = _tagged(runs, names.STUDY, task)
@@ -104,7 +118,7 @@ def _mirror_task(
     for each in cells:
         cell_name = f"{task}/{each.cell.name}"
         candidates = _tagged(_tagged(runs, names.CELL, cell_name), names.IDENTITY, each.identity)
-        current.add(mirror_cell(client, experiment, each, parent, candidates))
+        current.add(mirror_cell(client, experiment, each, parent, candidates, models))
     mirror_study(client, task, cells, parents[0] if parents else client.get_run(parent))
     return current
 
@@ -113,11 +127,16 @@ def _tagged(runs: Iterable[Run], tag: str, value: str) -> list[Run]:
     return [run for run in runs if run.data.tags.get(tag) == value]
 
 
-def _mark_stale(client: MlflowClient, runs: list[Run], current: set[str]) -> int:
-    """Mark our runs that are not current as stale; others' runs are none of our business."""
-    own = [run for run in runs if {names.CELL, names.STUDY} & run.data.tags.keys()]
-    stale = [run for run in own if run.info.run_id not in current]
-    for run in stale:
+def _is_ours(run: Run) -> bool:
+    """Others' runs are none of our business."""
+    return bool({names.CELL, names.STUDY} & run.data.tags.keys())
+
+
+def _mark_stale(
+    client: MlflowClient, runs: Iterable[Run], models: Mapping[str, LoggedModel]
+) -> None:
+    """Mark runs and their models, if they are not yet."""
+    for run in runs:
+        mark(client, models.get(run.info.run_id), "true")
         if run.data.tags.get(names.STALE) != "true":
             log_tags(client, run.info.run_id, {names.STALE: "true"})
-    return len(stale)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from statistics import fmean
 from typing import Any
 
 from rarelens.pipeline.tracking.experiment import own_experiment
@@ -16,6 +19,7 @@ EXPERIMENT = "dvc.experiment"
 STATE = "rarelens.state"
 PARENT, NAME, NOTE = "mlflow.parentRunId", "mlflow.runName", "mlflow.note.content"
 COMMIT = "mlflow.source.git.commit"
+USER, SOURCE, SOURCE_TYPE = "mlflow.user", "mlflow.source.name", "mlflow.source.type"
 EXECUTED, RESTORED = "executed", "restored"
 
 # Columns of the training history.
@@ -34,12 +38,20 @@ def epoch_metric(column: str) -> str | None:
     return f"{found[2]}/{found[1]}_{found[3]}" if found else EPOCHS.get(column)
 
 
+def is_final(name: str) -> bool:
+    """Whether a metric is known after the training alone: no epoch's, none of the machine."""
+    return not (is_epoch_metric(name) or name.startswith(SYSTEM))
+
+
 def is_epoch_metric(name: str) -> bool:
     """Whether a metric is one of the training history."""
     side, _, rest = name.partition("/")
     kind, _, label = rest.rpartition("_")
     return name in EPOCHS.values() or epoch_metric(f"{kind}_{side}_{label}") == name
 
+
+# What MLflow's monitor logs of the machine while a training runs.
+SYSTEM = "system/"
 
 # What a comparison looks at first; all others stand below ``test_details/``.
 HEADLINE = frozenset(
@@ -81,6 +93,21 @@ def run_name(cell: Cell) -> str:
     return f"{cell.method} · seed {cell.seed} · {cell.dataset} · {cell.network} · {cell.fraction}"
 
 
+def source(cell: Cell) -> str:
+    """The address of the stage that made the cell, as `dvc repro` takes it."""
+    made = {"segmentation": "adjust", "classification": "retrain"}
+    stage = "train" if cell == cell.base else made[cell.task]
+    steps = (cell.dataset, cell.network, *cell.method.split("+"), cell.fraction, str(cell.seed))
+    return f"studies/{cell.task}/dvc.yaml:{stage}@{'-'.join(steps)}"
+
+
+def user() -> str:
+    """Who logs, as MLflow itself says it; a container's user may have no name."""
+    with suppress(ImportError, KeyError, OSError):
+        return getpass.getuser()
+    return "unknown"
+
+
 def cell_tags(cell: Cell, identity: str) -> dict[str, str]:
     """Who the run is: the cell, its identity, a tag for each dimension, its name."""
     base, _, adjustment = cell.method.partition("+")
@@ -90,6 +117,8 @@ def cell_tags(cell: Cell, identity: str) -> dict[str, str]:
         IDENTITY: identity,
         NAME: run_name(cell),
         NOTE: note(cell),
+        SOURCE: source(cell),
+        SOURCE_TYPE: "LOCAL",
         **{key: str(value) for key, value in vars(cell).items()},
         **adjusted,
         **experiment_tag(),
@@ -102,21 +131,28 @@ def experiment_tag() -> dict[str, str]:
     return {} if own is None else {EXPERIMENT: own.name}
 
 
-def measures(task: str, summary: Mapping[str, Any]) -> dict[str, float]:
+def measures(
+    task: str, summary: Mapping[str, Any], rare_classes: Sequence[str] = ()
+) -> dict[str, float]:
     """``summary.json`` under names in which the classes of a measure stand together.
 
-    ``test/dice/<class>``, and ``test/auroc`` where it is a mean over the classes.
+    ``test/dice/<class>``, and ``test/dice`` where it is a mean: of a segmentation over the rare
+    classes, unless one of them has no value; of classifiers over all.
     """
     named: dict[str, float] = {}
     for path, value in flatten(summary, "/").items():
         if value is not None:
             group, *place, measure = path.split("/")
-            if task == "segmentation":  # Its groups are the classes themselves.
-                place = [group]
+            if task == "segmentation":  # Its groups are the classes themselves, and the layers.
+                place = place or [group]
             section = "test" if measure in HEADLINE else "test_details"
-            # As many digits as metrics/*.csv.
-            named["/".join([section, measure, *place])] = float(f"{value:.6g}")
-    return dict(sorted(named.items()))
+            named["/".join([section, measure, *place])] = float(value)
+    for measure in HEADLINE if task == "segmentation" and rare_classes else ():
+        values = [summary.get(name, {}).get(measure) for name in rare_classes]
+        if None not in values:
+            named[f"test/{measure}"] = fmean(values)
+    # As many digits as metrics/*.csv.
+    return {name: float(f"{value:.6g}") for name, value in sorted(named.items())}
 
 
 def costs(record: Mapping[str, Any]) -> dict[str, float]:

@@ -13,7 +13,6 @@ from mlflow import MlflowClient
 
 from rarelens.pipeline.tracking import names
 from rarelens.pipeline.tracking.recorded import RecordedCell
-from rarelens.studies.files import read_json
 
 NOTE = """\
 **rarelens: what class imbalance does to a network.** One run per trained model ("cell"), below \
@@ -88,9 +87,7 @@ def _headline(cells: Iterable[RecordedCell]) -> list[str]:
     for each in cells:
         if each.analysed and each.cell.dataset not in seen:
             seen.add(each.cell.dataset)
-            summary = read_json(each.cell.folder("analyses") / "summary.json")
-            of_cell = names.measures(each.cell.task, summary)
-            found |= dict.fromkeys(name for name in of_cell if name.startswith("test/"))
+            found |= dict.fromkeys(name for name in each.measures() if name.startswith("test/"))
     # The shorter first: a mean before its classes.
     return sorted(found, key=lambda name: (name.count("/"), name))[:_COLUMNS]
 

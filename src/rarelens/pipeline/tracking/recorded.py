@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from rarelens.errors import RarelensError
+from rarelens.pipeline.tracking import names
 from rarelens.pipeline.tracking.lock import Lock
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import read_json
 
 # Raise it when the mirror shows something else of the same files.
-VERSION = 1
+VERSION = 2
+MODEL = ("model.json", "weights.safetensors", "history.csv")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class RecordedCell:
         identity: of the training; of a post-hoc cell also of its adjustment.
         adjustment: what a post-hoc cell adds to the parameters.
         analysed: whether its final measures are there, and of these weights.
+        weights: a digest of all that its model in MLflow shows.
         state: a digest of all that its run shows.
     """
 
@@ -36,12 +39,22 @@ class RecordedCell:
     identity: str
     adjustment: dict[str, Any]
     analysed: bool
+    weights: str
     state: str
 
     @property
     def model(self) -> Path:
         """The folder of the weights."""
         return weights_of(self.cell).folder("models")
+
+    def measures(self) -> dict[str, float]:
+        """The final measures, where the cell is analysed."""
+        if not self.analysed:
+            return {}
+        folder = self.cell.folder("analyses")
+        facts = read_json(folder / "analysis.json")
+        rare = [facts["classes"][index] for index in facts.get("rare_classes", ())]
+        return names.measures(self.cell.task, read_json(folder / "summary.json"), rare)
 
 
 def weights_of(cell: Cell) -> Cell:
@@ -64,7 +77,7 @@ def find_recorded(cells: Sequence[Cell], lock: Lock) -> tuple[list[RecordedCell]
             continue
         # Of the extract and the weights that there are now, or of none.
         analysed = extracted and lock.follows(cell.folder("analyses"), extract)
-        files = [_record(cell), model / "history.csv", model / "weights.safetensors"]
+        files = [_record(cell), *(model / name for name in MODEL)]
         files += [extract / "extract.json"] if cell != trained else []
         files += [cell.folder("analyses") / "summary.json"] if analysed else []
         if all(file.is_file() for file in files):
@@ -86,8 +99,9 @@ def _describe(cell: Cell, lock: Lock, analysed: bool) -> RecordedCell:
         identity += f"+{_digest(adjustment)[:8]}"
     shown = [lock.digest(weights_of(cell).folder("models"))]
     shown += [lock.digest(cell.folder("analyses"))] if analysed else []
+    weights = _digest([VERSION, record["parameters"], adjustment, shown[0]])[:16]
     state = _digest([VERSION, record, adjustment, shown])[:16]
-    return RecordedCell(cell, record, identity, adjustment, analysed, state)
+    return RecordedCell(cell, record, identity, adjustment, analysed, weights, state)
 
 
 def _read(file: Path) -> Any:

@@ -21,10 +21,12 @@ from rarelens.pipeline.tracking.names import (
     STALE,
     STATE,
     STUDY,
+    USER,
     cell_tags,
     epoch_metric,
     is_epoch_metric,
     plain_parameters,
+    user,
 )
 from rarelens.studies.cells import Cell
 
@@ -55,8 +57,11 @@ def find_study_run(client: MlflowClient, experiment: str, task: str) -> str:
         # The oldest, so that all who look agree.
         for run in list_runs(client, experiment, tagged({STUDY: task})):
             return str(run.info.run_id)
-        name, tags = f"{task.capitalize()} study", {STUDY: task, STALE: "false"}
-        return str(client.create_run(experiment, run_name=name, tags=tags).info.run_id)
+        name, tags = f"{task.capitalize()} study", {STUDY: task, STALE: "false", USER: user()}
+        run_id = str(client.create_run(experiment, run_name=name, tags=tags).info.run_id)
+        # It holds runs, and is none itself that could be killed.
+        client.set_terminated(run_id, "FINISHED")
+        return run_id
 
 
 def find_cell_run(
@@ -71,7 +76,7 @@ def find_cell_run(
 
     ``dataset_digest`` must be among ``tags``.
     """
-    wanted = {**cell_tags(cell, identity), **tags, STALE: "false"}
+    wanted = {**cell_tags(cell, identity), **tags, STALE: "false", USER: user()}
     wanted[PARENT] = find_study_run(client, experiment, cell.task)
     query = tagged({IDENTITY: identity, CELL: wanted[CELL]})
     for run in list_runs(client, experiment, query):
@@ -113,10 +118,10 @@ def log_tags(client: MlflowClient, run: str, tags: Mapping[str, str]) -> None:
         client.log_batch(run, tags=part)
 
 
-def log_measures(client: MlflowClient, run: str, measures: Mapping[str, float]) -> None:
-    """Log measures that have no step."""
+def log_measures(client: MlflowClient, run: str, measures: Mapping[str, float], **of: str) -> None:
+    """Log measures that have no step; ``of`` a model and dataset, as `Metric` has them."""
     now = milliseconds()
-    points = [Metric(key, value, now, 0) for key, value in measures.items()]
+    points = [Metric(key, value, now, 0, **of) for key, value in measures.items()]
     for part in _batches(points, 1000):
         client.log_batch(run, metrics=part)
 

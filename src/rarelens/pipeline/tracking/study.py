@@ -24,6 +24,7 @@ def mirror_study(client: MlflowClient, task: str, cells: Sequence[RecordedCell],
     shown = [VERSION, [str(file) for file, _ in files], content, sorted(e.state for e in cells)]
     state = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
     tags = _tags(task, cells)
+    tags[names.USER] = run.data.tags.get(names.USER) or names.user()
     if refresh(client, run, state, tags):
         return
     run_id = run.info.run_id
@@ -69,5 +70,7 @@ def _tags(task: str, cells: Sequence[RecordedCell]) -> dict[str, str]:
         names.NOTE: f"The {task} study: {len(cells)} cells.\n\n{lines}\n\nArtifacts: the report "
         "(`report/index.html`), its figures, the tables of the comparison.",
         "task": task,
+        names.SOURCE: f"studies/{task}/dvc.yaml:compare",
+        names.SOURCE_TYPE: "LOCAL",
         **names.experiment_tag(),
     }
