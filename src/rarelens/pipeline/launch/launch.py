@@ -18,6 +18,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.launch.ledger import Ledger
 from rarelens.pipeline.launch.screen import Screen
 from rarelens.pipeline.launch.slots import Slot, gpus, last_lines, log_of
+from rarelens.pipeline.launch.warm import Warm
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -51,8 +52,10 @@ def launch(
     if through and not shutil.which(through[0]):
         raise RarelensError(f"{through[0]}: no such command to run stages through")
     devices = [] if through else gpus()
+    # What asked for the GPUs while it was imported must not fork.
+    warm = None if through or devices else Warm()
     slots = [
-        Slot(root, devices[place % len(devices)] if devices else None, through)
+        Slot(root, devices[place % len(devices)] if devices else None, through, warm)
         for place in range(places)
     ]
     with _terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
@@ -61,6 +64,8 @@ def launch(
             run.all()
         finally:
             run.stop()
+            if warm:
+                warm.stop()
     run.report()
 
 

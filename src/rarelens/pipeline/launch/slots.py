@@ -7,7 +7,9 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
+
+from rarelens.pipeline.launch.warm import Forked, Warm
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -22,12 +24,18 @@ class Slot:
         root: of the project.
         gpu: the number of its GPU, if it has one of its own.
         through: a command that is given the stage's command, to run it where it likes (``srun``).
+        warm: what starts stages without their imports, if anything does.
     """
 
-    def __init__(self, root: Path, gpu: str | None = None, through: Sequence[str] = ()) -> None:
-        self._root, self._gpu, self._through = root, gpu, through
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: BinaryIO | None = None
+    def __init__(
+        self,
+        root: Path,
+        gpu: str | None = None,
+        through: Sequence[str] = (),
+        warm: Warm | None = None,
+    ) -> None:
+        self._root, self._gpu, self._through, self._warm = root, gpu, through, warm
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self.stage: PipelineStage | None = None
 
     def start(self, stage: PipelineStage) -> None:
@@ -43,25 +51,14 @@ class Slot:
             environment["CUDA_VISIBLE_DEVICES"] = self._gpu
         log = log_of(self._root, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("wb")
-        self._process = subprocess.Popen(
-            [*self._through, "/bin/sh", "-c", stage.cmd],
-            cwd=stage.wdir,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the launcher, which passes it on.
-        )
+        started = self._warm and self._warm.start(stage.cmd, stage.wdir, environment, log)
+        self._process = started or self._cold(stage, environment, log)
         self.stage = stage
 
     def poll(self) -> int | None:
         """The exit status of the command that ended; nothing while it runs."""
         assert self._process is not None
-        status = self._process.poll()
-        if status is not None and self._log is not None:
-            self._log.close()
-        return status
+        return self._process.poll()
 
     def free(self) -> PipelineStage:
         """Take out the stage whose command ended."""
@@ -80,6 +77,20 @@ class Slot:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def _cold(
+        self, stage: PipelineStage, environment: dict[str, str], log: Path
+    ) -> subprocess.Popen[bytes]:
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                [*self._through, "/bin/sh", "-c", stage.cmd],
+                cwd=stage.wdir,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the launcher, which passes it on.
+            )
 
 
 def log_of(root: Path, stage: PipelineStage) -> Path:
