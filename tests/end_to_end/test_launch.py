@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from locks import LOCKS, forget, outputs
+from ray_nodes import Ray, need_ray
 from slurm import Slurm, need_slurm
 from working_copy import Project
 
@@ -36,19 +39,29 @@ def recorded(project: Project) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("through", ["", "srun --quiet --nodes=1 --ntasks=1 --exclusive"])
-def test_locks_and_results_are_those_of_dvc_repro(
-    forgetful: Project, original: Project, tmp_path: Path, through: str
-) -> None:
-    cluster = None
-    if through:
+@pytest.fixture(params=["", "srun --quiet --nodes=1 --ntasks=1 --exclusive", "rarelens ray"])
+def through(request: pytest.FixtureRequest, tmp_path: Path, forgetful: Project) -> Iterator[str]:
+    """Here, on a Slurm of two nodes, on a Ray of two nodes."""
+    cluster: Slurm | Ray | None = None
+    if request.param.startswith("srun"):
         need_slurm()
         (tmp_path / "slurm").mkdir()
         cluster = Slurm(tmp_path / "slurm")
+    elif request.param:
+        need_ray()
+        cluster = Ray()
+        forgetful.environment["PYTHONPATH"] += f"{os.pathsep}{cluster.packages}"
+    if cluster:
         forgetful.environment |= cluster.environment
-    done = forgetful.run("rarelens", "launch", "--jobs", "2", "--through", through)
+    yield request.param
     if cluster:
         cluster.stop()
+
+
+def test_locks_and_results_are_those_of_dvc_repro(
+    forgetful: Project, original: Project, through: str
+) -> None:
+    done = forgetful.run("rarelens", "launch", "--jobs", "2", "--through", through)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^train .* s \(", done.stderr, re.M)) == 2
     assert recorded(forgetful) == recorded(original)

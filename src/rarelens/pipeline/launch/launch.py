@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGTERM, signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.launch.ledger import Ledger
 from rarelens.pipeline.launch.screen import Screen
-from rarelens.pipeline.launch.slots import Slot, gpus, last_lines, log_of
+from rarelens.pipeline.launch.signals import terminated_as_interrupted
+from rarelens.pipeline.launch.slots import NOTHING, Slot, gpus, last_lines, log_of
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -30,7 +29,7 @@ def launch(
     root: Path,
     places: int,
     targets: Sequence[str] = (),
-    through: Sequence[str] = (),
+    through: Mapping[str, Sequence[str]] = NOTHING,
     retries: int = 0,
 ) -> None:
     """Bring the project in the folder ``root`` up to date.
@@ -39,8 +38,9 @@ def launch(
         root: of the project.
         places: stages at once.
         targets: as of ``dvc repro``.
-        through: a command that is given each stage's command, to run it on another machine that
-            sees the same folder (``srun``); without one, the GPUs here are dealt to the places.
+        through: by the name of stages (``train``), or ``""`` for all others, a command that is
+            given a stage's command to run it elsewhere (``srun``). Stages without one run here,
+            and the GPUs here are dealt to the places.
         retries: how often a stage that fails is tried again: machines are lost.
 
     Raises:
@@ -48,20 +48,31 @@ def launch(
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when what ran has stopped and is undone.
     """
     ledger = Ledger(root, targets)
-    if through and not shutil.which(through[0]):
-        raise RarelensError(f"{through[0]}: no such command to run stages through")
-    devices = [] if through else gpus()
+    _check(through, ledger)
+    devices = gpus()
     slots = [
         Slot(root, devices[place % len(devices)] if devices else None, through)
         for place in range(places)
     ]
-    with _terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
+    with terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
         run = _Run(root, ledger, slots, screen, retries)
         try:
             run.all()
         finally:
             run.stop()
     run.report()
+
+
+def _check(through: Mapping[str, Sequence[str]], ledger: Ledger) -> None:
+    unknown = set(through) - {""} - ledger.names
+    if unknown:
+        raise RarelensError(
+            f"--through {', '.join(sorted(unknown))}=…: no such stage; "
+            f"there are {', '.join(sorted(ledger.names))}"
+        )
+    for command in through.values():
+        if not shutil.which(command[0]):
+            raise RarelensError(f"{command[0]}: no such command to run stages through")
 
 
 class _Run:
@@ -164,15 +175,3 @@ class _Run:
         self._skipped |= after
         self._waiting = [each for each in self._waiting if each not in after]
         self._screen.failed(stage, sentence, len(after))
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal(SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal(SIGTERM, before)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
+
+from rarelens.pipeline.launch.ledger import name_of
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
 LOGS = Path(".rarelens/launch")
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Slot:
@@ -21,10 +25,15 @@ class Slot:
     Args:
         root: of the project.
         gpu: the number of its GPU, if it has one of its own.
-        through: a command that is given the stage's command, to run it where it likes (``srun``).
+        through: by the names of stages, as of `launch`, a command that is given the stage's.
     """
 
-    def __init__(self, root: Path, gpu: str | None = None, through: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        gpu: str | None = None,
+        through: Mapping[str, Sequence[str]] = NOTHING,
+    ) -> None:
         self._root, self._gpu, self._through = root, gpu, through
         self._process: subprocess.Popen[bytes] | None = None
         self._log: BinaryIO | None = None
@@ -39,13 +48,14 @@ class Slot:
             # Threads that spin while they wait take the cores from the other stages.
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         }
-        if self._gpu is not None:
+        through = self._through.get(name_of(stage), self._through.get("", ()))
+        if self._gpu is not None and not through:
             environment["CUDA_VISIBLE_DEVICES"] = self._gpu
         log = log_of(self._root, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("wb")
         self._process = subprocess.Popen(
-            [*self._through, "/bin/sh", "-c", stage.cmd],
+            [*through, "/bin/sh", "-c", stage.cmd],
             cwd=stage.wdir,
             env=environment,
             stdin=subprocess.DEVNULL,
