@@ -20,6 +20,8 @@ ORDER = (
     "plan",
     "launch",
     "ray",
+    "away",
+    "there",
     "repro",
     "sync",
     "predict",
@@ -126,6 +128,32 @@ def ray(
     from rarelens.pipeline.launch.on_ray import run_on_ray
 
     raise typer.Exit(run_on_ray(command, address, gpus, cpus, memory))
+
+
+@app.command(
+    context_settings={"allow_interspersed_args": False},
+    rich_help_panel=STUDY,
+)
+def away(
+    remote: Annotated[str, typer.Argument(help="Of DVC, that both machines reach")],
+    command: Annotated[list[str], typer.Argument(help="That runs a command there: ssh gpu1")],
+    git: Annotated[str, typer.Option(help="Where the code is fetched from; else `origin`")] = "",
+    scratch: Annotated[
+        str, typer.Option(help="Folder of the clones there")
+    ] = "~/.cache/rarelens/away",
+) -> None:
+    """Run a stage on a machine that shares no folder: `launch --through 'away s3 ssh gpu1'`."""
+    from rarelens.pipeline.launch.away import send
+
+    send(remote, command, git, scratch)
+
+
+@app.command(hidden=True)
+def there(order: Annotated[str, typer.Argument(help="As `away` writes it")]) -> None:
+    """What `away` runs on the other machine."""
+    from rarelens.pipeline.launch.there import carry_out
+
+    carry_out(order)
 
 
 @app.command(
