@@ -17,14 +17,17 @@ from rarelens.pipeline.launch.ledger import Ledger
 from rarelens.pipeline.launch.screen import Screen
 from rarelens.pipeline.launch.signals import terminated_as_interrupted
 from rarelens.pipeline.launch.slots import NOTHING, Slot, gpus, last_lines, log_of
+from rarelens.pipeline.lineage.repro import parsed_once
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
 PAUSE = 0.1  # Seconds between looks at what runs.
-WRITE_EVERY = 20.0  # Seconds; a lock of many cells takes a second or more to write.
+WRITE_EVERY = 20.0  # Seconds between writings of the locks, or more, for the larger they are the
+WRITING = 1 / 20  # longer it takes: they have this share of the time at most.
 
 
+@parsed_once()
 def launch(
     root: Path,
     places: int,
@@ -88,16 +91,18 @@ class _Run:
 
     def all(self) -> None:
         """Until nothing waits and nothing runs."""
-        written = time.monotonic()
+        written, pause = time.monotonic(), WRITE_EVERY
         while self._waiting or self._busy():
             self._start()
             for slot in self._busy():
                 status = slot.poll()
                 if status is not None:
                     self._end(slot, status)
-            if time.monotonic() - written > WRITE_EVERY:
+            begun = time.monotonic()
+            if begun - written > pause:
                 self._ledger.write()
                 written = time.monotonic()
+                pause = max(WRITE_EVERY, (written - begun) / WRITING)
             self._screen.show()
             time.sleep(PAUSE if self._busy() else 0)
 
