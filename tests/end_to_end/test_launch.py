@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from locks import LOCKS, forget, outputs
+from ray_nodes import Ray, need_ray
 from slurm import Slurm, need_slurm
 from working_copy import Project
 
@@ -36,19 +39,41 @@ def recorded(project: Project) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("through", ["", "srun --quiet --nodes=1 --ntasks=1 --exclusive"])
-def test_locks_and_results_are_those_of_dvc_repro(
-    forgetful: Project, original: Project, tmp_path: Path, through: str
-) -> None:
-    cluster = None
-    if through:
+@pytest.fixture(params=["here", "Slurm", "Ray", "away"])
+def through(
+    request: pytest.FixtureRequest, tmp_path: Path, forgetful: Project
+) -> Iterator[list[str]]:
+    """Here; on a Slurm and a Ray of two nodes; in clones elsewhere, what can be computed there."""
+    cluster: Slurm | Ray | None = None
+    options = []
+    if request.param == "Slurm":
         need_slurm()
         (tmp_path / "slurm").mkdir()
         cluster = Slurm(tmp_path / "slurm")
+        options = ["--through", "srun --quiet --nodes=1 --ntasks=1 --exclusive"]
+    elif request.param == "Ray":
+        need_ray()
+        cluster = Ray()
+        forgetful.environment["PYTHONPATH"] += f"{os.pathsep}{cluster.packages}"
+        options = ["--through", "rarelens ray"]
+    elif request.param == "away":
+        forgetful.run("dvc", "remote", "add", "store", str(tmp_path / "store"))
+        forgetful.commit()
+        git, scratch = f"--git={forgetful.folder}", f"--scratch={tmp_path}/there"
+        for stage in ("train", "extract", "analyse"):
+            command = f"{stage}=rarelens away {git} {scratch} store env --chdir=/"
+            options += ["--through", command]
+    if cluster:
         forgetful.environment |= cluster.environment
-    done = forgetful.run("rarelens", "launch", "--jobs", "2", "--through", through)
+    yield options
     if cluster:
         cluster.stop()
+
+
+def test_locks_and_results_are_those_of_dvc_repro(
+    forgetful: Project, original: Project, through: list[str]
+) -> None:
+    done = forgetful.run("rarelens", "launch", "--jobs", "2", *through)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^train .* s \(", done.stderr, re.M)) == 2
     assert recorded(forgetful) == recorded(original)

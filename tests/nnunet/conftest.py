@@ -5,7 +5,8 @@ from importlib.util import find_spec
 import pytest
 
 REASON = (
-    "needs nnU-Net, Ignite and Lightning: PYTHONPATH=$(.ci/nnunet) python -m pytest tests/nnunet"
+    "needs nnU-Net, Ignite and Lightning: "
+    "PYTHONPATH=$(.ci/packages nnunet) python -m pytest tests/nnunet"
 )
 
 

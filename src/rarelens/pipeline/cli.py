@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,19 @@ from rarelens.errors import guarded, warn
 from rarelens.pipeline import diagnose
 
 BEFORE, STUDY, AFTER = "Your own predictions", "A study", "Its models, and other tools"
-ORDER = ("diagnose", "validate", "plan", "launch", "repro", "sync", "predict", "nnunet")
+ORDER = (
+    "diagnose",
+    "validate",
+    "plan",
+    "launch",
+    "ray",
+    "away",
+    "there",
+    "repro",
+    "sync",
+    "predict",
+    "nnunet",
+)
 
 
 class _Commands(TyperGroup):
@@ -78,8 +91,13 @@ def launch(
     targets: Annotated[list[str] | None, typer.Argument(help="As of `dvc repro`")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Stages at once")] = 2,
     through: Annotated[
-        str, typer.Option(help="Run each stage through this command: 'srun --gres=gpu:1'")
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            metavar="[STAGE=]COMMAND",
+            help="Run stages, or those of one name, through this command: 'srun', "
+            "'train=srun --gres=gpu:1'; as often as needed",
+        ),
+    ] = None,
     retries: Annotated[int, typer.Option(min=0, help="Tries more for a stage that fails")] = 0,
 ) -> None:
     """Run it: as `dvc repro`, several stages at once, here or on a cluster."""
@@ -87,7 +105,55 @@ def launch(
     from rarelens.pipeline.lineage.tree import check_source
 
     check_source(Path.cwd())
-    launch_stages(Path.cwd(), jobs, targets or (), shlex.split(through), retries)
+    commands = {}
+    for each in through or ():
+        stage, command = re.findall(r"^(?:(\w+)=)?(.*)", each, re.DOTALL)[0]
+        if words := shlex.split(command):
+            commands[stage] = words
+    launch_stages(Path.cwd(), jobs, targets or (), commands, retries)
+
+
+@app.command(
+    context_settings={"allow_interspersed_args": False},
+    rich_help_panel=STUDY,
+)
+def ray(
+    command: Annotated[list[str], typer.Argument(help="And its arguments")],
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Of the cluster")] = "auto",
+    gpus: Annotated[float, typer.Option(min=0, help="For the command alone")] = 0,
+    cpus: Annotated[float, typer.Option(min=0, help="Counted as the command's")] = 1,
+    memory: Annotated[float, typer.Option(min=0, help="GiB, counted as the command's")] = 0,
+) -> None:
+    """Run a command on a Ray cluster: `launch --through 'rarelens ray --gpus 1'`."""
+    from rarelens.pipeline.launch.on_ray import run_on_ray
+
+    raise typer.Exit(run_on_ray(command, address, gpus, cpus, memory))
+
+
+@app.command(
+    context_settings={"allow_interspersed_args": False},
+    rich_help_panel=STUDY,
+)
+def away(
+    remote: Annotated[str, typer.Argument(help="Of DVC, that both machines reach")],
+    command: Annotated[list[str], typer.Argument(help="That runs a command there: ssh gpu1")],
+    git: Annotated[str, typer.Option(help="Where the code is fetched from; else `origin`")] = "",
+    scratch: Annotated[
+        str, typer.Option(help="Folder of the clones there")
+    ] = "~/.cache/rarelens/away",
+) -> None:
+    """Run a stage on a machine that shares no folder: `launch --through 'away s3 ssh gpu1'`."""
+    from rarelens.pipeline.launch.away import send
+
+    send(remote, command, git, scratch)
+
+
+@app.command(hidden=True)
+def there(order: Annotated[str, typer.Argument(help="As `away` writes it")]) -> None:
+    """What `away` runs on the other machine."""
+    from rarelens.pipeline.launch.there import carry_out
+
+    carry_out(order)
 
 
 @app.command(

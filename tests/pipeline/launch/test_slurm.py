@@ -28,7 +28,7 @@ def pair(command: str) -> dict[str, object]:
 @pytest.mark.usefixtures("slurm")
 def test_stages_run_on_both_nodes_in_the_project_s_folder(make: Make) -> None:
     folder = make(pair(MEET + "; echo $SLURMD_NODENAME $DVC_STAGE > {own}"))
-    launch(folder, 2, through=SRUN)
+    launch(folder, 2, through={"": SRUN})
     told = [(folder / name).read_text().split() for name in "ab"]
     assert {node for node, _ in told} == {"n1", "n2"}
     assert [stage for _, stage in told] == ["a", "b"]
@@ -40,7 +40,7 @@ def test_a_stage_that_fails_there_is_told_with_its_last_lines(
 ) -> None:
     folder = make({"a": {"cmd": "echo near; exit 3", "deps": ["source"], "outs": ["a"]}})
     with pytest.raises(RarelensError, match=r"a failed \(\.rarelens/launch/a\.log\): \w"):
-        launch(folder, 2, through=SRUN)
+        launch(folder, 2, through={"": SRUN})
     told = capsys.readouterr()
     assert "  near\n" in told.out + told.err
 
@@ -64,7 +64,7 @@ def test_a_node_that_dies_costs_its_stages_a_second_try_and_nothing_else(
 
     killer = threading.Thread(target=kill_a_node)
     killer.start()
-    launch(folder, 2, through=SRUN, retries=1)
+    launch(folder, 2, through={"": SRUN}, retries=1)
     killer.join()
     assert (folder / "last").read_text() == "a\nb\n"
     first, second = (folder / "a.tried").read_text().split()

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGTERM, signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.launch.ledger import Ledger
 from rarelens.pipeline.launch.screen import Screen
-from rarelens.pipeline.launch.slots import Slot, gpus, last_lines, log_of
+from rarelens.pipeline.launch.signals import terminated_as_interrupted
+from rarelens.pipeline.launch.slots import NOTHING, Slot, gpus, last_lines, log_of
 from rarelens.pipeline.launch.warm import Warm
+from rarelens.pipeline.lineage.repro import parsed_once
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
 PAUSE = 0.1  # Seconds between looks at what runs.
-WRITE_EVERY = 20.0  # Seconds; a lock of many cells takes a second or more to write.
+WRITE_EVERY = 20.0  # Seconds between writings of the locks, or more, for the larger they are the
+WRITING = 1 / 20  # longer it takes: they have this share of the time at most.
 
 
+@parsed_once()
 def launch(
     root: Path,
     places: int,
     targets: Sequence[str] = (),
-    through: Sequence[str] = (),
+    through: Mapping[str, Sequence[str]] = NOTHING,
     retries: int = 0,
 ) -> None:
     """Bring the project in the folder ``root`` up to date.
@@ -40,8 +42,9 @@ def launch(
         root: of the project.
         places: stages at once.
         targets: as of ``dvc repro``.
-        through: a command that is given each stage's command, to run it on another machine that
-            sees the same folder (``srun``); without one, the GPUs here are dealt to the places.
+        through: by the name of stages (``train``), or ``""`` for all others, a command that is
+            given a stage's command to run it elsewhere (``srun``). Stages without one run here,
+            and the GPUs here are dealt to the places.
         retries: how often a stage that fails is tried again: machines are lost.
 
     Raises:
@@ -49,16 +52,15 @@ def launch(
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when what ran has stopped and is undone.
     """
     ledger = Ledger(root, targets)
-    if through and not shutil.which(through[0]):
-        raise RarelensError(f"{through[0]}: no such command to run stages through")
-    devices = [] if through else gpus()
+    _check(through, ledger)
+    devices = gpus()
     # What asked for the GPUs while it was imported must not fork.
-    warm = None if through or devices else Warm()
+    warm = None if devices else Warm()
     slots = [
         Slot(root, devices[place % len(devices)] if devices else None, through, warm)
         for place in range(places)
     ]
-    with _terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
+    with terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
         run = _Run(root, ledger, slots, screen, retries)
         try:
             run.all()
@@ -67,6 +69,18 @@ def launch(
             if warm:
                 warm.stop()
     run.report()
+
+
+def _check(through: Mapping[str, Sequence[str]], ledger: Ledger) -> None:
+    unknown = set(through) - {""} - ledger.names
+    if unknown:
+        raise RarelensError(
+            f"--through {', '.join(sorted(unknown))}=…: no such stage; "
+            f"there are {', '.join(sorted(ledger.names))}"
+        )
+    for command in through.values():
+        if not shutil.which(command[0]):
+            raise RarelensError(f"{command[0]}: no such command to run stages through")
 
 
 class _Run:
@@ -82,16 +96,18 @@ class _Run:
 
     def all(self) -> None:
         """Until nothing waits and nothing runs."""
-        written = time.monotonic()
+        written, pause = time.monotonic(), WRITE_EVERY
         while self._waiting or self._busy():
             self._start()
             for slot in self._busy():
                 status = slot.poll()
                 if status is not None:
                     self._end(slot, status)
-            if time.monotonic() - written > WRITE_EVERY:
+            begun = time.monotonic()
+            if begun - written > pause:
                 self._ledger.write()
                 written = time.monotonic()
+                pause = max(WRITE_EVERY, (written - begun) / WRITING)
             self._screen.show()
             time.sleep(PAUSE if self._busy() else 0)
 
@@ -169,15 +185,3 @@ class _Run:
         self._skipped |= after
         self._waiting = [each for each in self._waiting if each not in after]
         self._screen.failed(stage, sentence, len(after))
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal(SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal(SIGTERM, before)

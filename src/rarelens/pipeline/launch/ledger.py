@@ -34,6 +34,7 @@ class Ledger:
 
     Attributes:
         stages: in the order of ``dvc repro``.
+        names: of all stages of the project (`name_of`), targets or not.
 
     Raises:
         RarelensError: if it is no DVC project, if a target is no stage, or its files are wrong.
@@ -47,6 +48,7 @@ class Ledger:
             graph = get_active_graph(self.repo.index.graph)
             wanted = collect_stages(self.repo, targets or [PROJECT_FILE])
             self.stages: list[PipelineStage] = plan_repro(graph, wanted)
+        self.names = {name_of(stage) for stage in graph if stage.cmd}
         self._graph = graph.subgraph(self.stages)
         self._held: dict[PipelineStage, ExitStack] = {}
         self._inputs: dict[PipelineStage, list[object]] = {}
@@ -159,6 +161,11 @@ class Ledger:
         hardlink = repo.config["core"].get("hardlink_lock", False)
         self._held[stage] = held = ExitStack()
         held.enter_context(rwlock(repo.tmp_dir, repo.fs, "rarelens launch", *paths, hardlink))
+
+
+def name_of(stage: PipelineStage) -> str:
+    """What a stage is called in its dvc.yaml, without its cell: ``train``."""
+    return str(stage.name).partition("@")[0]
 
 
 def _hashes(stage: PipelineStage) -> list[object]:

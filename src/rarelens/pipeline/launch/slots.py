@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from rarelens.pipeline.launch.ledger import name_of
 from rarelens.pipeline.launch.warm import Forked, Warm
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
 LOGS = Path(".rarelens/launch")
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Slot:
@@ -23,15 +26,15 @@ class Slot:
     Args:
         root: of the project.
         gpu: the number of its GPU, if it has one of its own.
-        through: a command that is given the stage's command, to run it where it likes (``srun``).
-        warm: what starts stages without their imports, if anything does.
+        through: by the names of stages, as of `launch`, a command that is given the stage's.
+        warm: what starts stages here without their imports, if anything does.
     """
 
     def __init__(
         self,
         root: Path,
         gpu: str | None = None,
-        through: Sequence[str] = (),
+        through: Mapping[str, Sequence[str]] = NOTHING,
         warm: Warm | None = None,
     ) -> None:
         self._root, self._gpu, self._through, self._warm = root, gpu, through, warm
@@ -47,12 +50,16 @@ class Slot:
             # Threads that spin while they wait take the cores from the other stages.
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         }
-        if self._gpu is not None:
+        through = self._through.get(name_of(stage), self._through.get("", ()))
+        if self._gpu is not None and not through:
             environment["CUDA_VISIBLE_DEVICES"] = self._gpu
         log = log_of(self._root, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
-        started = self._warm and self._warm.start(stage.cmd, stage.wdir, environment, log)
-        self._process = started or self._cold(stage, environment, log)
+        started = None
+        if self._warm and not through:
+            started = self._warm.start(stage.cmd, stage.wdir, environment, log)
+        command = [*through, "/bin/sh", "-c", stage.cmd]
+        self._process = started or _cold(command, stage.wdir, environment, log)
         self.stage = stage
 
     def poll(self) -> int | None:
@@ -78,20 +85,6 @@ class Slot:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def _cold(
-        self, stage: PipelineStage, environment: dict[str, str], log: Path
-    ) -> subprocess.Popen[bytes]:
-        with log.open("wb") as output:
-            return subprocess.Popen(
-                [*self._through, "/bin/sh", "-c", stage.cmd],
-                cwd=stage.wdir,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the launcher, which passes it on.
-            )
-
 
 def log_of(root: Path, stage: PipelineStage) -> Path:
     """Where the output of a stage's command stands."""
@@ -114,3 +107,18 @@ def gpus() -> Sequence[str]:
         return [each for each in visible.split(",") if each.strip()]
     devices = (each.name.removeprefix("nvidia") for each in Path("/dev").glob("nvidia[0-9]*"))
     return sorted(devices, key=int)
+
+
+def _cold(
+    command: Sequence[str], folder: str, environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the launcher, which passes it on.
+        )

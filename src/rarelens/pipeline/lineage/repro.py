@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,20 @@ from dvc.utils.serialize import LOADERS, load_yaml
 
 
 def repro(arguments: Sequence[str]) -> int:
-    """Do as ``dvc repro`` with these arguments does; its exit code.
+    """Do as ``dvc repro`` with these arguments does; its exit code."""
+    with parsed_once():
+        return int(main(["repro", *arguments]))
 
-    DVC reads params.yaml anew for every stage that depends on it. Its table of readers by a file's
-    ending takes another one, which reads again what has changed.
+
+@contextmanager
+def parsed_once() -> Iterator[None]:
+    """DVC does not read params.yaml anew for every stage that depends on it.
+
+    Its table of readers by a file's ending takes another one, which reads again what has changed.
     """
     LOADERS[".yaml"] = KeptYaml()
     try:
-        return int(main(["repro", *arguments]))
+        yield
     finally:
         del LOADERS[".yaml"]
 

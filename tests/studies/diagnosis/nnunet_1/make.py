@@ -1,7 +1,7 @@
 """Make the files beside this one with nnU-Net 1's own code; run by hand, once.
 
     pip install --no-deps --target v1 nnunet==1.7.1
-    PYTHONPATH=v1:$(.ci/nnunet) python tests/studies/diagnosis/nnunet_1/make.py
+    PYTHONPATH=v1:$(.ci/packages nnunet) python tests/studies/diagnosis/nnunet_1/make.py
 
 An image with an empty border is cropped by nnU-Net's ``ImageCropper``, as in its preprocessing;
 made-up scores on a coarser grid go through its export, which resamples and writes softmax (of the
