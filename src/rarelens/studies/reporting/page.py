@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -116,7 +117,7 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
     )
     environment.filters |= {"embedded": _embedded, "packed": _packed, "words": words}
     script = environment.get_template("script.html.j2").render()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    libraries = _libraries(environment, parts)
     page = environment.get_template("page.html.j2")
     return page.render(
         parts=parts,
@@ -124,8 +125,25 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
         simulated=simulated,
         glossary=terms,
         script=Markup(script),
-        digest=digest,
+        libraries=libraries,
+        digests=[_digest(text) for text in (script, *libraries.values())],
     )
+
+
+def _libraries(environment: Environment, parts: list[dict[str, Any]]) -> dict[str, str]:
+    """Scripts that the page's own loads when they are asked for, by name."""
+    groups = [part["across"] or {} for part in parts]
+    groups += [section for part in parts for section in part["sections"]]
+    figures = [f for own in groups for name in ("figures", "answers") for f in own.get(name, ())]
+    if not any(figure.chart for figure in figures):
+        return {}
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, "plots.html.j2")
+    return {"vega": "".join(re.findall(r"<script>(.*?)</script>", source, re.DOTALL))}
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _level(parts: list[dict[str, Any]]) -> float | None:
