@@ -24,7 +24,7 @@ from rarelens.studies.reporting.classification import section as classification
 from rarelens.studies.reporting.glossary import glossary
 from rarelens.studies.reporting.number_text import words
 from rarelens.studies.reporting.segmentation import section as segmentation
-from rarelens.studies.reporting.way_back import comparing
+from rarelens.studies.reporting.way_back import committed, comparing, settings_of
 from rarelens.studies.settings.results import Report
 from rarelens.studies.spreadsheet import RESULTS, to_csv
 
@@ -43,6 +43,7 @@ def write_report(
     metrics: Path,
     simulated: Collection[str],
     settings: Report,
+    made: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write ``index.html``, ``figures/*.png`` and ``plots/*.csv`` into ``target``.
 
@@ -56,6 +57,7 @@ def write_report(
         metrics: the folder that the comparisons wrote into.
         simulated: names of simulated datasets.
         settings: resolution of the figures, and how many rare structures they show.
+        made: by task, what decided its cells, by its place in ``params.yaml``.
 
     Raises:
         RarelensError: one sentence for each thing that is missing, or if no study has cells.
@@ -82,7 +84,14 @@ def write_report(
             if task == "segmentation"
             else None
         )
-        about = {"across": across, "answer": own.answer(read), "comparing": comparing(task)}
+        for each in sections:
+            each["settings"] = settings_of(made.get(task, {}), each["results"], task)
+        about = {
+            "across": across,
+            "answer": own.answer(read),
+            "comparing": comparing(task),
+            "committed": committed(task, metrics / f"{task}.csv"),
+        }
         parts.append({**_part(task, cells, sections), **about})
     datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
     drawn_by_program = [name for name in datasets if name in simulated]

@@ -116,7 +116,7 @@ def _row(results: SegmentationResults, class_: int, limits: tuple[float, float])
         own.mark_line(interpolate="step", strokeWidth=1.3, clip=True).encode(y=density),
         charts.line(),
         charts.base()
-        .mark_point(shape="triangle-up", filled=True, size=60, opacity=1)
+        .mark_point(shape="triangle-up", filled=True, size=110, opacity=1)
         .encode(x="mean(mean):Q", y=alt.datum(0), color=side),
         charts.pointed(points, f"points_{class_}", near, charts.zoomed(f"zoom_{class_}", ["x"])),
     )
