@@ -99,11 +99,11 @@ INSIDE, OPEN = pair("different", True, False), pair("undecided", False, False)
 
 
 @pytest.mark.parametrize(("pairs", "start", "end"), [
-    ([OPEN], "The two methods are not shown to perform equivalently", "and are not shown to differ"),
+    ([OPEN], "The two methods are not shown to perform", "and are not shown to differ"),
     ([INSIDE], "The two methods are not shown to perform", "but differ significantly inside"),
     ([HIDDEN], "The two methods are shown to perform equivalently", "and differ significantly"),
     ([ALIKE], "The two methods are shown to perform equivalently", "but are not shown to differ"),
-    ([OPEN] * 3, "None of the 3 pairs of methods is shown to", "none of them differs significantly"),
+    ([OPEN] * 3, "None of the 3 pairs of methods is shown", "none of them differs significantly"),
     ([INSIDE] * 3, "None of the 3 pairs of methods is shown to", "3 of them differ significantly"),
     ([HIDDEN, ALIKE, INSIDE], "2 of the 3 pairs of methods perform equivalently",
      "of these 1 differs significantly inside (in alignment, units or features), of all pairs 2."),

@@ -139,12 +139,16 @@ def test_the_page_runs_its_own_script_without_an_error(page):
     assert re.search(r'<a href="#answer" aria-current="true">', shown)
 
 
-@pytest.mark.parametrize("options", [
+@pytest.fixture(scope="module", params=[
     ["--window-size=1440,1000"],
     ["--window-size=500,900", "--blink-settings=preferredColorScheme=0"],
 ], ids=["desktop", "phone-dark"])  # fmt: skip
-def test_no_barrier_and_every_button_does_what_it_says(page, options):
-    found = tried(page, *options)
+def found(page, request):
+    """What `TRIED` finds on a screen."""
+    return tried(page, *request.param)
+
+
+def test_no_barrier_and_every_button_does_what_it_says(found):
     assert (found["before"], found["after"]) == (False, True)
     assert found["folds"] == [True, True]
     assert found["origin"]
@@ -163,11 +167,8 @@ def test_no_barrier_and_every_button_does_what_it_says(page, options):
     assert found["violations"] == []
 
 
-def test_marks_of_explored_figures_tell_the_numbers_of_their_tables(page):
-    charts = {
-        name.removesuffix(".png"): (marks, seen)
-        for name, marks, seen in tried(page, "--window-size=1440,1000")["charts"]
-    }
+def test_marks_of_explored_figures_tell_the_numbers_of_their_tables(page, found):
+    charts = {name.removesuffix(".png"): (marks, seen) for name, marks, seen in found["charts"]}
     assert set(charts) == {
         *("brain-unet-0.5-shift", "brain-unet-0.5-margins"),
         *("slices-light_cnn-1-question", "slices-light_cnn-1-prevalence"),

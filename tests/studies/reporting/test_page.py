@@ -286,7 +286,8 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     target = tmp_path / "report"
     target.mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
-    write_report(target, studies, analyses, metrics, [], SETTINGS, {})
+    made = {"segmentation": MADE_OF}
+    write_report(target, studies, analyses, metrics, [], SETTINGS, made)
     whole = (target / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r'<section id="([^"]*)">', whole)
     assert sections == ["answer", "brain-unet-0.5", "slices-light_cnn-1", "glossary"]

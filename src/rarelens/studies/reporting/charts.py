@@ -52,6 +52,7 @@ def line(axis: str = "x", at: float = 0) -> alt.Chart:
 def spec(chart: Chart, numbers: pd.DataFrame) -> str:
     """The chart as JSON; which columns of its table are numbers stands in it, not the table."""
     made = chart.to_dict()
+    del made["$schema"]
     kinds = {str(name): "number" for name, own in numbers.items() if is_numeric_dtype(own)}
     made["data"] = {"name": "numbers", "format": {"parse": kinds}}
     return json.dumps({**made, "config": _CONFIG}, sort_keys=True, separators=(",", ":"))
