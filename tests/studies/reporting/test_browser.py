@@ -16,6 +16,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -183,10 +184,9 @@ def test_marks_of_explored_figures_tell_the_numbers_of_their_tables(page, found)
         ("slices-light_cnn-1-prevalence", "mean"),
     ):
         table = pd.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed[name]))))
-        numbers = table[column].dropna()
-        said = [number(part) for mark in charts[name][0] for part in mark.split(";")]
-        for value in numbers:
-            assert any(value == pytest.approx(other, rel=1e-3, abs=1e-4) for other in said), value
+        said = np.array([number(part) for mark in charts[name][0] for part in mark.split(";")])
+        for value in table[column].dropna():
+            assert np.isclose(said, value, rtol=1e-3, atol=1e-4).any(), value
 
 
 def number(text: str) -> float:

@@ -148,7 +148,9 @@ def _libraries(environment: Environment, parts: list[dict[str, Any]]) -> dict[st
         return {}
     assert environment.loader is not None
     source, _, _ = environment.loader.get_source(environment, "plots.html.j2")
-    return {"vega": "".join(re.findall(r"<script>(.*?)</script>", source, re.DOTALL))}
+    (licence,) = re.findall(r"<!--(.*?)-->", source, re.DOTALL)
+    scripts = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    return {"vega": "".join([f"/*{licence}*/", *scripts])}
 
 
 def _digest(script: str) -> str:
