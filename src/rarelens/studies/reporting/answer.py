@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -43,7 +43,7 @@ def differing(
     if rows.empty:
         return ""
     held = significant(rows, 1 - study[0].confidence)
-    asked = rows["method"].value_counts(sort=False)
+    asked: dict[Any, int] = rows["method"].value_counts(sort=False).to_dict()
     told: list[str] = []
     for side, difference in (("above", 1), ("below", -1)):
         found = rows.loc[held & (difference * rows["baseline_difference"] > 0), "method"]
@@ -59,7 +59,7 @@ def differing(
     if told:
         return f"{what} is significantly {', and '.join(told)}."
     others = (
-        words(str(asked.index[0])) if len(asked) == 1 else f"any of the {len(asked)} other methods"
+        words(next(iter(asked))) if len(asked) == 1 else f"any of the {len(asked)} other methods"
     )
     return f"{what} does not differ significantly from the baseline's with {others}."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import altair as alt
 import pandas as pd
@@ -11,8 +12,8 @@ from pandas.api.types import is_numeric_dtype
 
 from rarelens.studies.reporting import style
 
-Layer = alt.Chart | alt.LayerChart
-Chart = Layer | alt.FacetChart | alt.HConcatChart | alt.VConcatChart
+# Of one panel or of many.
+Chart: TypeAlias = alt.TopLevelMixin
 
 # As `style.MARKERS`.
 _SHAPES = (

@@ -61,8 +61,8 @@ def numbers(
         where = {"dataset": own.dataset, "network": own.network, "fraction": own.fraction}
         rows = own.rows_of(measures, names)
         kinds = np.where(rows["class"] == own.classes[0], "background", "rare class")
-        where["kind"] = np.where(rows["method"] == own.baseline, kinds, "other method")
-        frames.append(rows.assign(**where)[[*where, *rows.columns]])
+        kinds = np.where(rows["method"] == own.baseline, kinds, "other method")
+        frames.append(rows.assign(**where, kind=kinds)[[*where, "kind", *rows.columns]])
     return pd.concat(frames, ignore_index=True)
 
 
