@@ -98,9 +98,7 @@ def page(study, classification, tmp_path_factory):
     studies = {"segmentation": study.cells, "classification": classification.cells}
     datasets = [study.cells[0].dataset]
     settings = Report(dpi=40)
-    write_report(
-        root / "report", studies, root / "analyses", root / "metrics", datasets, settings, {}
-    )
+    write_report(root / "report", studies, root / "analyses", root / "metrics", datasets, settings)
     return root / "report/index.html"
 
 

@@ -275,7 +275,7 @@ def test_plots_hold_tidy_numbers(target, study):
 def test_missing_comparison_is_told(study, tmp_path):
     studies = {"segmentation": study.cells}
     with pytest.raises(RarelensError, match=r"segmentation\.csv: no such file"):
-        write_report(tmp_path, studies, study.analyses, tmp_path, [], SETTINGS, {})
+        write_report(tmp_path, studies, study.analyses, tmp_path, [], SETTINGS)
 
 
 def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
@@ -323,4 +323,4 @@ def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, stud
 def test_no_study_at_all_is_refused(tmp_path):
     studies = {"segmentation": [], "classification": []}
     with pytest.raises(RarelensError, match=r"no study has any.*params\.yaml"):
-        write_report(tmp_path, studies, tmp_path, tmp_path, [], SETTINGS, {})
+        write_report(tmp_path, studies, tmp_path, tmp_path, [], SETTINGS)

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import pandas as pd
@@ -43,7 +43,7 @@ def write_report(
     metrics: Path,
     simulated: Collection[str],
     settings: Report,
-    made: Mapping[str, Mapping[str, Any]],
+    made: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
     """Write ``index.html``, ``figures/*.png`` and ``plots/*.csv`` into ``target``.
 
