@@ -77,16 +77,16 @@ def test_of_several_methods_that_do_not_differ_none_is_named():
 
 
 @pytest.mark.parametrize(("rare", "background", "text"), [
-    ((1, 1), (0, 1), "for the rare class, but not for the background"),
-    ((1, 1), (1, 1), "for the rare class and for the background"),
-    ((0, 1), (0, 1), "neither for the rare class nor for the background"),
-    ((2, 2), (0, 2), "for both rare classes, but not for either of the 2 backgrounds"),
-    ((7, 8), (1, 4), "for 7 of the 8 rare classes and for 1 of the 4 backgrounds"),
-    ((8, 8), (0, 4), "for all 8 rare classes, but not for any of the 4 backgrounds"),
-    ((0, 3), (0, 1), "neither for any of the 3 rare classes nor for the background"),
+    ((1, 1), (0, 1), "is for the rare class, but not for the background"),
+    ((1, 1), (1, 1), "is for the rare class and for the background"),
+    ((0, 1), (0, 1), "is not for the rare class or for the background"),
+    ((2, 2), (0, 2), "is for both rare classes, but not for either of the 2 backgrounds"),
+    ((7, 8), (1, 4), "is for 7 of the 8 rare classes and for 1 of the 4 backgrounds"),
+    ((8, 8), (0, 4), "is for all 8 rare classes, but not for any of the 4 backgrounds"),
+    ((0, 3), (0, 1), "is not for any of the 3 rare classes or for the background"),
 ])  # fmt: skip
 def test_of_what_something_holds(rare, background, text):
-    assert holding((*rare, "rare class"), (*background, "background")) == text
+    assert holding("is", "is not", (*rare, "rare class"), (*background, "background")) == text
 
 
 def pair(performance, inside, hidden):

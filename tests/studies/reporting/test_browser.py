@@ -25,6 +25,7 @@ from rarelens.studies.settings.results import Report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 AXE = (Path(__file__).parent / "axe.min.js").read_text("utf-8")
+FORMULA = '=lesion, "left"'
 TRIED = """
 addEventListener("load", async () => {
   const found = {saved: [], copied: []};
@@ -88,12 +89,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def page(study, classification, tmp_path_factory):
-    """Both studies on one page."""
+def page(build, classification, tmp_path_factory):
+    """Both studies on one page, a class of which a spreadsheet would compute."""
     root = tmp_path_factory.mktemp("browser")
-    for one in (study, classification):
-        for part in ("analyses", "metrics"):
-            shutil.copytree(one.root / part, root / part, dirs_exist_ok=True)
+    study = build(root, rare=(FORMULA,))
+    for part in ("analyses", "metrics"):
+        shutil.copytree(classification.root / part, root / part, dirs_exist_ok=True)
     (root / "report").mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
     datasets = [study.cells[0].dataset]
@@ -173,6 +174,8 @@ def test_marks_of_explored_figures_tell_the_numbers_of_their_tables(page, found)
         *("slices-light_cnn-1-question", "slices-light_cnn-1-prevalence"),
     }
     assert not any(seen for _, seen in charts.values())
+    # The table's names, and not as a spreadsheet is given them.
+    assert any(f"class: {FORMULA};" in mark for mark in charts["brain-unet-0.5-shift"][0])
     text = page.read_text("utf-8")
     packed = dict(re.findall(r'data-save="([^"]*)\.csv" data-packed="([^"]*)"', text))
     for name, column in (

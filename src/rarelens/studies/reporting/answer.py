@@ -83,17 +83,19 @@ def of(count: int, total: int, name: str) -> str:
     return f"{some} of the {total} {plural(name)}"
 
 
-def holding(*counts: tuple[int, int, str]) -> str:
-    """Of what something holds: ``for the rare class, but not for the background``.
+def holding(does: str, does_not: str, *counts: tuple[int, int, str]) -> str:
+    """Of what something holds: ``is below 0 for the rare class, but not for the background``.
 
     Args:
+        does: that it holds: ``is below 0``.
+        does_not: that it does not: ``is not below 0``.
         counts: for each kind of thing of how many it holds, how many there are, and their name.
     """
     yes = [f"for {of(*each)}" for each in counts if each[0]]
     no = [f"for {of(*each)}" for each in counts if not each[0]]
     if not yes:
-        return f"neither {' nor '.join(no)}"
-    return listed(yes) + "".join(f", but not {text}" for text in no)
+        return f"{does_not} {' or '.join(no)}"
+    return f"{does} {listed(yes)}" + "".join(f", but not {text}" for text in no)
 
 
 def plural(name: str) -> str:

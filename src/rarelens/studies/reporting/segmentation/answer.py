@@ -36,13 +36,12 @@ def baseline_shift(study: Sequence[SegmentationResults]) -> str:
         claimed.append((int((held & (rows["mean"] < 0)).sum()), len(rows), kind))
         below.append((int((rows["ci_high"] < 0).sum()), len(rows), kind))
     where = f"Over {len(study)} {plural('comparison')}, the" if len(study) > 1 else "The"
-    text = (
-        f"{where} baseline's logit shift from training to test subjects is significantly below 0 "
-        f"{holding(*claimed)}"
-    )
+    below_0 = holding("is significantly below 0", "is not significantly below 0", *claimed)
+    text = f"{where} baseline's logit shift from training to test subjects {below_0}"
     if claimed == below:
         return f"{text}."
-    return f"{text}; its interval, which no correction widens, lies below 0 {holding(*below)}."
+    lies = holding("lies below 0", "does not lie below 0", *below)
+    return f"{text}; its interval, which no correction widens, {lies}."
 
 
 def _rare(own: SegmentationResults) -> list[str]:
