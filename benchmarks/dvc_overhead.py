@@ -36,11 +36,13 @@ done
 CELLS = """
 import sys
 from pathlib import Path
-from rarelens.studies.cells import cells_of, write_cells
+from rarelens.studies.cells import cells_of, write_cells, write_settings
+from rarelens.pipeline.parameters.reading import FILE, read_yaml
 from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.files import write_text
 task = sys.argv[1]
 write_cells(Path(f"cells/{task}/cells.csv"), cells_of(task, getattr(read_parameters().study, task)))
+write_settings(Path(f"cells/{task}/settings.json"), read_yaml(FILE), task)
 write_text(Path(f"cells/{task}/checked"), "The study was checked before any training.\\n")
 """
 

@@ -7,8 +7,9 @@ import _tree  # noqa: F401
 from rarelens.errors import RarelensError
 from rarelens.pipeline.checks import check_prepared, check_study
 from rarelens.pipeline.lineage.stage import stage
+from rarelens.pipeline.parameters.reading import FILE, read_yaml
 from rarelens.pipeline.parameters.whole import read_parameters
-from rarelens.studies.cells import cells_of, drop_other_cells, write_cells
+from rarelens.studies.cells import cells_of, drop_other_cells, write_cells, write_settings
 from rarelens.studies.files import write_text
 
 
@@ -24,6 +25,7 @@ def main(task: str) -> None:
     if scratch.is_dir():
         drop_other_cells(scratch, cells)
     write_cells(Path("cells") / task / "cells.csv", cells)
+    write_settings(Path("cells") / task / "settings.json", read_yaml(FILE), task)
     write_text(Path("cells") / task / "checked", "The study was checked before any training.\n")
 
 

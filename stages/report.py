@@ -7,7 +7,7 @@ from rarelens.pipeline.lineage.stage import stage
 from rarelens.pipeline.parameters.reading import Scope
 from rarelens.pipeline.tracking.mirror import sync_if_possible
 from rarelens.studies.cells import read_cells
-from rarelens.studies.files import whole_folder
+from rarelens.studies.files import read_json, whole_folder
 from rarelens.studies.reporting.page import TASKS, write_report
 from rarelens.studies.settings.base import Name
 from rarelens.studies.settings.results import Report
@@ -17,10 +17,11 @@ from rarelens.studies.settings.results import Report
 def main() -> None:
     scope = Scope(["report", "study.simulated"])
     studies = {task: read_cells(Path(f"cells/{task}/cells.csv")) for task in TASKS}
+    made = {task: read_json(Path(f"cells/{task}/settings.json")) for task in TASKS}
     simulated = scope.get("study.simulated", tuple[Name, ...])
     settings = scope.get("report", Report)
     with whole_folder(Path("reports")) as target:
-        write_report(target, studies, Path("analyses"), Path("metrics"), simulated, settings)
+        write_report(target, studies, Path("analyses"), Path("metrics"), simulated, settings, made)
     # Here, for the report follows from every final measure: MLflow then shows them too.
     sync_if_possible([cell for cells in studies.values() for cell in cells])
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from rarelens.errors import RarelensError
-from rarelens.studies.files import remove_folder, write_text
+from rarelens.studies.files import remove_folder, write_json, write_text
 from rarelens.studies.settings.study import Study
 
 
@@ -60,6 +61,36 @@ def write_cells(file: Path, cells: Sequence[Cell]) -> None:
     writer.writeheader()
     writer.writerows(asdict(cell) for cell in cells)
     write_text(file, text.getvalue())
+
+
+def write_settings(file: Path, parameters: Mapping[str, Any], task: str) -> None:
+    """Write as JSON what decides the cells of a task's study, by its place in ``params.yaml``.
+
+    Of datasets, networks and so on those that the study names; nothing of one switched off.
+
+    Args:
+        file: is written; its folder too, if there is none.
+        parameters: the content of ``params.yaml``.
+        task: names the study.
+    """
+    study = parameters["study"][task]
+    named = {
+        "datasets": (parameters["datasets"], study["datasets"]),
+        "networks": (parameters["networks"], study["networks"]),
+        "layers": (parameters["layers"], study["networks"]),
+        f"methods.{task}": (parameters["methods"][task], study["methods"]),
+        f"adjustments.{task}": (parameters["adjustments"][task], study["adjustments"]),
+    }
+    settings = {
+        f"{section}.{name}": own[name]
+        for section, (own, names) in named.items()
+        for name in names
+        if name in own
+    }
+    settings |= {
+        f"{name}.{task}": parameters[name][task] for name in ("train", "extract", "analyse")
+    }
+    write_json(file, settings if study["datasets"] else {})
 
 
 def read_cells(file: Path) -> list[Cell]:

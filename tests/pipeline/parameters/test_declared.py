@@ -67,7 +67,7 @@ CALLS = {
     "classification:analyse": ["PreparedImages", "analyse_cell"],
     "classification:analyse_retrained": ["PreparedImages", "analyse_cell"],
     "classification:compare": ["read_cells", "compare", "write_metrics"],
-    "report": ["read_cells", "write_report", "sync_if_possible"],
+    "report": ["read_cells", "read_json", "write_report", "sync_if_possible"],
 }
 
 

@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from rarelens.studies.reporting.page import write_report
@@ -19,6 +25,7 @@ from rarelens.studies.settings.results import Report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 AXE = (Path(__file__).parent / "axe.min.js").read_text("utf-8")
+FORMULA = '=lesion, "left"'
 TRIED = """
 addEventListener("load", async () => {
   const found = {saved: [], copied: []};
@@ -44,12 +51,24 @@ addEventListener("load", async () => {
     const picture = leaf.querySelector("figure");
     picture.querySelector("button[data-enlarge]").click();
     found.enlarged = getComputedStyle(picture.querySelector("img")).maxWidth;
-    leaf.querySelector("figure button[data-packed]").click();
-    leaf.querySelector("figure button[data-save]:not([data-packed])").click();
+    leaf.querySelector("figure").querySelectorAll("button[data-save]").forEach(own => own.click());
     await wait(500);
     for (const own of found.saved) own[1] = await (await fetch(own[1])).text();
     for (const own of found.saved) own[1] = own[1].slice(0, 60);
     document.querySelectorAll("details").forEach(fold => { fold.open = true; });
+    // A figure to explore: its marks, and what they say.
+    const charted = document.querySelectorAll("button[data-chart]");
+    for (const button of charted) button.click();
+    for (let i = 0; i < 100 && document.querySelectorAll(".chart svg").length < charted.length; i++)
+      await wait(100);
+    await wait(300);
+    found.charts = [...charted].map(button => {
+      const place = button.closest("figure");
+      const label = place.querySelector("button[data-save]").dataset.save;
+      const marks = [...place.querySelectorAll('.chart [role="graphics-symbol"][aria-label]')];
+      const picture = place.querySelector("img");
+      return [label, marks.map(mark => mark.getAttribute("aria-label")), picture.checkVisibility()];
+    });
     found.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
     const checked = await axe.run(document);
     found.violations = checked.violations.map(
@@ -70,12 +89,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def page(study, classification, tmp_path_factory):
-    """Both studies on one page."""
+def page(build, classification, tmp_path_factory):
+    """Both studies on one page, a class of which a spreadsheet would compute."""
     root = tmp_path_factory.mktemp("browser")
-    for one in (study, classification):
-        for part in ("analyses", "metrics"):
-            shutil.copytree(one.root / part, root / part, dirs_exist_ok=True)
+    study = build(root, rare=(FORMULA,))
+    for part in ("analyses", "metrics"):
+        shutil.copytree(classification.root / part, root / part, dirs_exist_ok=True)
     (root / "report").mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
     datasets = [study.cells[0].dataset]
@@ -97,11 +116,15 @@ def browsed(file: Path, *options: str) -> tuple[str, list[str]]:
 
 
 def tried(page: Path, *options: str) -> dict:
-    """What `TRIED` finds, in a copy that may run it."""
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
+    """What `TRIED` finds, in a copy whose policy also lets it run, and read what is saved."""
+    text, scripts = page.read_text("utf-8"), ""
+    for script in (AXE, TRIED):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
+        scripts += f"<script>{script}</script>"
+    text = text.replace("default-src 'none'", "default-src 'none'; connect-src blob: data:", 1)
     copy = page.with_name("tried.html")
-    scripts = f"<script>{AXE}</script><script>{TRIED}</script></body>"
-    copy.write_text(text.replace("</body>", scripts), "utf-8")
+    copy.write_text(text.replace("</body>", f"{scripts}</body>"), "utf-8")
     shown, console = browsed(copy, *options)
     assert console == []
     found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', shown)[1]))
@@ -116,12 +139,16 @@ def test_the_page_runs_its_own_script_without_an_error(page):
     assert re.search(r'<a href="#answer" aria-current="true">', shown)
 
 
-@pytest.mark.parametrize("options", [
+@pytest.fixture(scope="module", params=[
     ["--window-size=1440,1000"],
     ["--window-size=500,900", "--blink-settings=preferredColorScheme=0"],
 ], ids=["desktop", "phone-dark"])  # fmt: skip
-def test_no_barrier_and_every_button_does_what_it_says(page, options):
-    found = tried(page, *options)
+def found(page, request):
+    """What `TRIED` finds on a screen."""
+    return tried(page, *request.param)
+
+
+def test_no_barrier_and_every_button_does_what_it_says(found):
     assert (found["before"], found["after"]) == (False, True)
     assert found["folds"] == [True, True]
     assert found["origin"]
@@ -129,11 +156,43 @@ def test_no_barrier_and_every_button_does_what_it_says(page, options):
     assert found["copied"] == [
         "dvc repro studies/segmentation/dvc.yaml:analyse@brain-unet-cross_entropy-0.5-0"
     ]
-    names, contents = zip(*sorted(found["saved"]), strict=True)
-    assert names == ("brain-unet-0.5-shift.csv", "brain-unet-0.5-shift.png")
-    assert contents[0].startswith("method,class,measure,mean,ci_low,ci_high")
-    assert contents[1][1:4] == "PNG"
+    saved = dict(found["saved"])
+    assert set(saved) == {f"brain-unet-0.5-shift.{kind}" for kind in ("csv", "png", "svg")}
+    assert saved["brain-unet-0.5-shift.csv"].startswith("method,class,measure,mean,ci_low,ci_high")
+    assert saved["brain-unet-0.5-shift.png"][1:4] == "PNG"
+    assert saved["brain-unet-0.5-shift.svg"].startswith("<?xml")
     # The page itself never scrolls sideways; its tables and figures do.
     assert found["wide"] <= 0
     assert found["passes"] > 20
     assert found["violations"] == []
+
+
+def test_marks_of_explored_figures_tell_the_numbers_of_their_tables(page, found):
+    charts = {name.removesuffix(".png"): (marks, seen) for name, marks, seen in found["charts"]}
+    assert set(charts) == {
+        *("brain-unet-0.5-shift", "brain-unet-0.5-margins"),
+        *("slices-light_cnn-1-question", "slices-light_cnn-1-prevalence"),
+    }
+    assert not any(seen for _, seen in charts.values())
+    # The table's names, and not as a spreadsheet is given them.
+    assert any(f"class: {FORMULA};" in mark for mark in charts["brain-unet-0.5-shift"][0])
+    text = page.read_text("utf-8")
+    packed = dict(re.findall(r'data-save="([^"]*)\.csv" data-packed="([^"]*)"', text))
+    for name, column in (
+        ("brain-unet-0.5-shift", "mean"),
+        ("brain-unet-0.5-margins", "density"),
+        ("slices-light_cnn-1-question", "value"),
+        ("slices-light_cnn-1-prevalence", "mean"),
+    ):
+        table = pd.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed[name]))))
+        said = np.array([number(part) for mark in charts[name][0] for part in mark.split(";")])
+        for value in table[column].dropna():
+            assert np.isclose(said, value, rtol=1e-3, atol=1e-4).any(), value
+
+
+def number(text: str) -> float:
+    """The number that a part of a label ends in; NaN where it ends in a word."""
+    try:
+        return float(text.rpartition(": ")[2].replace("−", "-"))
+    except ValueError:
+        return float("nan")

@@ -6,11 +6,14 @@ import base64
 import csv
 import gzip
 import hashlib
+import html
 import io
+import json
 import re
 import shutil
 from html.parser import HTMLParser
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -45,11 +48,27 @@ class Reader(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
+MADE_OF = {
+    "datasets.brain": {"layout": "msd"},
+    "networks.unet": {"network": "unet", "channels": [8, 16]},
+    "methods.segmentation.focal": {"objective": "focal", "gamma": 2.0},
+    "train.segmentation": {"steps": 300},
+}
+
+
 def write(study, target, simulated=False):
     target.mkdir()
     names = [study.cells[0].dataset] if simulated else []
     studies = {"segmentation": study.cells, "classification": []}
-    write_report(target, studies, study.analyses, study.metrics.parent, names, SETTINGS)
+    write_report(
+        target,
+        studies,
+        study.analyses,
+        study.metrics.parent,
+        names,
+        SETTINGS,
+        {"segmentation": MADE_OF},
+    )
     return (target / "index.html").read_text(encoding="utf-8")
 
 
@@ -108,11 +127,13 @@ def test_page_is_self_contained(page):
     markup = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", page)
     assert not re.search(r"https?:", markup)
     assert "<link" not in markup
-    # The only script is the page's own, and no other would run.
-    ((attributes, script),) = re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert not attributes
-    assert f"script-src 'sha256-{digest}'" in markup
+    # The only scripts are the page's own and the one that it holds packed, and no other would run.
+    scripts = dict(re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL))
+    assert set(scripts) == {"", ' type="text/plain" id="vega"'}
+    vega = gzip.decompress(base64.b64decode(scripts[' type="text/plain" id="vega"']))
+    digests = [hashlib.sha256(text).digest() for text in (scripts[""].encode(), vega)]
+    allowed = " ".join(f"'sha256-{base64.b64encode(own).decode()}'" for own in digests)
+    assert f"script-src {allowed};" in markup
     assert "default-src 'none'" in markup
     assert not re.search(r"<[^>]* on\w+=", markup)
     assert set(re.findall(r'src="([^"]*)"', markup)) == {"data:"}
@@ -143,6 +164,47 @@ def test_numbers_of_figures_are_on_the_page(page, study):
     assert set(tables["brain-unet-0.5-overlap.csv"]["subject"]) == set(range(1, 9))
 
 
+def test_what_a_figure_shows_is_its_table(page, study):
+    """The chart names no column that its CSV has not, and holds no numbers of its own."""
+    charts = re.findall(r'data-chart="([^"]*)"', page)
+    assert len(charts) == 2  # Shift and margins.
+    tables = dict(re.findall(r'data-save="brain-unet-0.5-(\w+)\.csv" data-packed="([^"]*)"', page))
+    for name, chart in zip(("shift", "margins"), charts, strict=True):
+        spec = json.loads(html.unescape(chart))
+        table = pd.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(tables[name]))))
+        kinds = spec["data"]["format"]["parse"]
+        assert set(kinds) == set(table.select_dtypes("number").columns)
+        assert "values" not in spec["data"]
+        assert "datasets" not in spec
+        fields = set(re.findall(r'"field":"(\w+)"', html.unescape(chart)))
+        assert fields
+        assert fields <= set(table.columns)
+
+
+def test_every_drawn_figure_is_there_as_svg_without_a_date(page, target):
+    names = {file.stem for file in (target / "figures").iterdir()}
+    files = {file.stem: file for file in (target / "svg").iterdir()}
+    assert set(files) == {name for name in names if "panel" not in name}
+    packed = dict(re.findall(r'data-save="([^"]*)\.svg" data-packed="([^"]*)"', page))
+    assert set(packed) == set(files)
+    for name, file in files.items():
+        text = file.read_bytes()
+        assert gzip.decompress(base64.b64decode(packed[name])) == text
+        assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        assert b"dc:date" not in text
+        assert len(text) < 2**18
+
+
+def test_the_way_back_has_settings_and_the_commit_of_the_statistics(page, study):
+    text = Reader(page).text
+    assert 'train.segmentation: {"steps": 300}' in text
+    assert 'networks.unet: {"network": "unet", "channels": [8, 16]}' in text
+    focal = re.search(r'id="brain-unet-0.5-from-focal">.*?</li>', page, re.DOTALL)[0]
+    assert 'methods.segmentation.focal: {"objective": "focal", "gamma": 2.0}' in Reader(focal).text
+    digest = hashlib.md5(study.metrics.read_bytes()).hexdigest()
+    assert f"-S{digest} -- studies/segmentation/dvc.lock" in text
+
+
 def test_a_comparison_of_too_many_numbers_is_left_to_its_file(study, tmp_path, monkeypatch):
     monkeypatch.setattr(way_back, "MOST_NUMBERS", 100)
     page = write(study, tmp_path / "report")
@@ -152,8 +214,8 @@ def test_a_comparison_of_too_many_numbers_is_left_to_its_file(study, tmp_path, m
 
 def test_the_answer_stands_first(page):
     text = Reader(page).text
-    start = "The baseline's logit shift from training to test subjects is significantly below 0 in"
-    assert f"{start} 1 of 1 rare class and 0 of 1 background (1 comparison)" in text
+    start = "The baseline's logit shift from training to test subjects is significantly below 0 for"
+    assert f"{start} the rare class, but not for the background." in text
     assert page.index('id="answer"') < page.index('id="brain-unet-0.5"')
 
 
@@ -224,7 +286,8 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     target = tmp_path / "report"
     target.mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
-    write_report(target, studies, analyses, metrics, [], SETTINGS)
+    made = {"segmentation": MADE_OF}
+    write_report(target, studies, analyses, metrics, [], SETTINGS, made)
     whole = (target / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r'<section id="([^"]*)">', whole)
     assert sections == ["answer", "brain-unet-0.5", "slices-light_cnn-1", "glossary"]

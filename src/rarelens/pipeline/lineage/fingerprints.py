@@ -21,8 +21,8 @@ from rarelens.studies.files import write_json
 NUMERIC = {
     name: name
     for name in (
-        "accelerate", "captum", "matplotlib", "monai", "nibabel", "nilearn", "numpy", "pandas",
-        "pycocotools", "scipy", "seaborn", "torch",
+        "accelerate", "altair", "captum", "matplotlib", "monai", "nibabel", "nilearn", "numpy",
+        "pandas", "pycocotools", "scipy", "seaborn", "torch",
     )
 } | {"PIL": "pillow", "sklearn": "scikit-learn"}  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rarelens.studies.reporting import style
+from rarelens.studies.reporting import charts, style
 from rarelens.studies.reporting.results import Results
 from rarelens.studies.spreadsheet import RESULTS, to_csv
 
@@ -25,7 +25,9 @@ class PageFigure:
         alt: the same for those who do not see it, in short.
         file: the PNG.
         inches: how wide it is.
+        svg: the same as SVG; None of pictures.
         numbers: what it shows, as CSV; empty of a picture.
+        chart: its interactive form, of these numbers, as Vega-Lite; empty where there is none.
     """
 
     name: str
@@ -34,7 +36,9 @@ class PageFigure:
     alt: str
     file: Path
     inches: float
+    svg: Path | None
     numbers: str = ""
+    chart: str = ""
 
 
 def save(
@@ -43,16 +47,22 @@ def save(
     file: Path,
     dpi: int,
     words: tuple[str, str, str, str],
+    chart: charts.Chart | None = None,
+    vector: bool = True,
 ) -> PageFigure:
     """Write a figure; ``words`` are its name, title, caption and alternative text."""
     style.save(figure, file, dpi)
+    svg = file.parents[1] / "svg" / f"{file.stem}.svg" if vector else None
+    if svg:
+        style.save_svg(figure, svg)
     text = "" if numbers is None else to_csv(numbers, **RESULTS)
-    return PageFigure(*words, file, float(figure.get_size_inches()[0]), text)
+    drawn = "" if chart is None or numbers is None else charts.spec(chart, numbers)
+    return PageFigure(*words, file, float(figure.get_size_inches()[0]), svg, text, drawn)
 
 
 @dataclass(frozen=True)
 class FigureWriter:
-    """Draws figures of ``results`` as ``<folder>/<results>-<name>.png``.
+    """Draws figures of ``results`` as ``<folder>/<results>-<name>.png``, and as SVG beside it.
 
     Attributes:
         results: what is drawn.
@@ -74,15 +84,20 @@ class FigureWriter:
         *more: object,
         name: str = "",
         numbers: Callable[..., pd.DataFrame] | None = None,
+        chart: Callable[..., charts.Chart] | None = None,
+        vector: bool = True,
     ) -> PageFigure:
         """Draw ``draw(results, *more)`` in the report's style; its module gives the name.
 
-        ``numbers(results, *more)`` is the table of what it shows.
+        ``numbers(results, *more)`` is the table of what it shows, ``chart(results, *more)`` the
+        interactive form over that table. Without ``vector``, of pictures, there is no SVG.
         """
         own = name or draw.__module__.rpartition(".")[2]
         file = self.folder / f"{self.results.name}-{own}.png"
         alt = f"{title}: {self.results.title}; methods {', '.join(self.methods)}."
         table = numbers(self.results, *more) if numbers else None
+        interactive = chart(self.results, *more) if chart else None
         with style.styled():
             figure = draw(self.results, *more)
-            return save(figure, table, file, self.dpi, (own, title, caption, alt))
+            words = (own, title, caption, alt)
+            return save(figure, table, file, self.dpi, words, interactive, vector)

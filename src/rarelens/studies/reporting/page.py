@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import pandas as pd
@@ -23,7 +24,7 @@ from rarelens.studies.reporting.classification import section as classification
 from rarelens.studies.reporting.glossary import glossary
 from rarelens.studies.reporting.number_text import words
 from rarelens.studies.reporting.segmentation import section as segmentation
-from rarelens.studies.reporting.way_back import comparing
+from rarelens.studies.reporting.way_back import committed, comparing, settings_of
 from rarelens.studies.settings.results import Report
 from rarelens.studies.spreadsheet import RESULTS, to_csv
 
@@ -42,6 +43,7 @@ def write_report(
     metrics: Path,
     simulated: Collection[str],
     settings: Report,
+    made: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
     """Write ``index.html``, ``figures/*.png`` and ``plots/*.csv`` into ``target``.
 
@@ -55,6 +57,7 @@ def write_report(
         metrics: the folder that the comparisons wrote into.
         simulated: names of simulated datasets.
         settings: resolution of the figures, and how many rare structures they show.
+        made: by task, what decided its cells, by its place in ``params.yaml``.
 
     Raises:
         RarelensError: one sentence for each thing that is missing, or if no study has cells.
@@ -81,7 +84,14 @@ def write_report(
             if task == "segmentation"
             else None
         )
-        about = {"across": across, "answer": own.answer(read), "comparing": comparing(task)}
+        for each in sections:
+            each["settings"] = settings_of(made.get(task, {}), each["results"], task)
+        about = {
+            "across": across,
+            "answer": own.answer(read),
+            "comparing": comparing(task),
+            "committed": committed(task, metrics / f"{task}.csv"),
+        }
         parts.append({**_part(task, cells, sections), **about})
     datasets = dict.fromkeys(cell.dataset for cells in shown.values() for cell in cells)
     drawn_by_program = [name for name in datasets if name in simulated]
@@ -116,7 +126,7 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
     )
     environment.filters |= {"embedded": _embedded, "packed": _packed, "words": words}
     script = environment.get_template("script.html.j2").render()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    libraries = _libraries(environment, parts)
     page = environment.get_template("page.html.j2")
     return page.render(
         parts=parts,
@@ -124,8 +134,27 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
         simulated=simulated,
         glossary=terms,
         script=Markup(script),
-        digest=digest,
+        libraries=libraries,
+        digests=[_digest(text) for text in (script, *libraries.values())],
     )
+
+
+def _libraries(environment: Environment, parts: list[dict[str, Any]]) -> dict[str, str]:
+    """Scripts that the page's own loads when they are asked for, by name."""
+    groups = [part["across"] or {} for part in parts]
+    groups += [section for part in parts for section in part["sections"]]
+    figures = [f for own in groups for name in ("figures", "answers") for f in own.get(name, ())]
+    if not any(figure.chart for figure in figures):
+        return {}
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, "plots.html.j2")
+    (licence,) = re.findall(r"<!--(.*?)-->", source, re.DOTALL)
+    scripts = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    return {"vega": "".join([f"/*{licence}*/", *scripts])}
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _level(parts: list[dict[str, Any]]) -> float | None:

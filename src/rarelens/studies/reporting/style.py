@@ -57,6 +57,8 @@ _RC: dict[Any, Any] = {
     "legend.fontsize": 9,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rarelens",
 }
 
 
@@ -72,6 +74,12 @@ def styled() -> Iterator[None]:
 def save(figure: Figure, file: Path, dpi: int) -> None:
     """Write a PNG whose bytes depend on the picture alone."""
     figure.savefig(file, dpi=dpi, metadata={"Software": None})
+
+
+def save_svg(figure: Figure, file: Path) -> None:
+    """Write an SVG whose bytes depend on the picture alone; its text stays text."""
+    file.parent.mkdir(exist_ok=True)
+    figure.savefig(file, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
 
 
 def label(name: str, width: int = 14) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rarelens.studies.cells import Cell
 from rarelens.studies.reporting.number_text import words
@@ -11,6 +15,44 @@ from rarelens.studies.spreadsheet import RESULTS, to_csv
 
 # The stage that analyses what is made from a trained cell.
 MADE = {"segmentation": "analyse_adjusted", "classification": "analyse_retrained"}
+
+
+def settings_of(settings: Mapping[str, Any], results: Results, task: str) -> dict[str, list[str]]:
+    """What decided a comparison's cells, as lines of ``params.yaml``: by method, "" of all.
+
+    Args:
+        settings: by their place in ``params.yaml``.
+        results: the comparison.
+        task: of its study.
+    """
+    common = [f"datasets.{results.dataset}", f"networks.{results.network}"]
+    common += [
+        f"layers.{results.network}",
+        *(f"{n}.{task}" for n in ("train", "extract", "analyse")),
+    ]
+    places = {"": common}
+    for method in results.methods:
+        trained, *adjusted = method.split("+")
+        places[method] = [
+            f"methods.{task}.{trained}",
+            *(f"adjustments.{task}.{n}" for n in adjusted),
+        ]
+    return {
+        method: [f"{place}: {json.dumps(settings[place])}" for place in own if place in settings]
+        for method, own in places.items()
+    }
+
+
+def committed(task: str, statistics: Path) -> str:
+    """The command that tells the commits whose lock holds a study's statistics.
+
+    Args:
+        task: of the study.
+        statistics: the table of its comparison, of which DVC's lock has the digest.
+    """
+    digest = hashlib.md5(statistics.read_bytes(), usedforsecurity=False).hexdigest()
+    lock = f"studies/{task}/dvc.lock"
+    return f"git log --reverse --format='%h %as %s' -S{digest} -- {lock}"
 
 
 class Origin(NamedTuple):

@@ -11,7 +11,7 @@ from rarelens.pipeline.lineage.entries import read_entries
 from rarelens.pipeline.lineage.fingerprints import write_fingerprints
 from rarelens.pipeline.lineage.plan.code import FOLDER
 from rarelens.pipeline.lineage.plan.evaluation import Prediction, Predictor
-from rarelens.studies.cells import Cell, cells_of, write_cells
+from rarelens.studies.cells import Cell, cells_of, write_cells, write_settings
 from rarelens.studies.settings.checking import check
 from rarelens.studies.settings.study import Studies
 
@@ -41,9 +41,11 @@ def _cells(root: Path, task: str, parameters: dict[str, Any]) -> Prediction:
     """The list of a study's cells, and the analyses of other cells, which are dropped."""
     cells = cells_of(task, getattr(check(parameters["study"], Studies, "study"), task))
     with TemporaryDirectory() as temporary:
-        file = Path(temporary) / "cells.csv"
-        write_cells(file, cells)
-        files = {f"cells/{task}/cells.csv": file.read_bytes(), f"cells/{task}/checked": CHECKED}
+        folder = Path(temporary)
+        write_cells(folder / "cells.csv", cells)
+        write_settings(folder / "settings.json", parameters, task)
+        files = {f"cells/{task}/{file.name}": file.read_bytes() for file in folder.iterdir()}
+    files[f"cells/{task}/checked"] = CHECKED
     analyses = f"analyses/{task}"
     return Prediction(files, (analyses,), tuple(_others(root, analyses, cells)))
 

@@ -50,7 +50,8 @@ def _figures(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> It
     with style.styled():
         words = ("forest", title, caption, alt)
         file = folder / "across-forest.png"
-        yield save(forest.draw(study), forest.numbers(study), file, dpi, words)
+        numbers, chart = forest.numbers(study), forest.chart(study)
+        yield save(forest.draw(study), numbers, file, dpi, words, chart)
     several = fractions.curves(study)
     if several:
         title = "More training subjects"
@@ -62,7 +63,8 @@ def _figures(study: Sequence[SegmentationResults], folder: Path, dpi: int) -> It
         with style.styled():
             words = ("fractions", title, caption, alt)
             file = folder / "across-fractions.png"
-            yield save(fractions.draw(study), fractions.numbers(study), file, dpi, words)
+            numbers, chart = fractions.numbers(study), fractions.chart(study)
+            yield save(fractions.draw(study), numbers, file, dpi, words, chart)
 
 
 def agreement_table(study: Sequence[SegmentationResults]) -> Table:

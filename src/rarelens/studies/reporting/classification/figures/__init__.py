@@ -41,6 +41,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "features are; the grey bar is what two seeds of the same method reach. Numbers are "
             "those of the table above.",
             numbers=question.numbers,
+            chart=question.chart,
         )
     yield write(
         prevalence.draw,
@@ -48,6 +49,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
         "From rare (left) to frequent. The dashed line is guessing. Markers of a class stand "
         "beside one another, so that equal values can be seen.",
         numbers=prevalence.numbers,
+        chart=prevalence.chart,
     )
     if results.panels:
         yield write(
@@ -58,6 +60,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "bright part lies within the outline. Below each map the logit: above 0 the "
             "finding is called present.",
             numbers=saliency.numbers,
+            vector=False,
         )
     if any(results.examples.values()):
         yield write(
@@ -68,6 +71,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             f"{results.seeds[0]}. A unit that has learnt the finding is active within the "
             "outline, and only there.",
             numbers=units.numbers,
+            vector=False,
         )
     yield write(
         concepts.draw,

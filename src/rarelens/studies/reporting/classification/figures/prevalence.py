@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import altair as alt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from rarelens.studies.reporting import style
+from rarelens.studies.reporting import charts, style
 from rarelens.studies.reporting.classification.results import ClassificationResults
 
 MEASURES = {
@@ -48,6 +49,47 @@ def numbers(results: ClassificationResults) -> pd.DataFrame:
     rows = results.rows_of(MEASURES, results.classes)
     shares = dict(zip(results.classes, results.prevalence, strict=True))
     return rows.assign(prevalence=rows["class"].map(shares))
+
+
+def chart(results: ClassificationResults) -> charts.Chart:
+    """As `draw`; the method under the pointer stands out."""
+    return alt.hconcat(
+        *(_panel(results, measure, name, guess) for measure, (name, guess) in MEASURES.items())
+    )
+
+
+def _panel(
+    results: ClassificationResults, measure: str, name: str, guess: float | None
+) -> alt.LayerChart:
+    over = charts.over("method")
+    color, shape = charts.methods(results.methods)
+    own = charts.base().encode(
+        x=alt.X(
+            "prevalence:Q", title="prevalence in the training images",
+            scale=alt.Scale(type="log", nice=False, padding=8),
+            axis=alt.Axis(format=".1%", tickCount=4),
+        ),
+        color=color,
+        opacity=charts.faded(over),
+        tooltip=charts.tooltip(
+            ("method", "class"), prevalence="prevalence", mean=name, ci_low="interval from",
+            ci_high="to", baseline_difference="difference from the baseline",
+            difference_low="interval from ", difference_high="to ",
+        ),
+    )  # fmt: skip
+    y = alt.Y("mean:Q", title=name, scale=alt.Scale(zero=False, padding=8))
+    by_chance = charts.base().mark_line(color=style.MUTED, strokeDash=[4, 2])
+    by_chance = by_chance.encode(x="prevalence:Q", y="prevalence:Q")
+    points = own.mark_point(filled=True, size=45).encode(y=y, shape=shape)
+    return (
+        alt.layer(
+            by_chance if guess is None else charts.line("y", guess),
+            own.mark_line(strokeWidth=1).encode(y=y),
+            charts.pointed(points, f"points_{measure}", over, charts.zoomed(f"zoom_{measure}")),
+        )
+        .transform_filter(f"datum.measure == '{measure}' && datum.prevalence > 0")
+        .properties(width=290, height=230)
+    )
 
 
 def _values(results: ClassificationResults, measure: str, known: list[int]) -> pd.DataFrame:

@@ -28,8 +28,9 @@ def write_figures(results: SegmentationResults, folder: Path, dpi: int) -> list[
 def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[PageFigure]:
     for name, own in intervals.FIGURES.items():
         yield write(
-            intervals.draw, own.title, own.caption, own, name=name, numbers=intervals.numbers
-        )
+            intervals.draw, own.title, own.caption, own, name=name,
+            numbers=intervals.numbers, chart=intervals.chart,
+        )  # fmt: skip
     yield write(
         margins.draw,
         "Logit margins, training and test",
@@ -37,6 +38,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
         "is misclassified. The number is the difference of the two means marked by triangles; "
         "here large structures weigh more, for they have more voxels.",
         numbers=margins.numbers,
+        chart=margins.chart,
     )
     if gap.followed(results):
         yield write(
@@ -86,5 +88,6 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             "is up. Margin maps: above 0 the network says rare class; the outline is the truth.",
             number,
             name=f"panel-{number}",
+            vector=False,
         )
     yield write(curves.draw, *curves.WORDS, numbers=curves.numbers)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import altair as alt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rarelens.studies.catalogue import SEGMENTATION
-from rarelens.studies.reporting import style
+from rarelens.studies.reporting import charts, style
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 GAINS = ("dice", "sensitivity")
+DIFFERENCE = ("baseline_difference", "difference_low", "difference_high")
+ROW = (
+    "datum.dataset + ', ' + datum.network + ', ' + format(toNumber(datum.fraction), '.0%')"
+    " + ' of the training pool: ' + datum['class']"
+)
+"""A row's name, as `Results.title` and the class."""
 MOST_ROWS = 40
 # No method has it.
 RARE = "#882255"
@@ -42,14 +51,89 @@ def lines(study: Sequence[SegmentationResults], most: int = MOST_ROWS) -> tuple[
 def numbers(
     study: Sequence[SegmentationResults], measures: Sequence[str] = ("shift_mean", *GAINS)
 ) -> pd.DataFrame:
-    """Of rare classes and the background, a row a comparison, method, class and measure."""
+    """Of rare classes and the background, a row a comparison, method, class and measure.
+
+    ``kind``: of the baseline "rare class" or "background", else "other method".
+    """
     frames = []
     for own in study:
         names = [own.classes[class_] for class_ in (*own.rare, 0)]
         where = {"dataset": own.dataset, "network": own.network, "fraction": own.fraction}
-        rows = own.rows_of(measures, names).assign(**where)
-        frames.append(rows[[*where, *rows.columns[:-3]]])
+        rows = own.rows_of(measures, names)
+        kinds = np.where(rows["class"] == own.classes[0], "background", "rare class")
+        kinds = np.where(rows["method"] == own.baseline, kinds, "other method")
+        frames.append(rows.assign(**where, kind=kinds)[[*where, "kind", *rows.columns]])
     return pd.concat(frames, ignore_index=True)
+
+
+def chart(study: Sequence[SegmentationResults]) -> charts.Chart:
+    """As `draw`, with a row for each background; the method under the pointer stands out."""
+    shown, _ = lines(study)
+    rows = [
+        f"{own.title}: {name}"
+        for own in study
+        for name in [*(line.class_name for line in shown if line.results is own), own.classes[0]]
+    ]
+    methods = list(dict.fromkeys(method for own in study for method in own.others))
+    step = max(20, 5 * len(methods))
+    color = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=["rare class", "background"], range=[RARE, style.MUTED]),
+        legend=alt.Legend(title=None),
+    )
+    shift = _Column("shift_mean", ("mean", "ci_low", "ci_high"), "Baseline's logit shift")
+    columns = [shift.chart(rows, step, "datum.kind != 'other method'", color=color)]
+    if methods:
+        color, shape = charts.methods(methods, 1)
+        offset = alt.YOffset("method:N", sort=methods)
+        columns += [
+            _Column(measure, DIFFERENCE, f"Gain in {SEGMENTATION[measure].title}").chart(
+                rows, step, "datum.kind == 'other method'", shape, color=color, yOffset=offset
+            )
+            for measure in GAINS
+        ]
+    return alt.hconcat(*columns).resolve_scale(color="independent", shape="independent")
+
+
+class _Column(NamedTuple):
+    """A column of the interactive figure: which numbers of which measure."""
+
+    measure: str
+    numbers: tuple[str, str, str]
+    title: str
+
+    def chart(
+        self, rows: Sequence[str], step: int, which: str, *shape: alt.Shape, **look: Any
+    ) -> alt.LayerChart:
+        """Points and intervals of the numbers that ``which`` keeps; the first has the names."""
+        middle, low, high = self.numbers
+        first = self.measure == "shift_mean"
+        names = alt.Axis(labelLimit=420) if first else None
+        over = charts.over("method")
+        own = charts.base().encode(
+            y=alt.Y("row:N", title=None, axis=names, scale=alt.Scale(domain=rows)),
+            tooltip=charts.tooltip(
+                ("dataset", "network", "fraction", "class", "method"),
+                **{middle: self.title, low: "interval from", high: "to"},
+            ),
+            **({} if first else {"opacity": charts.faded(over)}),
+            **look,
+        )
+        points = own.mark_point(filled=True, size=45)
+        across = own.mark_rule(strokeWidth=1.4)
+        across = across.encode(x=alt.X(f"{low}:Q", title=None), x2=f"{high}:Q")
+        points = points.encode(*shape, x=f"{middle}:Q")
+        kept = f"datum.measure == '{self.measure}' && {which} && indexof(names, datum.row) >= 0"
+        return (
+            alt.layer(
+                charts.line(),
+                across,
+                points if first else charts.pointed(points, f"points_{self.measure}", over),
+            )
+            .transform_calculate(row=ROW)
+            .transform_filter(kept.replace("names", json.dumps(list(rows))))
+            .properties(width=250, height=step * len(rows), title=self.title)
+        )
 
 
 def draw(study: Sequence[SegmentationResults]) -> Figure:
@@ -87,11 +171,10 @@ def draw(study: Sequence[SegmentationResults]) -> Figure:
 
 
 def _gains(axis: Axes, line: Line, measure: str, methods: Sequence[str], place: int) -> None:
-    columns = ("baseline_difference", "difference_low", "difference_high")
     for number, method in enumerate(methods):
         row = line.results.entry(method, measure, line.class_name)
         offset = 0.7 * ((number + 0.5) / len(methods) - 0.5)
-        _interval(axis, row, place + offset, columns, *style.method_look(number + 1))
+        _interval(axis, row, place + offset, DIFFERENCE, *style.method_look(number + 1))
 
 
 def _interval(

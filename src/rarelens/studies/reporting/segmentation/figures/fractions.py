@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
+import altair as alt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from rarelens.studies.catalogue import SEGMENTATION
-from rarelens.studies.reporting import style
+from rarelens.studies.reporting import charts, style
 from rarelens.studies.reporting.segmentation.figures import forest
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
@@ -30,8 +32,77 @@ def curves(study: Sequence[SegmentationResults]) -> list[list[SegmentationResult
 
 
 def numbers(study: Sequence[SegmentationResults]) -> pd.DataFrame:
-    """As `forest.numbers`, of these measures."""
-    return forest.numbers(study, MEASURES)
+    """As `forest.numbers`, of these measures; of the background its shift with the baseline."""
+    frames = []
+    for own in curves(study):
+        rows = forest.numbers(own, MEASURES)
+        drawn = rows["class"].isin([own[0].classes[class_] for class_ in own[0].drawn])
+        background = (rows["kind"] == "background") & (rows["measure"] == "shift_mean")
+        frames.append(rows[drawn | background])
+    return pd.concat(frames, ignore_index=True)
+
+
+def chart(study: Sequence[SegmentationResults]) -> charts.Chart:
+    """As `draw`; the method under the pointer stands out."""
+    several = curves(study)
+    methods = list(dict.fromkeys(method for own in several for method in own[0].methods))
+    rows = [(own, class_) for own in several for class_ in own[0].drawn]
+    return alt.vconcat(
+        *(
+            alt.hconcat(*(_panel(own, class_, measure, methods, place) for measure in MEASURES))
+            for place, (own, class_) in enumerate(rows)
+        )
+    )
+
+
+def _panel(
+    own: Sequence[SegmentationResults],
+    class_: int,
+    measure: str,
+    methods: Sequence[str],
+    place: int,
+) -> alt.LayerChart:
+    first, over = own[0], charts.over("method")
+    color, shape = charts.methods(methods)
+    title = SEGMENTATION[measure].title
+    every = charts.base().encode(
+        x=alt.X(
+            "share:Q", title="share of the training pool",
+            scale=alt.Scale(type="log", nice=False, padding=12),
+            axis=alt.Axis(values=[float(each.fraction) for each in own], format=".0%"),
+        ),
+        opacity=charts.faded(over),
+        tooltip=charts.tooltip(
+            ("dataset", "network", "fraction", "class", "method"),
+            mean=title, ci_low="interval from", ci_high="to",
+        ),
+    )  # fmt: skip
+    y = alt.Y("mean:Q", title=title, scale=alt.Scale(zero=measure == "shift_mean"))
+    background = every.transform_filter("datum.kind == 'background'")
+    beside = (
+        charts.line("y"),
+        background.mark_line(color=style.MUTED, strokeDash=[4, 2]).encode(y=y),
+        background.mark_point(color=style.MUTED, shape="square", filled=True).encode(y=y),
+    )
+    rare = every.transform_filter("datum.kind != 'background'").encode(color=color)
+    names = json.dumps([first.classes[class_], first.classes[0]])
+    of = {"dataset": first.dataset, "network": first.network, "measure": measure}
+    kept = [f"datum.{key} == {json.dumps(value)}" for key, value in of.items()]
+    points = rare.mark_point(filled=True, size=50).encode(y=y, shape=shape)
+    return (
+        alt.layer(
+            *(beside if measure == "shift_mean" else ()),
+            rare.mark_rule().encode(y="ci_low:Q", y2="ci_high:Q"),
+            rare.mark_line().encode(y=y),
+            charts.pointed(points, f"points_{place}_{measure}", over),
+        )
+        .transform_filter(" && ".join([*kept, f"indexof({names}, datum['class']) >= 0"]))
+        .transform_calculate(share="toNumber(datum.fraction)")
+        .properties(
+            width=250, height=150,
+            title=f"{first.dataset}, {first.network}: {first.classes[class_]}",
+        )
+    )  # fmt: skip
 
 
 def draw(study: Sequence[SegmentationResults]) -> Figure:

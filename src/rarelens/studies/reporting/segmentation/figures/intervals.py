@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import altair as alt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rarelens.studies.reporting import style
+from rarelens.studies.reporting import charts, style
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 GREY = "#6b7785"
@@ -40,7 +41,7 @@ def draw(results: SegmentationResults, text: IntervalFigure) -> Figure:
     shown, methods = results.shown_classes, results.methods
     figure, axes = style.grid(1, 1, height=0.4 + 0.36 * len(methods), width=8.0)
     axis = axes[0][0]
-    rows = results.metrics[results.metrics["measure"] == text.measure]
+    rows = numbers(results, text)
     for number, class_ in enumerate(shown):
         own = rows[rows["class"] == results.classes[class_]]
         own = own.drop_duplicates("method").set_index("method").reindex(list(methods))
@@ -62,3 +63,31 @@ def draw(results: SegmentationResults, text: IntervalFigure) -> Figure:
 def numbers(results: SegmentationResults, text: IntervalFigure) -> pd.DataFrame:
     """Means with intervals, a row a method and class."""
     return results.rows_of([text.measure], [results.classes[c] for c in results.shown_classes])
+
+
+def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
+    """As `draw`; the class under the pointer stands out."""
+    names = [results.classes[class_] for class_ in results.shown_classes]
+    colours = [style.shade(style.CLASSES, place) for place in range(len(names) - 1)] + [GREY]
+    over = charts.over("class")
+    own = charts.base().encode(
+        y=alt.Y(
+            "method:N", sort=list(results.methods), title=None,
+            axis=alt.Axis(labelExpr=charts.PLAIN, labelLimit=320),
+        ),
+        yOffset=alt.YOffset("class:N", sort=names),
+        color=alt.Color(
+            "class:N", scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(title=None)
+        ),
+        opacity=charts.faded(over),
+        tooltip=charts.tooltip(
+            ("method", "class"), mean="mean", ci_low="interval from", ci_high="to",
+            baseline_difference="difference from the baseline", difference_low="interval from ",
+            difference_high="to ",
+        ),
+    )  # fmt: skip
+    return alt.layer(
+        charts.line(),
+        own.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=text.axis), x2="ci_high:Q"),
+        charts.pointed(own.mark_point(filled=True, size=60).encode(x="mean:Q"), "points", over),
+    ).properties(width=620, height=alt.Step(max(8, 34 // len(names) + 4)))

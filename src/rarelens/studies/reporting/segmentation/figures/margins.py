@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import product
 
+import altair as alt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from rarelens.studies.reporting import style
+from rarelens.studies.reporting import charts, style
 from rarelens.studies.reporting.number_text import signed
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
@@ -24,8 +25,9 @@ def densities(results: SegmentationResults) -> pd.DataFrame:
     """Margin densities per method, class and side, in bins coarse enough to be drawn.
 
     Returns:
-        Columns method, class (label), side, margin (the bin's middle), density; background and
-        rare classes, sides train and test.
+        Columns method, class (label), side, margin (the bin's middle), density, below (the share
+        of voxels up to the bin's end), mean (of all margins, from the stored bins); background
+        and rare classes, sides train and test.
     """
     histograms = _histograms(results)
     low, high = _limits(results, histograms)
@@ -44,6 +46,8 @@ def densities(results: SegmentationResults) -> pd.DataFrame:
                     "side": side,
                     "margin": (index + 0.5) * step * results.bin_width,
                     "density": share.to_numpy() / (step * results.bin_width),
+                    "below": share.cumsum().to_numpy(),
+                    "mean": _mean(results, rows),
                 }
             )
         )
@@ -61,15 +65,13 @@ def draw(results: SegmentationResults) -> Figure:
     shown = results.shown_classes
     width = style.share_column_width(len(results.methods))
     figure, axes = style.grid(len(shown), len(results.methods), height=1.75, width=width)
-    histograms = _histograms(results)
-    low, high = _limits(results, histograms)
+    low, high = _limits(results, _histograms(results))
     for row, class_ in enumerate(shown):
         top = table.loc[table["class"] == class_, "density"].max() * 1.12
         for column, method in enumerate(results.methods):
             axis = axes[row][column]
             own = table[(table["class"] == class_) & (table["method"] == method)]
-            keys = [(class_, method, side) for side in ("train", "test")]
-            _panel(axis, own, [_mean(results, histograms.get(key)) for key in keys])
+            _panel(axis, own)
             axis.set(xlim=(low, high), ylim=(0, top))
         axes[row][0].set_ylabel(
             f"{style.label(results.classes[class_])}\ndensity", fontweight="bold"
@@ -80,7 +82,58 @@ def draw(results: SegmentationResults) -> Figure:
     return figure
 
 
-def _panel(axis: Axes, own: pd.DataFrame, means: list[float]) -> None:
+def chart(results: SegmentationResults) -> charts.Chart:
+    """As `draw`; of the bin under the pointer the tooltip tells either side's numbers."""
+    low, high = _limits(results, _histograms(results))
+    return alt.vconcat(*(_row(results, class_, (low, high)) for class_ in results.shown_classes))
+
+
+def _row(results: SegmentationResults, class_: int, limits: tuple[float, float]) -> alt.FacetChart:
+    name = results.classes[class_]
+    near = alt.selection_point(
+        name=f"near_{class_}", on="pointerover", nearest=True, fields=["margin"], empty=False
+    )
+    x = alt.X("margin:Q", title="logit margin d", scale=alt.Scale(domain=list(limits), nice=False))
+    side = alt.Color(
+        "side:N",
+        scale=alt.Scale(domain=["train", "test"], range=[style.TRAIN, style.TEST]),
+        legend=alt.Legend(
+            title=None,
+            labelExpr="datum.label + (datum.label == 'train' ? 'ing subjects' : ' subjects')",
+        ),
+    )
+    density = alt.Y("density:Q", stack=None)
+    own = charts.base().encode(x=x, color=side)
+    words = charts.tooltip(
+        ("method", "class", "side"), margin="margin", density="density",
+        below="share of voxels to the left", mean="mean margin",
+    )  # fmt: skip
+    points = own.mark_point(filled=True, size=45, clip=True).encode(
+        y=density, tooltip=words, opacity=alt.condition(near, alt.value(1), alt.value(0))
+    )
+    layers = alt.layer(
+        own.mark_area(interpolate="step", opacity=0.3, clip=True).encode(y=density),
+        own.mark_line(interpolate="step", strokeWidth=1.3, clip=True).encode(y=density),
+        charts.line(),
+        charts.base()
+        .mark_point(shape="triangle-up", filled=True, size=110, opacity=1)
+        .encode(x="mean(mean):Q", y=alt.datum(0), color=side),
+        charts.pointed(points, f"points_{class_}", near, charts.zoomed(f"zoom_{class_}", ["x"])),
+    )
+    column = alt.Column(
+        "method:N", sort=list(results.methods), title=None,
+        header=alt.Header(labelExpr=charts.PLAIN),
+    )  # fmt: skip
+    rows = alt.FieldEqualPredicate(field="class", equal=name)
+    return (
+        layers.properties(width=240, height=120)
+        .facet(column=column)
+        .transform_filter(rows)
+        .properties(title=name)
+    )
+
+
+def _panel(axis: Axes, own: pd.DataFrame) -> None:
     axis.axvspan(-1e6, 0, color=style.FAINT, alpha=0.6, lw=0)
     style.boundary(axis)
     for side, colour in (("train", style.TRAIN), ("test", style.TEST)):
@@ -89,6 +142,7 @@ def _panel(axis: Axes, own: pd.DataFrame, means: list[float]) -> None:
             part["margin"], part["density"], step="mid", color=colour, alpha=0.28, lw=0
         )
         axis.step(part["margin"], part["density"], where="mid", color=colour, lw=1.3)
+    means = [own.loc[own["side"] == side, "mean"].mean() for side in ("train", "test")]
     for mean, colour in zip(means, (style.TRAIN, style.TEST), strict=True):
         axis.plot(
             [mean], [0.0], marker="^", ms=7, color=colour, mec="white", mew=0.8,
@@ -123,9 +177,7 @@ def _histograms(results: SegmentationResults) -> Histograms:
     return {key: found[key] for key in keys if key in found}
 
 
-def _mean(results: SegmentationResults, rows: pd.DataFrame | None) -> float:
-    if rows is None:
-        return float("nan")
+def _mean(results: SegmentationResults, rows: pd.DataFrame) -> float:
     return float(np.average((rows["bin"] + 0.5) * results.bin_width, weights=rows["count"]))
 
 

@@ -1,0 +1,99 @@
+"""Interactive forms of figures: Vega-Lite over the table of a figure's numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import altair as alt
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from rarelens.studies.reporting import style
+
+# Of one panel or of many.
+Chart: TypeAlias = alt.TopLevelMixin
+
+# As `style.MARKERS`.
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "triangle-left"),
+    *("M-1,-1L1,1M-1,1L1,-1", "triangle-right", "wedge", "arrow"),
+)
+# A method is written with spaces, a number with a sign that is not a hyphen.
+PLAIN = "replace(datum.label, regexp('_', 'g'), ' ')"
+_NUMBERS = alt.NamedData(name="numbers")
+_CONFIG = {
+    "background": "white",
+    "view": {"stroke": style.FAINT},
+    "axis": {
+        "gridColor": style.FAINT,
+        "domainColor": style.MUTED,
+        "labelColor": style.INK,
+        "titleColor": style.INK,
+        "titleFontWeight": "normal",
+    },
+    "header": {"labelColor": style.INK, "labelFontWeight": "bold", "labelLimit": 320},
+    "legend": {"labelColor": style.INK, "orient": "top", "labelLimit": 320, "columns": 8},
+    "title": {"color": style.INK, "fontSize": 12},
+}
+
+
+def base() -> alt.Chart:
+    """A chart of the figure's numbers."""
+    return alt.Chart(_NUMBERS)
+
+
+def line(axis: str = "x", at: float = 0) -> alt.Chart:
+    """A dashed line: the decision boundary, no difference, or what guessing gives."""
+    drawn = base().transform_aggregate(rows="count()").mark_rule(strokeDash=[4, 2])
+    return drawn.encode(**{axis: alt.datum(at)})
+
+
+def spec(chart: Chart, numbers: pd.DataFrame) -> str:
+    """The chart as JSON; which columns of its table are numbers stands in it, not the table."""
+    made = chart.to_dict()
+    del made["$schema"]
+    kinds = {str(name): "number" for name, own in numbers.items() if is_numeric_dtype(own)}
+    made["data"] = {"name": "numbers", "format": {"parse": kinds}}
+    return json.dumps({**made, "config": _CONFIG}, sort_keys=True, separators=(",", ":"))
+
+
+def pointed(marks: alt.Chart, name: str, *chosen: alt.Parameter) -> alt.Chart:
+    """Marks that the pointer chooses, of a name of their own: altair would count otherwise."""
+    return marks.properties(name=name).add_params(*chosen)
+
+
+def over(field: str) -> alt.Parameter:
+    """What the pointer is over: the marks that share its ``field``, all if it is over none."""
+    return alt.selection_point(name="over", on="pointerover", clear="pointerout", fields=[field])
+
+
+def faded(chosen: alt.Parameter, rest: float = 0.12) -> alt.Opacity:
+    """Of what is not chosen, little is seen."""
+    return alt.condition(chosen, alt.value(1), alt.value(rest))
+
+
+def zoomed(name: str, encodings: Sequence[str] = ("x", "y")) -> alt.Parameter:
+    """Dragging moves the axes, Shift and the wheel stretch them; a double click undoes it."""
+    return alt.selection_interval(
+        name=name, bind="scales", encodings=list(encodings), zoom="wheel![event.shiftKey]"
+    )
+
+
+def methods(names: Sequence[str], first: int = 0) -> tuple[alt.Color, alt.Shape]:
+    """Colour and marker of methods, as `style.method_look` from the place ``first`` on."""
+    looks = [style.method_look(first + place) for place in range(len(names))]
+    legend = alt.Legend(title=None, labelExpr=PLAIN)
+    colours = alt.Scale(domain=list(names), range=[colour for colour, _ in looks])
+    shapes = [_SHAPES[style.MARKERS.index(marker)] for _, marker in looks]
+    return (
+        alt.Color("method:N", scale=colours, legend=legend),
+        alt.Shape("method:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend),
+    )
+
+
+def tooltip(names: Sequence[str], **numbers: str) -> list[alt.Tooltip]:
+    """Texts by their names, then numbers: field → title."""
+    texts = [alt.Tooltip(f"{name}:N") for name in names]
+    return texts + [alt.Tooltip(f"{n}:Q", title=t, format=".4g") for n, t in numbers.items()]
