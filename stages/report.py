@@ -20,7 +20,9 @@ def main() -> None:
     simulated = scope.get("study.simulated", tuple[Name, ...])
     settings = scope.get("report", Report)
     with whole_folder(Path("reports")) as target:
-        write_report(target, studies, Path("analyses"), Path("metrics"), simulated, settings)
+        write_report(
+            target, studies, Path("analyses"), Path("metrics"), Path("browse"), simulated, settings
+        )
     # Here, for the report follows from every final measure: MLflow then shows them too.
     sync_if_possible([cell for cells in studies.values() for cell in cells])
 
