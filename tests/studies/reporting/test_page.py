@@ -49,7 +49,9 @@ def write(study, target, simulated=False):
     target.mkdir()
     names = [study.cells[0].dataset] if simulated else []
     studies = {"segmentation": study.cells, "classification": []}
-    write_report(target, studies, study.analyses, study.metrics.parent, names, SETTINGS)
+    write_report(
+        target, studies, study.analyses, study.metrics.parent, study.browse, names, SETTINGS
+    )
     return (target / "index.html").read_text(encoding="utf-8")
 
 
@@ -108,11 +110,16 @@ def test_page_is_self_contained(page):
     markup = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", page)
     assert not re.search(r"https?:", markup)
     assert "<link" not in markup
-    # The only script is the page's own, and no other would run.
-    ((attributes, script),) = re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert not attributes
-    assert f"script-src 'sha256-{digest}'" in markup
+    # The only scripts are the page's own and the viewer's, and no other would run.
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL)
+    held = {' type="text/plain"', ' type="text/plain" id="viewer"', ' type="application/json"'}
+    assert {attributes for attributes, _ in scripts} == held | {""}
+    packed = dict(scripts)[' type="text/plain" id="viewer"']
+    run = [text for attributes, text in scripts if not attributes]
+    run.append(gzip.decompress(base64.b64decode(packed)).decode())
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in run]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    assert f"; script-src {allowed};" in markup
     assert "default-src 'none'" in markup
     assert not re.search(r"<[^>]* on\w+=", markup)
     assert set(re.findall(r'src="([^"]*)"', markup)) == {"data:"}
@@ -213,7 +220,7 @@ def test_plots_hold_tidy_numbers(target, study):
 def test_missing_comparison_is_told(study, tmp_path):
     studies = {"segmentation": study.cells}
     with pytest.raises(RarelensError, match=r"segmentation\.csv: no such file"):
-        write_report(tmp_path, studies, study.analyses, tmp_path, [], SETTINGS)
+        write_report(tmp_path, studies, study.analyses, tmp_path, tmp_path, [], SETTINGS)
 
 
 def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
@@ -224,7 +231,7 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     target = tmp_path / "report"
     target.mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
-    write_report(target, studies, analyses, metrics, [], SETTINGS)
+    write_report(target, studies, analyses, metrics, study.browse, ["brain"], SETTINGS)
     whole = (target / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r'<section id="([^"]*)">', whole)
     assert sections == ["answer", "brain-unet-0.5", "slices-light_cnn-1", "glossary"]
@@ -237,7 +244,7 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     assert "Classification study: 12 trained models" in text
     # The segmentation study's own section does not know of the other.
     section = re.search(r'<section id="brain.*?</section>', whole, re.DOTALL)[0]
-    assert section in page.replace("; simulated data", "").replace(" open>", ">")
+    assert section in page.replace(" open>", ">")
 
 
 def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, study):
@@ -260,4 +267,4 @@ def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, stud
 def test_no_study_at_all_is_refused(tmp_path):
     studies = {"segmentation": [], "classification": []}
     with pytest.raises(RarelensError, match=r"no study has any.*params\.yaml"):
-        write_report(tmp_path, studies, tmp_path, tmp_path, [], SETTINGS)
+        write_report(tmp_path, studies, tmp_path, tmp_path, tmp_path, [], SETTINGS)
