@@ -223,9 +223,8 @@ def _write_browse(study: Study, methods: tuple[str, ...], seed: int) -> None:
             truth[(x - 8) ** 2 + (y - 10) ** 2 + (z - 3 - number - class_) ** 2 < 12] = class_
         margins, predictions = [], []
         for method in own:
-            soft = (
-                gaussian_filter((truth > 0).astype(float), 1.0) * 40 - 8 + 2 * methods.index(method)
-            )
+            soft = gaussian_filter((truth > 0).astype(float), 1.0) * 40
+            soft += 9 * methods.index(method) - 20 - 20 * (x < 8)
             margins.append(np.clip(np.round(soft), -31, 31).astype(np.int8))
             predictions.append(np.where(margins[-1] > 0, np.maximum(truth, 1), 0).astype(np.uint8))
         np.savez_compressed(
