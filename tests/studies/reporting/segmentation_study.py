@@ -225,10 +225,10 @@ def _write_browse(study: Study, methods: tuple[str, ...], seed: int) -> None:
         for method in own:
             soft = gaussian_filter((truth > 0).astype(float), 1.0) * 40
             soft += 9 * methods.index(method) - 20 - 20 * (x < 8)
-            margins.append(np.clip(np.round(soft), -31, 31).astype(np.int8))
+            margins.append(np.clip(np.round(soft), -15, 15).astype(np.int8))
             predictions.append(np.where(margins[-1] > 0, np.maximum(truth, 1), 0).astype(np.uint8))
         np.savez_compressed(
-            folder / f"{name}.npz", image=rng.integers(0, 64, truth.shape, np.uint8), truth=truth,
+            folder / f"{name}.npz", image=rng.integers(0, 32, truth.shape, np.uint8), truth=truth,
             prediction=np.stack(predictions), margin=np.stack(margins), limit=np.float64(6.2),
             turned=np.diag([2.0, 2.0, 3.0]),
         )  # fmt: skip

@@ -12,11 +12,11 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-MOST_VALUES = 1_500_000
-"""Of all arrays of a subject together: 50³ voxels of image, truth and five methods."""
+MOST_VALUES = 800_000
+"""Of all arrays of a subject together: 40³ voxels of image, truth and five methods."""
 PADDING = 4
-GREYS = 64
-STEPS = 31
+GREYS = 32
+STEPS = 15
 """Of the margin on either side of 0."""
 
 
