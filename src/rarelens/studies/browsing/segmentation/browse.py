@@ -80,7 +80,7 @@ def _write(
     rare = next(iter(logits.values())).card.rare_classes
     for case in chosen:
         own = {method: shown(of.of(case.case), rare) for method, of in logits.items()}
-        affine = np.reshape(data.table.loc[case.case, "affine"], (4, 4))
+        affine = np.reshape(data.table.loc[case.case]["affine"], (4, 4))
         image, truth = data.image(case.case)[0], np.asarray(data.label(case.case))
         write_case(folder / f"{case.name}.npz", image, truth, affine, own, rare)
 

@@ -26,11 +26,12 @@ def show(axis: Axes, image: NDArray[Any]) -> None:
 
 def as_shown(image: NDArray[Any]) -> NDArray[np.float64]:
     """The same from 0 to 1, stretched where it is grey."""
-    scaled = image / np.iinfo(image.dtype).max if image.dtype.kind == "u" else image
-    if len(scaled) > 1:
-        return np.asarray(scaled, np.float64)
-    low, high = np.percentile(scaled, [0.5, 99.5])
-    return np.clip((scaled - low) / max(high - low, 1e-6), 0, 1)
+    most = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
+    scaled: NDArray[np.float64] = np.asarray(image / most, np.float64)
+    if len(scaled) == 1:
+        low, high = np.percentile(scaled, [0.5, 99.5])
+        scaled = np.clip((scaled - low) / max(high - low, 1e-6), 0, 1)
+    return scaled
 
 
 def bare(axis: Axes) -> None:
