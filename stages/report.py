@@ -21,7 +21,8 @@ def main() -> None:
     simulated = scope.get("study.simulated", tuple[Name, ...])
     settings = scope.get("report", Report)
     with whole_folder(Path("reports")) as target:
-        write_report(target, studies, Path("analyses"), Path("metrics"), simulated, settings, made)
+        analyses, metrics, browse = Path("analyses"), Path("metrics"), Path("browse")
+        write_report(target, studies, analyses, metrics, browse, simulated, settings, made)
     # Here, for the report follows from every final measure: MLflow then shows them too.
     sync_if_possible([cell for cells in studies.values() for cell in cells])
 

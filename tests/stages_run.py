@@ -41,6 +41,7 @@ STAGES["extract adjusted"] = (*STAGES["extract cross_entropy"], "threshold")
 STAGES["analyse adjusted"] = (
     "analyse_segmentation", *VOLUMES, "cross_entropy+threshold", *CELL)  # fmt: skip
 STAGES["compare volumes"] = ("compare_segmentation",)
+STAGES["browse volumes"] = ("browse_segmentation",)
 STAGES["compare images"] = ("compare_classification",)
 STAGES["report"] = ("report",)
 

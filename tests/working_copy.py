@@ -110,7 +110,7 @@ def shrink(parameters: Any) -> None:
     _shrink_segmentation(parameters)
     _shrink_classification(parameters)
     parameters["compare"]["bootstrap"] = 20
-    parameters["report"] |= {"dpi": 50, "classes": 1}
+    parameters["report"] |= {"dpi": 50, "classes": 1, "cases": "all"}
 
 
 def _shrink_classification(parameters: Any) -> None:

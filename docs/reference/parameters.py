@@ -20,7 +20,7 @@ from rarelens.studies.settings.base import Component, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 ORDER = ["simulate", "preprocess", "train", "retrain", "extract", "adjust", "analyse"]
-ORDER += ["compare", "report"]
+ORDER += ["compare", "browse", "report"]
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 SHOWN = {"volumes": "embedded", "images": "embedded_findings"}  # Whose values stand in the tables.
 CHECKS = ("fingerprint", "cells")  # They look at everything, and nothing reruns for them.

@@ -37,6 +37,7 @@ KILLED = [
     CLASSIFICATION.format(f"analyse@{SMEARS.format('bce')}"),
     CLASSIFICATION.format(f"retrain@{SMEARS.format('bce-classifier_retraining')}"),
     SEGMENTATION.format("compare"),
+    SEGMENTATION.format("browse"),
     CLASSIFICATION.format("compare"),
 ]
 IMPORTS = 1.0  # Seconds before a stage begins to count its own.

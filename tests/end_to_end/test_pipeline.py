@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from folders import digests
 from working_copy import Project
@@ -82,6 +84,27 @@ def _images(project: Project) -> list[Path]:
     return sorted((project.raw / "hippocampus/imagesTr").iterdir())
 
 
+def test_the_browsed_cases_are_those_that_were_measured(original: Project) -> None:
+    """Dice anew, of volumes on the grid that the label maps were made on."""
+    folder = original.folder / "browse/segmentation/hippocampus/unet/1"
+    known = json.loads((folder / "cases.json").read_text())
+    assert set(known["methods"]) == {"cross_entropy", "focal", "cross_entropy+threshold"}
+    assert [case["name"] for case in known["cases"]] == ["worst", "median", "best"]
+    model = original.folder / "models/segmentation/hippocampus/unet/focal/1/0"
+    rare = json.loads((model / "model.json").read_text())["rare_classes"]
+    for case in known["cases"]:
+        with np.load(folder / f"{case['name']}.npz") as found:
+            assert np.diag(found["turned"]).tolist() == [1, 1, 1]
+            for place, method in enumerate(known["methods"]):
+                own, truth = found["prediction"][place], found["truth"]
+                dice = [
+                    2 * ((own == c) & (truth == c)).sum() / ((own == c).sum() + (truth == c).sum())
+                    for c in rare
+                ]
+                assert case["dice"][method] == pytest.approx(np.mean(dice))
+                assert ((found["margin"][place] > 0) == np.isin(own, rare)).all()
+
+
 def test_second_repro_runs_nothing(original: Project) -> None:
     assert original.repro() == set()
 
@@ -102,7 +125,7 @@ def test_gamma_reruns_the_cells_of_focal_and_what_follows_and_dvc_shows_it(clone
     assert clone.repro() == {
         *stages_of("focal"),
         *NAMED,
-        SEGMENTATION.format("compare"),
+        *(SEGMENTATION.format(stage) for stage in ("compare", "browse")),
         "report",
     }
     # What has changed by it, DVC's own views show.
@@ -216,7 +239,8 @@ def test_shrunk_study_equals_one_that_was_never_larger(clone: Project, tmp_path:
         parameters["study"]["segmentation"]["methods"] = ["cross_entropy"]
 
     clone.change(edit)
-    assert clone.repro() == {*CHECKED, SEGMENTATION.format("compare"), "report"}
+    after = {SEGMENTATION.format(stage) for stage in ("compare", "browse")}
+    assert clone.repro() == {*CHECKED, *after, "report"}
     assert not (clone.folder / "analyses/segmentation/hippocampus/unet/focal").exists()
     small = json.loads(clone.read("metrics/segmentation.json"))
     kept = {"cross_entropy", "cross_entropy+threshold"}

@@ -77,12 +77,23 @@ STAGES = {
         ("metrics/segmentation.csv", "metrics/segmentation_pairs.csv"),
         ("cells/segmentation", f"analyses/{OF_VOLUMES}"),
     ),
+    "browse volumes": Files(
+        ("browse/segmentation",),
+        (
+            "cells/segmentation",
+            "data/prepared/embedded",
+            f"models/{OF_VOLUMES}",
+            f"extracts/{OF_VOLUMES}",
+            f"analyses/{OF_VOLUMES}",
+        ),
+    ),
     "compare images": Files(
         ("metrics/classification.csv", "metrics/classification_pairs.csv"),
         ("cells/classification", f"analyses/{OF_IMAGES}"),
     ),
     "report": Files(
-        ("reports",), ("cells", "metrics", f"analyses/{OF_VOLUMES}", f"analyses/{OF_IMAGES}")
+        ("reports",),
+        ("browse", "cells", "metrics", f"analyses/{OF_VOLUMES}", f"analyses/{OF_IMAGES}"),
     ),
 }
 

@@ -59,6 +59,7 @@ CALLS = {
     "segmentation:analyse": ["analyse"],
     "segmentation:analyse_adjusted": ["analyse"],
     "segmentation:compare": ["read_cells", "compare", "write_metrics"],
+    "segmentation:browse": ["read_cells", "browse"],
     "classification:preprocess": ["prepare_images"],
     "classification:train": ["PreparedImages", "train_cell"],
     "classification:retrain": ["PreparedImages", "retrain_cell"],

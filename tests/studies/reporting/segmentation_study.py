@@ -31,6 +31,7 @@ class Study:
 
     analyses = property(lambda self: self.root / "analyses")
     metrics = property(lambda self: self.root / "metrics" / "segmentation.csv")
+    browse = property(lambda self: self.root / "browse")
 
 
 def build_study(
@@ -59,6 +60,7 @@ def build_study(
         rng = np.random.default_rng([cell.seed, methods.index(cell.method)])
         _write_cell(study, cell, gain, rng, subjects, units(cell))
         _write_panels(study, cell, gain, panels)
+    _write_browse(study, methods, seeds[0])
     table = compare(
         cells,
         study.analyses,
@@ -204,6 +206,36 @@ def _write_pooled(study: Study, folder: Path, voxels: list) -> None:
     pd.DataFrame(calibration, columns=["side", "class", "ece"]).to_parquet(
         folder / "calibration.parquet"
     )
+
+
+def _write_browse(study: Study, methods: tuple[str, ...], seed: int) -> None:
+    """Three small subjects, the methods in reversed order: as stage browse writes them."""
+    cell = study.cells[0]
+    folder = study.browse / "segmentation" / cell.dataset / cell.network / cell.fraction
+    folder.mkdir(parents=True)
+    own = methods[::-1]
+    abouts = []
+    for number, name in enumerate(("worst", "median", "best")):
+        rng = np.random.default_rng([7, number])
+        x, y, z = np.mgrid[:20, :24, :16]
+        truth = np.zeros(x.shape, np.uint8)
+        for class_ in range(1, len(study.classes)):
+            truth[(x - 8) ** 2 + (y - 10) ** 2 + (z - 3 - number - class_) ** 2 < 12] = class_
+        margins, predictions = [], []
+        for method in own:
+            soft = gaussian_filter((truth > 0).astype(float), 1.0) * 40
+            soft += 9 * methods.index(method) - 20 - 20 * (x < 8)
+            margins.append(np.clip(np.round(soft), -15, 15).astype(np.int8))
+            predictions.append(np.where(margins[-1] > 0, np.maximum(truth, 1), 0).astype(np.uint8))
+        np.savez_compressed(
+            folder / f"{name}.npz", image=rng.integers(0, 32, truth.shape, np.uint8), truth=truth,
+            prediction=np.stack(predictions), margin=np.stack(margins), limit=np.float64(6.2),
+            turned=np.diag([2.0, 2.0, 3.0]),
+        )  # fmt: skip
+        dice = {method: 0.2 + 0.3 * number + 0.1 * methods.index(method) for method in own}
+        abouts.append({"name": name, "dice": dice})
+    known = {"methods": list(own), "seed": seed, "cases": abouts}
+    (folder / "cases.json").write_text(json.dumps(known))
 
 
 def _write_panels(study: Study, cell: Cell, gain: float, panels: int) -> None:

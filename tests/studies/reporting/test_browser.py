@@ -98,8 +98,9 @@ def page(build, classification, tmp_path_factory):
     (root / "report").mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
     datasets = [study.cells[0].dataset]
-    settings = Report(dpi=40)
-    write_report(root / "report", studies, root / "analyses", root / "metrics", datasets, settings)
+    settings = Report(dpi=40, cases="all")
+    folders = (root / "analyses", root / "metrics", study.browse)
+    write_report(root / "report", studies, *folders, datasets, settings)
     return root / "report/index.html"
 
 

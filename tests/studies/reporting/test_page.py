@@ -65,6 +65,7 @@ def write(study, target, simulated=False):
         studies,
         study.analyses,
         study.metrics.parent,
+        study.browse,
         names,
         SETTINGS,
         {"segmentation": MADE_OF},
@@ -127,13 +128,16 @@ def test_page_is_self_contained(page):
     markup = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", page)
     assert not re.search(r"https?:", markup)
     assert "<link" not in markup
-    # The only scripts are the page's own and the one that it holds packed, and no other would run.
-    scripts = dict(re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL))
-    assert set(scripts) == {"", ' type="text/plain" id="vega"'}
-    vega = gzip.decompress(base64.b64decode(scripts[' type="text/plain" id="vega"']))
-    digests = [hashlib.sha256(text).digest() for text in (scripts[""].encode(), vega)]
-    allowed = " ".join(f"'sha256-{base64.b64encode(own).decode()}'" for own in digests)
-    assert f"script-src {allowed};" in markup
+    # The only scripts are the page's own and those that it holds packed, and no other would run.
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", markup, re.DOTALL)
+    packed = {' type="text/plain" id="viewer"', ' type="text/plain" id="vega"'}
+    held = {' type="text/plain"', ' type="application/json"', "", *packed}
+    assert {attributes for attributes, _ in scripts} == held
+    run = [text.encode() for attributes, text in scripts if not attributes]
+    run += [gzip.decompress(base64.b64decode(text)) for own, text in scripts if own in packed]
+    allowed = {f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" for text in run}
+    (policy,) = re.findall(r"; script-src ([^;]*);", markup)
+    assert set(policy.split()) == allowed
     assert "default-src 'none'" in markup
     assert not re.search(r"<[^>]* on\w+=", markup)
     assert set(re.findall(r'src="([^"]*)"', markup)) == {"data:"}
@@ -275,7 +279,7 @@ def test_plots_hold_tidy_numbers(target, study):
 def test_missing_comparison_is_told(study, tmp_path):
     studies = {"segmentation": study.cells}
     with pytest.raises(RarelensError, match=r"segmentation\.csv: no such file"):
-        write_report(tmp_path, studies, study.analyses, tmp_path, [], SETTINGS)
+        write_report(tmp_path, studies, study.analyses, tmp_path, tmp_path, [], SETTINGS)
 
 
 def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
@@ -287,7 +291,7 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     target.mkdir()
     studies = {"segmentation": study.cells, "classification": classification.cells}
     made = {"segmentation": MADE_OF}
-    write_report(target, studies, analyses, metrics, [], SETTINGS, made)
+    write_report(target, studies, analyses, metrics, study.browse, ["brain"], SETTINGS, made)
     whole = (target / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r'<section id="([^"]*)">', whole)
     assert sections == ["answer", "brain-unet-0.5", "slices-light_cnn-1", "glossary"]
@@ -300,7 +304,7 @@ def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
     assert "Classification study: 12 trained models" in text
     # The segmentation study's own section does not know of the other.
     section = re.search(r'<section id="brain.*?</section>', whole, re.DOTALL)[0]
-    assert section in page.replace("; simulated data", "").replace(" open>", ">")
+    assert section in page.replace(" open>", ">")
 
 
 def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, study):
@@ -323,4 +327,4 @@ def test_a_switched_off_study_leaves_no_trace_but_empty_plots(page, target, stud
 def test_no_study_at_all_is_refused(tmp_path):
     studies = {"segmentation": [], "classification": []}
     with pytest.raises(RarelensError, match=r"no study has any.*params\.yaml"):
-        write_report(tmp_path, studies, tmp_path, tmp_path, [], SETTINGS)
+        write_report(tmp_path, studies, tmp_path, tmp_path, tmp_path, [], SETTINGS)

@@ -181,12 +181,13 @@ class Closures:
         return name if file.name == "__init__.py" else name.rpartition(".")[0]
 
     def resources(self, names: Iterable[str]) -> dict[str, str]:
-        """Digests of the templates in the packages of definitions."""
+        """Digests of the templates, and of packed scripts, in the packages of definitions."""
         packages = {self.package(self.split(name)[0]) for name in names if is_own(name)}
         return {
             f"{package}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
             for package in packages
-            for file in source_of(package, self._root).parent.glob("*.j2")
+            for kind in ("*.j2", "*/*.js.gz")
+            for file in source_of(package, self._root).parent.glob(kind)
         }
 
     def below(self, package: str) -> list[str]:

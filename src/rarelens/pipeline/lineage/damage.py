@@ -49,7 +49,7 @@ def _inputs(arguments: Mapping[str, Any]) -> list[Path]:
     """Files below the folders that a stage of these arguments can read."""
     dataset = arguments.get("dataset")
     if dataset is None:
-        folders = [Path(name) for name in ("data/prepared", "cells", "metrics", "analyses")]
+        folders = [Path(name) for name in ("data/prepared", "cells", "metrics", *FOLDERS, "browse")]
     else:
         cell = "/".join(
             arguments.get(name, "*")

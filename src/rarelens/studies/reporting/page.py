@@ -20,16 +20,17 @@ from rarelens.studies.catalogue import Term
 from rarelens.studies.cells import Cell
 from rarelens.studies.files import write_text
 from rarelens.studies.reporting.answer import NO_CLAIM
+from rarelens.studies.reporting.browser import niivue
 from rarelens.studies.reporting.classification import section as classification
 from rarelens.studies.reporting.glossary import glossary
 from rarelens.studies.reporting.number_text import words
 from rarelens.studies.reporting.segmentation import section as segmentation
 from rarelens.studies.reporting.way_back import committed, comparing, settings_of
-from rarelens.studies.settings.results import Report
+from rarelens.studies.settings.results import Report, shows_cases
 from rarelens.studies.spreadsheet import RESULTS, to_csv
 
 TASKS = ("segmentation", "classification")
-# Each has ``read_results``, ``PLOTS``, ``plots``, ``answer`` and ``section``.
+# Each has ``read_results``, ``PLOTS``, ``plots``, ``answer``, ``section`` and ``cases``.
 _SECTIONS: dict[str, ModuleType] = {
     "segmentation": segmentation,
     "classification": classification,
@@ -41,6 +42,7 @@ def write_report(
     studies: Mapping[str, Sequence[Cell]],
     analyses: Path,
     metrics: Path,
+    browse: Path,
     simulated: Collection[str],
     settings: Report,
     made: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
@@ -55,8 +57,10 @@ def write_report(
         studies: by task, the models of each study, in its order.
         analyses: the folder above ``<task>/<cell>``.
         metrics: the folder that the comparisons wrote into.
+        browse: the folder that stage browse wrote into.
         simulated: names of simulated datasets.
-        settings: resolution of the figures, and how many rare structures they show.
+        settings: resolution of the figures, how many rare structures they show, and whose cases
+            can be browsed.
         made: by task, what decided its cells, by its place in ``params.yaml``.
 
     Raises:
@@ -79,6 +83,9 @@ def write_report(
         read = own.read_results(cells, analyses, metrics, **most)
         _write_plots(target / "plots", [own.plots(results) for results in read])
         sections = [own.section(results, target / "figures", settings.dpi) for results in read]
+        for section, results in zip(sections, read, strict=True):
+            may = shows_cases(settings.cases, results.dataset, simulated)
+            section["cases"] = own.cases(results, browse) if may else None
         across = (
             segmentation.across(read, target / "figures", settings.dpi)
             if task == "segmentation"
@@ -125,7 +132,13 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
         lstrip_blocks=True,
     )
     environment.filters |= {"embedded": _embedded, "packed": _packed, "words": words}
-    script = environment.get_template("script.html.j2").render()
+    scripts = [environment.get_template("script.html.j2").render()]
+    shown = {
+        section["cases"].kind for part in parts for section in part["sections"] if section["cases"]
+    }
+    if shown:
+        scripts.append(environment.get_template("cases_script.html.j2").render())
+    viewer = niivue() if "volumes" in shown else None
     libraries = _libraries(environment, parts)
     page = environment.get_template("page.html.j2")
     return page.render(
@@ -133,9 +146,10 @@ def _render(parts: list[dict[str, Any]], simulated: list[str], terms: list[Term]
         level=_level(parts),
         simulated=simulated,
         glossary=terms,
-        script=Markup(script),
+        scripts=[Markup(script) for script in scripts],
+        viewer=viewer,
         libraries=libraries,
-        digests=[_digest(text) for text in (script, *libraries.values())],
+        digests=[_digest(text) for text in (*scripts, *(viewer or ())[:1], *libraries.values())],
     )
 
 
@@ -154,6 +168,7 @@ def _libraries(environment: Environment, parts: list[dict[str, Any]]) -> dict[st
 
 
 def _digest(script: str) -> str:
+    """Of what the page may run."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 

@@ -199,9 +199,10 @@ def analysis_files(
 def numbered_arrays(folder: Path) -> list[Arrays]:
     """The arrays of each ``<number>.npz`` in a folder, in the order of their numbers."""
     files = sorted(folder.glob("*.npz"), key=lambda file: int(file.stem))
-    return [_arrays(file) for file in files]
+    return [read_arrays(file) for file in files]
 
 
-def _arrays(file: Path) -> Arrays:
+def read_arrays(file: Path) -> Arrays:
+    """The arrays of an .npz by their names."""
     with np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -19,7 +19,7 @@ SETTINGS = Report(dpi=40)
 def write(study, target):
     target.mkdir()
     studies = {"segmentation": [], "classification": study.cells}
-    write_report(target, studies, study.analyses, study.metrics, [], SETTINGS)
+    write_report(target, studies, study.analyses, study.metrics, target, [], SETTINGS)
     return (target / "index.html").read_text(encoding="utf-8")
 
 
@@ -170,8 +170,8 @@ def test_plots_hold_tidy_numbers(target):
 def test_missing_files_are_all_told(classification, tmp_path):
     studies = {"classification": classification.cells}
     with pytest.raises(RarelensError, match=r"classification\.csv: no such file"):
-        write_report(tmp_path, studies, classification.analyses, tmp_path, [], SETTINGS)
+        write_report(tmp_path, studies, classification.analyses, tmp_path, tmp_path, [], SETTINGS)
     (tmp_path / "figures").rmdir()
     with pytest.raises(RarelensError) as raised:
-        write_report(tmp_path, studies, tmp_path, classification.metrics, [], SETTINGS)
+        write_report(tmp_path, studies, tmp_path, classification.metrics, tmp_path, [], SETTINGS)
     assert len(raised.value.problems) == len(classification.cells)

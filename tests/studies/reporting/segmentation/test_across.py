@@ -94,7 +94,9 @@ def test_the_page_reads_two_comparisons_together(build, tmp_path):
     target = tmp_path / "report"
     target.mkdir()
     studies = {"segmentation": cells, "classification": []}
-    write_report(target, studies, first.analyses, first.metrics.parent, [], Report(dpi=40))
+    write_report(
+        target, studies, first.analyses, first.metrics.parent, first.browse, [], Report(dpi=40)
+    )
     page = (target / "index.html").read_text(encoding="utf-8")
     assert (target / "figures" / "across-forest.png").stat().st_size > 0
     assert page.count('href="#segmentation-across"') == 1

@@ -232,7 +232,9 @@ def test_many_classes_and_methods_stay_readable(build, tmp_path):
     target = tmp_path / "report"
     target.mkdir()
     cells = {"segmentation": study.cells}
-    write_report(target, cells, study.analyses, study.metrics.parent, [], Report(dpi=20))
+    write_report(
+        target, cells, study.analyses, study.metrics.parent, study.browse, [], Report(dpi=20)
+    )
     open_part, folded = (target / "index.html").read_text().split("<details><summary>")
     tables = "Table of methods for structure"
     assert open_part.count(tables) == len(style.CLASSES)

@@ -58,7 +58,9 @@ def test_there_is_no_table_where_nothing_was_looked_into(study):
 def test_the_page_shows_the_table_where_there_are_units(units, looked_into, study, tmp_path):
     own = looked_into if units else study
     studies = {"segmentation": own.cells, "classification": []}
-    write_report(tmp_path, studies, own.analyses, own.metrics.parent, [], Report(dpi=30))
+    write_report(
+        tmp_path, studies, own.analyses, own.metrics.parent, own.browse, [], Report(dpi=30)
+    )
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert ("<h3>Units that detect a rare class</h3>" in page) == units
     assert ("layer model.1.submodule.0 (32 units)" in page) == units

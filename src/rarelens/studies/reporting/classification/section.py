@@ -9,6 +9,7 @@ import pandas as pd
 
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.classification.answer import answer
+from rarelens.studies.reporting.classification.cases import cases
 from rarelens.studies.reporting.classification.figures import prevalence, write_figures
 from rarelens.studies.reporting.classification.headline import headline
 from rarelens.studies.reporting.classification.question import question
@@ -16,7 +17,7 @@ from rarelens.studies.reporting.classification.results import ClassificationResu
 from rarelens.studies.reporting.classification.tables import tables
 from rarelens.studies.reporting.way_back import all_numbers, origins
 
-__all__ = ["PLOTS", "answer", "plots", "read_results", "section"]
+__all__ = ["PLOTS", "answer", "cases", "plots", "read_results", "section"]
 
 ANSWERS = ("question", "prevalence")
 _CLASSES = [*COMPARISON, "method", "class", "prevalence", "measure", "mean", "ci_low", "ci_high"]

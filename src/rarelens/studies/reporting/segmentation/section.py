@@ -10,6 +10,7 @@ import pandas as pd
 from rarelens.studies.comparison.comparison import COMPARISON
 from rarelens.studies.reporting.segmentation.across import across
 from rarelens.studies.reporting.segmentation.answer import answer
+from rarelens.studies.reporting.segmentation.cases import cases
 from rarelens.studies.reporting.segmentation.figures import margins, overlap, write_figures
 from rarelens.studies.reporting.segmentation.headline import headline
 from rarelens.studies.reporting.segmentation.results import SegmentationResults, read_results
@@ -21,7 +22,7 @@ from rarelens.studies.reporting.segmentation.tables import (
 )
 from rarelens.studies.reporting.way_back import all_numbers, origins
 
-__all__ = ["PLOTS", "across", "answer", "plots", "read_results", "section"]
+__all__ = ["PLOTS", "across", "answer", "cases", "plots", "read_results", "section"]
 
 # Columns of the tables for ``dvc plots``.
 PLOTS = {

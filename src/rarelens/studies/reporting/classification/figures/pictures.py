@@ -16,13 +16,22 @@ HEAT = "inferno"
 
 def show(axis: Axes, image: NDArray[Any]) -> None:
     """An image (C, H, W), grey or RGB, of 8 or 16 bit."""
-    scaled = image / np.iinfo(image.dtype).max if image.dtype.kind == "u" else image
+    shown = as_shown(image)
+    if len(shown) == 1:
+        axis.imshow(shown[0], cmap="gray", vmin=0, vmax=1)
+    else:
+        axis.imshow(shown.transpose(1, 2, 0))
+    bare(axis)
+
+
+def as_shown(image: NDArray[Any]) -> NDArray[np.float64]:
+    """The same from 0 to 1, stretched where it is grey."""
+    most = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
+    scaled: NDArray[np.float64] = np.asarray(image / most, np.float64)
     if len(scaled) == 1:
         low, high = np.percentile(scaled, [0.5, 99.5])
-        axis.imshow(scaled[0], cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-    else:
-        axis.imshow(scaled.transpose(1, 2, 0))
-    bare(axis)
+        scaled = np.clip((scaled - low) / max(high - low, 1e-6), 0, 1)
+    return scaled
 
 
 def bare(axis: Axes) -> None:

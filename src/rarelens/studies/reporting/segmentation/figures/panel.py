@@ -97,11 +97,11 @@ def _agreement(truth: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.floa
 def _truth_colours(truth: NDArray[Any]) -> NDArray[np.float64]:
     colours = np.zeros((*truth.shape, 4))
     for label in np.unique(truth[truth > 0]):
-        colours[truth == label] = to_rgba(_class_colour(int(label)), 0.8)
+        colours[truth == label] = to_rgba(class_colour(int(label)), 0.8)
     return colours
 
 
-def _class_colour(label: int) -> str:
+def class_colour(label: int) -> str:
     """Of a class in the truth; apart from the colours of agreement."""
     return ("#56B4E9", "#6b4c9a", "#8c564b", "#B7E3A1", "#f7b6d2", "#c49c94")[(label - 1) % 6]
 
@@ -139,7 +139,7 @@ def _margin_limit(results: SegmentationResults, panel: dict[str, Arrays]) -> flo
 def _legend(figure: Figure, results: SegmentationResults, first: Arrays) -> None:
     handles = [
         Patch(
-            color=_class_colour(int(label)),
+            color=class_colour(int(label)),
             label=f"truth: {style.plain(results.classes[int(label)])}",
         )
         for label in np.unique(first["truth"][first["truth"] > 0])

@@ -1,0 +1,1 @@
+"""Cases of a study that can be browsed in the report."""
