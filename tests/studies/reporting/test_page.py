@@ -135,7 +135,9 @@ def test_page_is_self_contained(page):
     assert {attributes for attributes, _ in scripts} == held
     run = [text.encode() for attributes, text in scripts if not attributes]
     run += [gzip.decompress(base64.b64decode(text)) for own, text in scripts if own in packed]
-    allowed = {f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" for text in run}
+    allowed = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" for text in run
+    }
     (policy,) = re.findall(r"; script-src ([^;]*);", markup)
     assert set(policy.split()) == allowed
     assert "default-src 'none'" in markup

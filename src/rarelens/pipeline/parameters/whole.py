@@ -112,7 +112,9 @@ def _named_classes(raw: Any, file: Path) -> Iterator[str]:
     datasets = raw.get("datasets") if isinstance(raw, dict) else None
     for name, own in datasets.items() if isinstance(datasets, dict) else ():
         rare = own.get("rare_classes") if isinstance(own, dict) else None
-        words = [each for each in rare if isinstance(each, str)] if isinstance(rare, list) else []
+        if not isinstance(rare, list):
+            continue
+        words = [each for each in rare if isinstance(each, str)]
         if words:
             at = f"{file}: datasets.{name}.rare_classes: {', '.join(words)}"
             yield f"{at}: {_values_of(rare, _classes_of(str(name), own.get('layout')))}"
