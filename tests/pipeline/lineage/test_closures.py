@@ -323,6 +323,8 @@ def test_there_is_nothing_that_closures_cannot_see() -> None:
     }
 
 
-def test_data_beside_the_code_is_all_templates() -> None:
+def test_data_beside_the_code_is_templates_and_a_viewer_with_its_licence() -> None:
     kinds = {file.suffix for file in source_of("rarelens").parent.rglob("*") if file.is_file()}
-    assert kinds - {".pyc"} == {".py", ".typed", ".j2"}
+    assert kinds - {".pyc"} == {".py", ".typed", ".j2", ".gz", ""}
+    resources = CLOSURES.resources(["rarelens.studies.reporting.page.write_report"])
+    assert {"niivue.umd.js.gz", "LICENSE", "page.html.j2"} <= {Path(own).name for own in resources}

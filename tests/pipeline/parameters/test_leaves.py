@@ -40,8 +40,9 @@ Classes = frozenset[str] | None
 # what they are for, and takes seconds.
 NARROW = [name for name in STAGES if name not in ("cells", "fingerprint")]
 CASES = [(name, name) for name in NARROW] + [("simulate", "classification:simulate")]
-# What a stage keeps whole: the card of a model says how images are prepared for it.
-KEPT = {("train", "preprocess")}
+# What a stage keeps whole: the card of a model says how images are prepared for it; where anything
+# of extraction changes, all extracts rerun, and browse follows these.
+KEPT = {("train", "preprocess"), ("browse", "segmentation")}
 CLOSURES = Closures()
 
 

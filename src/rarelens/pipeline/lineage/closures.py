@@ -181,12 +181,12 @@ class Closures:
         return name if file.name == "__init__.py" else name.rpartition(".")[0]
 
     def resources(self, names: Iterable[str]) -> dict[str, str]:
-        """Digests of the templates, and of packed scripts, in the packages of definitions."""
+        """Digests of the templates, and of packed scripts with their licences, of definitions."""
         packages = {self.package(self.split(name)[0]) for name in names if is_own(name)}
         return {
             f"{package}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
             for package in packages
-            for kind in ("*.j2", "*/*.js.gz")
+            for kind in ("*.j2", "*/*.js.gz", "*/LICENSE")
             for file in source_of(package, self._root).parent.glob(kind)
         }
 
