@@ -37,7 +37,7 @@ WITHOUT_RESULT = (
 GUARD = {
     f"rarelens.errors.{name}"
     for name in ("guarded", "_on_sigterm", "_leave", "_terminate", "REMEDIES", "SMALLER")
-}
+} | {"rarelens.studies.catalogue.measure.Measure"}  # The columns of tables are declared of these.
 
 
 def simulate_little(parameters: Any) -> None:

@@ -148,9 +148,9 @@ def test_wrong_arguments_are_told_with_those_that_there_are(project: Path) -> No
 
 
 def test_weights_are_read_by_whom_the_umask_lets_and_others_are_left(project: Path) -> None:
-    script = project / "stages/retrain_own.py"
+    script = project / "stages/retrain_classification.py"
     script.write_text(TRAINING)
-    write(project, "stages/retrain_own", Closures().of_script(script))
+    write(project, "stages/retrain_classification", Closures().of_script(script))
     # safetensors itself keeps them from everybody else.
     save_file({"a": torch.zeros(1)}, project / "probe")
     assert (project / "probe").stat().st_mode & 0o777 == 0o600

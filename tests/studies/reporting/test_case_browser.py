@@ -11,7 +11,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from studies.reporting.test_browser import AXE, CHROMIUM, browsed, page  # noqa: F401
+from studies.reporting.test_browser import AXE, CHROMIUM, FORMULA, browsed, page  # noqa: F401
 
 # WebGL without a graphics card; time that passes in the page while it waits for the drawing.
 DRAWN = [
@@ -154,8 +154,8 @@ def test_the_cases_are_drawn_and_looked_through(page, study, options):  # noqa: 
         f"worst subject: {own}" for own in ("truth", f"cross entropy, {agree}", f"focal, {agree}")
     ]
     assert re.fullmatch(
-        "Under the cross: truth lesion; cross entropy says lesion, margin .*; "
-        "focal says lesion, margin .*", found["said"]
+        "Under the cross: truth {0}; cross entropy says {0}, margin .*; "
+        "focal says {0}, margin .*".format(re.escape(FORMULA)), found["said"]
     )  # fmt: skip
     # The slice with most of the lesion; what is drawn is as large as what is stored.
     folder = study.browse / "segmentation/brain/unet/0.5"

@@ -1,4 +1,4 @@
-"""Decode pictures: PNG, JPEG, TIFF and whatever else Pillow reads, and the rows of npz arrays.
+"""Decode pictures: PNG, JPEG, TIFF and the like, and the rows of npz arrays.
 
 Pixels are taken as they are stored: an EXIF orientation is not applied (annotations are drawn on
 stored pixels), transparency is dropped, and colour pictures of 16 bits are read as 8 bits, which
@@ -28,6 +28,8 @@ from rarelens.studies.data.prepared import DAMAGED
 GREY = ("L", "1", "LA", "La")
 DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 WIDE = ("I", "F")
+# Pillow reads PostScript too, by running Ghostscript where that is installed.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, MemoryError,
     RuntimeError, OverflowError, struct.error, zlib.error, Image.DecompressionBombError,
@@ -73,7 +75,7 @@ class Pictures:
 def read_picture(file: Path) -> NDArray[Any]:
     """Read one image file (see `Pictures.read`)."""
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=_FORMATS) as image:
             refuse_larger(how_many(image.size), PICTURE, f"{file}: its header")
             frames = getattr(image, "n_frames", 1)
             if frames == 1:
