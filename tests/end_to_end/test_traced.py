@@ -37,7 +37,13 @@ WITHOUT_RESULT = (
 GUARD = {
     f"rarelens.errors.{name}"
     for name in ("guarded", "_on_sigterm", "_leave", "_terminate", "REMEDIES", "SMALLER")
-} | {"rarelens.studies.catalogue.measure.Measure"}  # The columns of tables are declared of these.
+} | {
+    # The columns of tables are declared of these.
+    "rarelens.studies.catalogue.measure.Measure",
+    # Of modules that are imported for other names: a type of parameters, names of components.
+    "rarelens.studies.settings.base.module_in",
+    "rarelens.components._lazy.exports",
+}
 
 
 def simulate_little(parameters: Any) -> None:
