@@ -102,7 +102,7 @@ def test_a_named_rare_class_must_exist(prepared):
     folder = prepared()
     (sentence,) = check_prepared(parameters(datasets__embedded__rare_classes=[1, 2]), folder, TASK)
     assert sentence.startswith("params.yaml: datasets.embedded.rare_classes: [1, 2]: ")
-    assert "from 0 to 1" in sentence
+    assert "0 b, 1 c" in sentence
     assert check_prepared(parameters(datasets__embedded__rare_classes=[1]), folder, TASK) == []
 
 

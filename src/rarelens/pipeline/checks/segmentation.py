@@ -86,7 +86,9 @@ class SegmentationChecks(StudyChecks[Dataset]):
         """A subset covers the rare classes."""
         settings = self.datasets[data.name]
         try:
-            rare = rare_classes(data.table, settings.rare_classes, settings.rare_threshold)
+            rare = rare_classes(
+                data.table, data.classes, settings.rare_classes, settings.rare_threshold
+            )
         except RarelensError as error:
             raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
         return training_subset(data.table, fraction, seed, rare)

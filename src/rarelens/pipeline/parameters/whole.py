@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -11,7 +10,7 @@ from pydantic import Discriminator, Tag
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.parameters.reading import FILE, read_yaml
-from rarelens.studies.data.layout import read_collection, task_of
+from rarelens.studies.data.layout import task_of
 from rarelens.studies.settings.base import Name, Section
 from rarelens.studies.settings.checking import check
 from rarelens.studies.settings.classification.datasets import ImageDataset
@@ -97,50 +96,10 @@ def read_parameters(file: Path = FILE) -> Parameters:
         "bring old results back; give it another name"
         for path in _untracked(raw)
     ]
-    problems += _named_classes(raw, file)
     if problems:
         raise RarelensError(*problems)
     parameters: Parameters = check(raw, Parameters, "")
     return parameters
-
-
-def _named_classes(raw: Any, file: Path) -> Iterator[str]:
-    """Rare classes that are given by name: what to write instead.
-
-    The names are not taken themselves, for stage train reads what stands there.
-    """
-    datasets = raw.get("datasets") if isinstance(raw, dict) else None
-    for name, own in datasets.items() if isinstance(datasets, dict) else ():
-        rare = own.get("rare_classes") if isinstance(own, dict) else None
-        if not isinstance(rare, list):
-            continue
-        words = [each for each in rare if isinstance(each, str)]
-        if words:
-            at = f"{file}: datasets.{name}.rare_classes: {', '.join(words)}"
-            yield f"{at}: {_values_of(rare, _classes_of(str(name), own.get('layout')))}"
-
-
-def _values_of(rare: list[Any], classes: tuple[str, ...]) -> str:
-    """How to write rare classes of which some are named."""
-    if not classes:
-        return (
-            "give classes by the values that they have in the label maps (dataset.json lists "
-            "them), such as [1, 2]"
-        )
-    listed = ", ".join(f"{value} {name}" for value, name in enumerate(classes))
-    unknown = [each for each in rare if isinstance(each, str) and each not in classes]
-    if unknown:
-        return f"there is no class {', '.join(unknown)}; of {listed}, give the numbers"
-    found = [classes.index(each) if isinstance(each, str) else each for each in rare]
-    return f"write {found}, their values in the label maps ({listed})"
-
-
-def _classes_of(dataset: str, layout: Any) -> tuple[str, ...]:
-    """The classes of a dataset as far as it lies on disk, by their values."""
-    with suppress(RarelensError):
-        collection = read_collection(str(layout), Path("data/raw") / dataset, dataset)
-        return tuple(collection.classes)
-    return ()
 
 
 def _untracked(value: Any, path: str = "") -> Iterator[str]:

@@ -116,4 +116,6 @@ def test_rare_classes_are_those_that_the_set_is_there_for(real_data: Path) -> No
             counts += np.bincount(labels.ravel(), minlength=facts.classes)
         table = pd.DataFrame({"split": ["pool"], "voxels": [counts.tolist()]})
         settings = settings_of(name)
-        assert rare_classes(table, settings.rare_classes, settings.rare_threshold) == facts.rare
+        names = tuple(map(str, range(facts.classes)))
+        found = rare_classes(table, names, settings.rare_classes, settings.rare_threshold)
+        assert found == facts.rare

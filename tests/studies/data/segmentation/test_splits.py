@@ -11,6 +11,7 @@ from rarelens.studies.data.layout import read_collection
 from rarelens.studies.data.segmentation.splits import assign_splits, rare_classes, training_subset
 from rarelens.studies.data.splits import share_of_pool
 
+CLASSES = ("background", "wall", "scar")
 GROUPED = [f"p{patient:02d}_{visit}" for patient in range(12) for visit in range(1 + patient % 3)]
 
 
@@ -206,20 +207,31 @@ def test_table_may_have_the_case_as_column_or_index():
 
 def test_automatic_rare_classes_are_counted_over_the_pool_alone():
     data = table([30, 50])  # class 1: 20 %, class 2: 4 % of the pool
-    assert rare_classes(data, "auto", 0.05) == (2,)
-    assert rare_classes(data, "auto", 0.25) == (1, 2)
+    assert rare_classes(data, CLASSES, "auto", 0.05) == (2,)
+    assert rare_classes(data, CLASSES, "auto", 0.25) == (1, 2)
 
 
 def test_no_rare_class_is_refused():
     with pytest.raises(RarelensError, match=r"below rare_threshold 0\.01 \(shares: 0\.2, 0\.04\)"):
-        rare_classes(table([30, 50]), "auto", 0.01)
+        rare_classes(table([30, 50]), CLASSES, "auto", 0.01)
 
 
-def test_given_rare_classes_are_checked():
-    assert rare_classes(table([1]), (2, 0), 0.05) == (0, 2)
-    for wrong in ((3,), ()):
-        with pytest.raises(RarelensError, match="each from 0 to 2"):
-            rare_classes(table([1]), wrong, 0.05)
+@pytest.mark.parametrize(
+    ("given", "rare"),
+    [((2, 0), (0, 2)), (("scar",), (2,)), (("wall", 2, "scar"), (1, 2)), (("auto",), None),
+     ((3,), None), ((-1,), None), (("Scar",), None), (("2",), None), ((), None)],
+)  # fmt: skip
+def test_given_rare_classes_are_values_or_names(given, rare):
+    if rare:
+        assert rare_classes(table([1]), CLASSES, given, 0.05) == rare
+    else:
+        with pytest.raises(RarelensError, match=r"here: 0 background, 1 wall, 2 scar$"):
+            rare_classes(table([1]), CLASSES, given, 0.05)
+
+
+def test_every_class_named_is_refused():
+    with pytest.raises(RarelensError, match="every class is named"):
+        rare_classes(table([1]), CLASSES, ("background", 1, "scar"), 0.05)
 
 
 def test_real_hippocampus_is_split(real_data, split):

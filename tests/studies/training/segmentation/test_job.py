@@ -78,7 +78,11 @@ def test_training_cases_are_a_share_of_the_pool(tiny: PreparedDataset, make_job:
     assert set(half) < set(make_job().training_cases(tiny)) == set(tiny.cases("pool"))
 
 
-@pytest.mark.parametrize("rare", ["auto", (1, 2)])
+def test_rare_classes_by_name_are_those_by_value(tiny: PreparedDataset, make_job: MakeJob) -> None:
+    assert make_job(rare_classes=("right",)).rare(tiny) == (2,)
+
+
+@pytest.mark.parametrize("rare", ["auto", (1, "right")])
 def test_parameters_are_the_same_after_a_way_through_json(make_job: MakeJob, rare: object) -> None:
     parameters = make_job(rare_classes=rare, method={"objective": "focal"}).as_dict()
     assert json.loads(json.dumps(parameters)) == parameters

@@ -115,10 +115,10 @@ def _check_description(collection: Collection, settings: Dataset) -> list[str]:
     except RarelensError as error:
         problems += error.problems
     if settings.rare_classes != "auto":
-        # Named classes are held against the number of classes alone, so that any voxels serve.
-        table = pd.DataFrame({"split": ["pool"], "voxels": [[1] * len(collection.classes)]})
-        try:
-            rare_classes(table, settings.rare_classes, settings.rare_threshold)
+        try:  # Given classes are held against the dataset's alone, so that no table is looked at.
+            rare_classes(
+                pd.DataFrame(), collection.classes, settings.rare_classes, settings.rare_threshold
+            )
         except RarelensError as error:
             problems += error.problems
     return [f"params.yaml: datasets.{collection.name}.{problem}" for problem in problems]

@@ -67,21 +67,25 @@ def training_subset(
 
 
 def rare_classes(
-    table: pd.DataFrame, setting: Literal["auto"] | tuple[int, ...], threshold: float
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    setting: Literal["auto"] | tuple[int | str, ...],
+    threshold: float,
 ) -> tuple[int, ...]:
     """The dataset's rare classes.
 
     Args:
         table: ``cases.parquet``, as it lies on disk or indexed by case.
+        classes: names; the index is the label value.
         setting: ``auto`` for every foreground class whose share of the whole pool's voxels is
-            below ``threshold``; or the classes themselves.
+            below ``threshold``; or the classes themselves, by label value or name.
         threshold: share of voxels.
 
     Raises:
         RarelensError: if there is none, or a given class does not exist.
     """
-    voxels = np.stack(pool_of(table)["voxels"].tolist()).sum(axis=0)
     if setting == "auto":
+        voxels = np.stack(pool_of(table)["voxels"].tolist()).sum(axis=0)
         shares = voxels / voxels.sum()
         rare = tuple(label for label in range(1, len(shares)) if shares[label] < threshold)
         if not rare:
@@ -91,14 +95,16 @@ def rare_classes(
                 f"rare_threshold {threshold:g} (shares: {shown}); raise it or name the classes"
             )
         return rare
-    unknown = [label for label in setting if not 0 <= label < len(voxels)]
-    if unknown or not setting:
+    values = {name: value for value, name in enumerate(classes)}
+    chosen = {values.get(each, -1) if isinstance(each, str) else each for each in setting}
+    if not chosen or not chosen <= set(values.values()):
+        listed = ", ".join(f"{value} {name}" for name, value in values.items())
         raise RarelensError(
-            f"rare_classes: {list(setting)}: name at least one class, each from 0 to "
-            f"{len(voxels) - 1}"
+            f"rare_classes: {list(setting)}: give at least one class, each by the name or the "
+            f"value that it has here: {listed}"
         )
-    rare = tuple(sorted(set(setting)))
-    if len(rare) == len(voxels):
+    rare = tuple(sorted(chosen))
+    if len(rare) == len(classes):
         raise RarelensError(
             f"rare_classes: {list(setting)}: every class is named, so none is left that is not "
             "rare; leave out the common ones"

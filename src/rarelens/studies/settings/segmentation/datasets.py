@@ -17,7 +17,7 @@ PatchSize = tuple[Side, Side, Side]
 Spacing = Annotated[float, Field(ge=0.01, le=100)]
 Bound = Annotated[float, Field(ge=-1e9, le=1e9)]
 Number = Annotated[int, Field(ge=1, le=10**4)]
-RareClasses = Literal["auto"] | tuple[Annotated[int, Field(ge=0, lt=2**16)], ...]
+RareClasses = Literal["auto"] | tuple[int | str, ...]
 
 
 class Simulate(VirtualSubjects):

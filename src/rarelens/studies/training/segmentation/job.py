@@ -21,7 +21,7 @@ class SegmentationJob(Job):
     settings: TrainSegmentation
     preprocess: Preprocess
     patch_size: tuple[int, int, int]
-    rare_classes: Literal["auto"] | tuple[int, ...]
+    rare_classes: Literal["auto"] | tuple[int | str, ...]
     rare_threshold: float
 
     @property
@@ -38,7 +38,7 @@ class SegmentationJob(Job):
 
     def rare(self, data: PreparedDataset) -> tuple[int, ...]:
         """The dataset's rare classes."""
-        return rare_classes(data.table, self.rare_classes, self.rare_threshold)
+        return rare_classes(data.table, data.classes, self.rare_classes, self.rare_threshold)
 
     def training_cases(self, data: PreparedDataset) -> list[str]:
         """The cell's training subset."""

@@ -72,7 +72,11 @@ def test_problems_of_every_dataset_at_once(study: Study) -> None:
         ({"train__segmentation__steps": 0}, "train.segmentation.steps: "),
         (
             {"datasets__tiny__rare_classes": [1, 3]},
-            "params.yaml: datasets.tiny.rare_classes: [1, 3]: name at least one class, each from",
+            "params.yaml: datasets.tiny.rare_classes: [1, 3]: give at least one class, each by",
+        ),
+        (
+            {"datasets__tiny__rare_classes": [-1]},
+            "params.yaml: datasets.tiny.rare_classes: [-1]: give at least one class, each by",
         ),
         (
             {"datasets__tiny__rare_classes": [0, 1, 2]},
