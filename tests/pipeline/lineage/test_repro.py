@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dpath
 import pytest
+from dvc.dependency import param
 from dvc.utils import serialize
 
 from rarelens.pipeline.lineage import repro
-from rarelens.pipeline.lineage.repro import KeptYaml
+from rarelens.pipeline.lineage.repro import KeptYaml, look_up
 
 STAGES = """
 stages:
@@ -52,6 +54,7 @@ def test_the_file_is_parsed_once_and_stages_run_as_they_should(parsed: list[str]
     assert Path("a").stat().st_mtime_ns == before
     assert repro.repro(["--no-such-option"]) != 0
     assert ".yaml" not in serialize.LOADERS
+    assert param.dpath is dpath
 
 
 def test_a_file_that_changes_is_parsed_again_and_no_value_is_shared(tmp_path: Path) -> None:
@@ -64,3 +67,20 @@ def test_a_file_that_changes_is_parsed_again_and_no_value_is_shared(tmp_path: Pa
     file.unlink()
     with pytest.raises(FileNotFoundError):
         read(file)
+
+
+VALUES = {"a": {"b": [{"c": 1}, None], "d": None, "e.f": 2}, 3: {"g": 4}}
+
+
+@pytest.mark.parametrize(
+    "path", ["a", "a.b", "a.d", "a.b.0", "a.b.0.c", "a.b.1", "3.g", "a.*.0.c", "", "a.b.-1"]
+)
+def test_a_key_is_looked_up_as_dpath_finds_it(path: str) -> None:
+    assert look_up(VALUES, path) == dpath.get(VALUES, path, separator=".")
+
+
+@pytest.mark.parametrize("path", ["x", "a.x", "a.d.x", "a.e.f", "a.b.2", "a.b.0.c.x"])
+def test_what_dpath_does_not_find_is_not_there(path: str) -> None:
+    for find in (dpath.get, look_up):
+        with pytest.raises(KeyError):
+            find(VALUES, path, separator=".")

@@ -1,4 +1,4 @@
-"""``dvc repro``, by which a YAML file is parsed once and not once for each stage."""
+"""``dvc repro``, by which parameters are parsed once, and looked up, not searched for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from dvc.cli import main
+from dvc.dependency import param
 from dvc.fs import LocalFileSystem
 from dvc.utils.serialize import LOADERS, load_yaml
+
+dpath = param.dpath
 
 
 def repro(arguments: Sequence[str]) -> int:
@@ -24,13 +28,30 @@ def repro(arguments: Sequence[str]) -> int:
 def parsed_once() -> Iterator[None]:
     """DVC does not read params.yaml anew for every stage that depends on it.
 
-    Its table of readers by a file's ending takes another one, which reads again what has changed.
+    Its table of readers by a file's ending takes another one, which reads again what has changed;
+    and its search for a key, which holds every key of the file against it, is a look-up.
     """
     LOADERS[".yaml"] = KeptYaml()
+    param.dpath = SimpleNamespace(get=look_up)
     try:
         yield
     finally:
         del LOADERS[".yaml"]
+        param.dpath = dpath
+
+
+def look_up(values: Any, path: str, separator: str = ".") -> Any:
+    """As `dpath.get`, which also takes patterns and whole numbers for keys.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    found = values
+    for key in path.split(separator):
+        if not isinstance(found, dict) or key not in found:
+            return dpath.get(values, path, separator=separator)
+        found = found[key]
+    return found
 
 
 class KeptYaml:
