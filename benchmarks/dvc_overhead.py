@@ -73,7 +73,7 @@ def build(folder: Path, seeds: int, one_file: bool) -> None:
         with (folder / where / "dvc.yaml").open("w") as stream:
             YAML().dump(head | {"stages": stages}, stream)
     for command in ("git init -q", "dvc init -q", "dvc config cache.type reflink,hardlink,copy"):
-        _run(folder, *command.split())
+        run(folder, *command.split())
 
 
 def _trivial(file: Path) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _without(stage: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in stage.items() if name != key}
 
 
-def _run(folder: Path, *command: str) -> tuple[float, str]:
+def run(folder: Path, *command: str) -> tuple[float, str]:
     """Seconds, and what was printed."""
     environment = {"PATH": f"{BINARIES}:/usr/bin:/bin", "PYTHONPATH": str(folder / "src")}
     begun = time.perf_counter()
@@ -123,13 +123,13 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch) / "project"
                 build(folder, options.seeds, one_file)
-                seconds, said = _run(folder, "dvc", "repro")
+                seconds, said = run(folder, "dvc", "repro")
                 stages = said.count("Running stage")
-                nothing = min(_run(folder, "dvc", "repro")[0] for _ in range(2))
-                ours = min(_run(folder, "rarelens", "repro")[0] for _ in range(2))
+                nothing = min(run(folder, "dvc", "repro")[0] for _ in range(2))
+                ours = min(run(folder, "rarelens", "repro")[0] for _ in range(2))
                 plan = "–"
                 if options.plan and not one_file:
-                    plan = f"{min(_run(folder, 'rarelens', 'plan')[0] for _ in range(2)):.1f}"
+                    plan = f"{min(run(folder, 'rarelens', 'plan')[0] for _ in range(2)):.1f}"
             print(
                 f"| {name} | {stages} | {seconds / stages:.2f} | {nothing:.1f} "
                 f"| {ours:.1f} | {plan} |"

@@ -32,12 +32,12 @@ from typing import Any
 
 # What stages import of other packages.
 LIBRARIES = """
-accelerate captum.attr dvc.cli dvc.commands.repro dvc.repo dvc_data.index grimp h5py jinja2
+accelerate altair captum.attr dvc.cli dvc.commands.repro dvc.repo dvc_data.index grimp h5py jinja2
 matplotlib.pyplot mlflow mlflow.tracking mlflow.store.tracking.sqlalchemy_store monai.inferers
-monai.losses monai.metrics monai.networks.nets monai.transforms nibabel numpy pandas PIL.Image
-pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml safetensors.torch scipy.ndimage
-scipy.optimize scipy.sparse.csgraph scipy.stats seaborn sklearn.linear_model torch torch._dynamo
-typer
+monai.losses monai.metrics monai.networks.nets monai.transforms nibabel numpy pandas pandera.pandas
+PIL.Image pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml safetensors.torch
+scipy.ndimage scipy.optimize scipy.sparse.csgraph scipy.stats seaborn sklearn.linear_model torch
+torch._dynamo typer
 """
 COMMANDS = ("python", "dvc", "rarelens")
 CLIENT = """#!{python} -SEI

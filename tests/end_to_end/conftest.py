@@ -49,7 +49,8 @@ def _run_study(folder: Path, raw: Path) -> None:
     project = Project(folder, raw)
     project.run("git", "init", "-q")
     project.change(shrink)
-    project.repro()
+    done = project.run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
     project.commit()
 
 
