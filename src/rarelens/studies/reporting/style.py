@@ -72,7 +72,11 @@ def styled() -> Iterator[None]:
 
 
 def save(figure: Figure, file: Path, dpi: int) -> None:
-    """Write a PNG whose bytes depend on the picture alone."""
+    """Write a PNG whose bytes depend on the picture alone; the layout is found here, once."""
+    figure.set_dpi(dpi)
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     figure.savefig(file, dpi=dpi, metadata={"Software": None})
 
 
