@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -70,3 +72,45 @@ def test_a_node_that_dies_costs_its_stages_a_second_try_and_nothing_else(
     first, second = (folder / "a.tried").read_text().split()
     assert first != second
     assert (folder / "b.tried").read_text().split() == [second]
+
+
+@pytest.mark.usefixtures("slurm")
+def test_an_allocation_that_ends_is_taken_up_by_the_next(make: Make) -> None:
+    """``sbatch`` of a script that launches; each stage is a step in it. It is ended in mid-run as
+    a time limit ends it, by SIGTERM and then SIGKILL, and submitted again.
+    """
+    long = "echo >> long.tried; while [ ! -e go ]; do sleep 0.1; done; cat short > long"
+    folder = make(
+        {
+            "short": {"cmd": "echo >> short.tried; echo s > short", "deps": ["source"],
+                      "outs": ["short"]},
+            "long": {"cmd": long, "deps": ["short"], "outs": ["long"]},
+        }
+    )  # fmt: skip
+    rarelens = Path(sys.executable).with_name("rarelens")
+    script = f"#!/bin/sh\nexec {rarelens} launch --jobs 2 --through '{' '.join(SRUN)}'\n"
+    (folder / "study.sh").write_text(script)
+    submit = ["sbatch", "--parsable", "--nodes=2", "--output=study.log", "study.sh"]
+
+    def call(*command: str) -> str:
+        return subprocess.check_output(command, text=True).strip()
+
+    def wait_until(done: Callable[[], bool]) -> None:
+        for _ in range(600):
+            if done():
+                return
+            time.sleep(0.1)
+        raise AssertionError((folder / "study.log").read_text())
+
+    job = call(*submit)
+    wait_until((folder / "long.tried").exists)
+    call("scancel", job)
+    wait_until(lambda: not call("squeue", "--noheader"))
+    assert not (folder / "long").exists()
+    (folder / "go").touch()
+    call(*submit)
+    wait_until(lambda: not call("squeue", "--noheader"))
+    launch(folder, 2)  # Nothing is left to do.
+    assert (folder / "long").read_text() == "s\n"
+    assert (folder / "short.tried").read_text() == "\n"
+    assert (folder / "long.tried").read_text() == "\n\n"
