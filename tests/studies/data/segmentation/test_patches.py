@@ -85,7 +85,7 @@ def test_a_batch_has_the_promised_shapes_and_types(sampler):
     assert batch.images.shape == (4, 2, 5, 4, 3)
     assert batch.images.dtype == np.float32
     assert batch.labels.shape == (4, 5, 4, 3)
-    assert batch.labels.dtype == np.int64
+    assert batch.labels.dtype == np.uint8  # As they are kept.
     assert set(batch.cases) <= {"s0", "s1"}
     assert len(batch.cases) == 4
 

@@ -18,13 +18,13 @@ class Batch:
 
     Attributes:
         images: (B, channels, *patch).
-        labels: (B, *patch).
+        labels: (B, *patch), in the type that they are kept in.
         centres: (B,), the class of the voxel that a patch was placed by, −1 where by none.
         cases: (B,), the cases they are of.
     """
 
     images: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.unsignedinteger]
     centres: NDArray[np.int64]
     cases: tuple[str, ...]
 
@@ -79,8 +79,8 @@ class PatchSampler:
         """The batch of this optimiser step."""
         rng = np.random.default_rng([self.seed, step])
         size = tuple(side + 2 * self.context for side in self.patch_size)
-        images = np.zeros((self.batch_size, self.channels, *size), np.float32)
-        labels = np.zeros((self.batch_size, *size), np.int64)
+        images = np.empty((self.batch_size, self.channels, *size), np.float32)
+        labels = np.empty((self.batch_size, *size), self._labels[0].dtype)
         centres = np.full(self.batch_size, -1, np.int64)
         chosen = rng.integers(len(self.cases), size=self.batch_size)
         # A share between two whole numbers of patches is met on average.
@@ -88,6 +88,8 @@ class PatchSampler:
         for i, k in enumerate(chosen):
             start, centres[i] = self._start(rng, k, forced=i < forced)
             cut, paste = _overlap(start - self.context, size, self._labels[k].shape)
+            if labels[i][paste].size < labels[i].size:
+                images[i], labels[i] = 0, 0
             images[i][(slice(None), *paste)] = self._images[k][(slice(None), *cut)]
             labels[i][paste] = self._labels[k][cut]
         return Batch(images, labels, centres, tuple(self.cases[k] for k in chosen))

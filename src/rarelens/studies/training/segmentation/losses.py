@@ -62,9 +62,11 @@ class StepLosses:
 
     def prepare(
         self, batch: Batch, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
         """Images and labels of the batch as the regularisers change them."""
-        images, labels = batch.images, batch.labels
+        if not self.preparing:
+            return batch.images, batch.labels
+        images, labels = batch.images, batch.labels.astype(np.int64)
         for each in self.preparing:
             images, labels = each.prepare(images, labels, batch.centres, rng)
         return images, labels
