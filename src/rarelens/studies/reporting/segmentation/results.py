@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -41,6 +41,7 @@ class SegmentationResults(Results):
         pairs: the rows of the comparison of pairs that belong here.
     """
 
+    change: ClassVar[tuple[str, str]] = ("shift_mean", "logit shift")
     rare: tuple[int, ...]
     drawn: tuple[int, ...]
     bin_width: float

@@ -69,7 +69,7 @@ def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
     """As `draw`; the class under the pointer stands out."""
     names = [results.classes[class_] for class_ in results.shown_classes]
     colours = [style.shade(style.CLASSES, place) for place in range(len(names) - 1)] + [GREY]
-    over = charts.over("class")
+    over, picked = charts.over("class"), charts.picked("class")
     own = charts.base().encode(
         y=alt.Y(
             "method:N", sort=list(results.methods), title=None,
@@ -77,9 +77,9 @@ def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
         ),
         yOffset=alt.YOffset("class:N", sort=names),
         color=alt.Color(
-            "class:N", scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(title=None)
+            "class:N", scale=alt.Scale(domain=names, range=colours), legend=charts.key(names, 620),
         ),
-        opacity=charts.faded(over),
+        opacity=charts.faded(over, picked),
         tooltip=charts.tooltip(
             ("method", "class"), mean="mean", ci_low="interval from", ci_high="to",
             baseline_difference="difference from the baseline", difference_low="interval from ",
@@ -89,5 +89,7 @@ def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
     return alt.layer(
         charts.line(),
         own.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=text.axis), x2="ci_high:Q"),
-        charts.pointed(own.mark_point(filled=True, size=60).encode(x="mean:Q"), "points", over),
+        charts.pointed(
+            own.mark_point(filled=True, size=60).encode(x="mean:Q"), "points", over, picked
+        ),
     ).properties(width=620, height=alt.Step(max(8, 34 // len(names) + 4)))
