@@ -25,7 +25,8 @@ addEventListener("load", async () => {
     document.querySelector("#every").click();
     document.querySelector("button[data-chart]").click();
     document.querySelectorAll("button[data-enlarge]").forEach(own => own.click());
-    document.querySelector("button[data-browse]").click();
+    // Pictures, for volumes want a graphics card.
+    all("button[data-browse]").at(-1).click();
     await wait(1500);
     document.querySelector("#every").click();
     dispatchEvent(new Event("beforeprint"));

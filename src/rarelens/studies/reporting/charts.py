@@ -70,7 +70,11 @@ def over(field: str) -> alt.Parameter:
 
 
 def picked(field: str) -> alt.Parameter:
-    """The marks of the ``field`` that a click into the legend keeps in sight; all before that."""
+    """The marks of the ``field`` that a click into the legend keeps in sight; all before that.
+
+    Vega-Lite asks the first layer whether its legend can be clicked into: marks with this selection
+    are that.
+    """
     return alt.selection_point(name="picked", fields=[field], bind="legend")
 
 

@@ -84,11 +84,11 @@ def _panel(
     points = own.mark_point(filled=True, size=45).encode(y=y, shape=shape)
     return (
         alt.layer(
-            by_chance if guess is None else charts.line("y", guess),
-            own.mark_line(strokeWidth=1).encode(y=y),
             charts.pointed(
                 points, f"points_{measure}", over, picked, charts.zoomed(f"zoom_{measure}")
             ),
+            by_chance if guess is None else charts.line("y", guess),
+            own.mark_line(strokeWidth=1).encode(y=y),
         )
         .transform_filter(f"datum.measure == '{measure}' && datum.prevalence > 0")
         .properties(width=290, height=230)

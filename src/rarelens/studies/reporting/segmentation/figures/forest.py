@@ -133,9 +133,9 @@ class _Column(NamedTuple):
         kept = f"datum.measure == '{self.measure}' && {which} && indexof(names, datum.row) >= 0"
         return (
             alt.layer(
+                points if first else charts.pointed(points, f"points_{self.measure}", over, picked),
                 charts.line(),
                 across,
-                points if first else charts.pointed(points, f"points_{self.measure}", over, picked),
             )
             .transform_calculate(row=ROW)
             .transform_filter(kept.replace("names", json.dumps(list(rows))))

@@ -92,10 +92,10 @@ def _panel(
     points = rare.mark_point(filled=True, size=50).encode(y=y, shape=shape)
     return (
         alt.layer(
+            charts.pointed(points, f"points_{place}_{measure}", over, picked),
             *(beside if measure == "shift_mean" else ()),
             rare.mark_rule().encode(y="ci_low:Q", y2="ci_high:Q"),
             rare.mark_line().encode(y=y),
-            charts.pointed(points, f"points_{place}_{measure}", over, picked),
         )
         .transform_filter(" && ".join([*kept, f"indexof({names}, datum['class']) >= 0"]))
         .transform_calculate(share="toNumber(datum.fraction)")
