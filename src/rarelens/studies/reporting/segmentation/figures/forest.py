@@ -46,8 +46,9 @@ def lines(study: Sequence[SegmentationResults], most: int = 0) -> tuple[list[Lin
 
     ``most``: at most so many; 0 for `MOST_ROWS`, of many methods as many as keep them apart.
     """
-    methods = len({method for own in study for method in own.others})
-    most = most or min(MOST_ROWS, max(LEAST_ROWS, int(MOST_INCHES / _row_inches(methods))))
+    if not most:
+        methods = len({method for own in study for method in own.others})
+        most = min(MOST_ROWS, max(LEAST_ROWS, int(MOST_INCHES / _row_inches(methods))))
     every = [Line(own, own.classes[class_]) for own in study for class_ in own.rare]
     sizes = pd.Series([abs(line.shift["mean"]) for line in every], dtype=float).fillna(0)
     kept = sizes.sort_values(ascending=False, kind="stable").index[:most]
