@@ -69,8 +69,8 @@ class SegmentationResults(Results):
             return self.drawn
         own = self.margins
         own = own[(own["method"] == self.baseline) & (own["side"] == "train")]
-        voxels = own.groupby("class")["count"].sum().reindex(list(self.drawn), fill_value=0)
-        rarest = int(voxels.idxmin())
+        voxels = own.groupby("class")["count"].sum()
+        rarest = min(self.drawn, key=lambda class_: voxels.get(class_, 0))
         others = [class_ for class_ in self.drawn if class_ != rarest]
         return tuple(sorted([rarest, *sorted(others, key=self._shift)[-1:]]))
 
