@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -116,16 +117,21 @@ def browsed(file: Path, *options: str) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-def tried(page: Path, *options: str) -> dict:
-    """What `TRIED` finds, in a copy whose policy also lets it run, and read what is saved."""
-    text, scripts = page.read_text("utf-8"), ""
-    for script in (AXE, TRIED):
+def tried(
+    page: Path, *options: str, scripts: Sequence[str] = (AXE, TRIED), media: str = "print"
+) -> dict:
+    """What the last of ``scripts`` finds, in a copy whose policy also lets it run.
+
+    The copy may read what is saved; what the page keeps for paper holds for ``media``.
+    """
+    text, added = page.read_text("utf-8").replace("@media print", f"@media {media}"), ""
+    for script in scripts:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-        scripts += f"<script>{script}</script>"
+        added += f"<script>{script}</script>"
     text = text.replace("default-src 'none'", "default-src 'none'; connect-src blob: data:", 1)
     copy = page.with_name("tried.html")
-    copy.write_text(text.replace("</body>", f"{scripts}</body>"), "utf-8")
+    copy.write_text(text.replace("</body>", f"{added}</body>"), "utf-8")
     shown, console = browsed(copy, *options)
     assert console == []
     found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', shown)[1]))

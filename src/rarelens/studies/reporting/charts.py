@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import altair as alt
 import pandas as pd
@@ -69,9 +69,18 @@ def over(field: str) -> alt.Parameter:
     return alt.selection_point(name="over", on="pointerover", clear="pointerout", fields=[field])
 
 
-def faded(chosen: alt.Parameter, rest: float = 0.12) -> alt.Opacity:
+def picked(field: str) -> alt.Parameter:
+    """The marks of the ``field`` that a click into the legend keeps in sight; all before that.
+
+    Vega-Lite asks the first layer whether its legend can be clicked into: marks with this selection
+    are that.
+    """
+    return alt.selection_point(name="picked", fields=[field], bind="legend")
+
+
+def faded(over: alt.Parameter, kept: alt.Parameter | None = None) -> Any:
     """Of what is not chosen, little is seen."""
-    return alt.condition(chosen, alt.value(1), alt.value(rest))
+    return alt.condition(over & kept if kept else over, alt.value(1), alt.value(0.12))
 
 
 def zoomed(name: str, encodings: Sequence[str] = ("x", "y")) -> alt.Parameter:
@@ -81,10 +90,20 @@ def zoomed(name: str, encodings: Sequence[str] = ("x", "y")) -> alt.Parameter:
     )
 
 
-def methods(names: Sequence[str], first: int = 0) -> tuple[alt.Color, alt.Shape]:
-    """Colour and marker of methods, as `style.method_look` from the place ``first`` on."""
+def key(names: Sequence[str], width: int, **look: Any) -> alt.Legend:
+    """A legend above panels that are ``width`` pixels wide together, and no wider than these."""
+    widest = 32 + 5.8 * max(map(len, names), default=0)
+    columns = max(1, min(len(names), int(width / widest)))
+    return alt.Legend(title=None, columns=columns, **look)
+
+
+def methods(names: Sequence[str], width: int, first: int = 0) -> tuple[alt.Color, alt.Shape]:
+    """Colour and marker of methods, as `style.method_look` from the place ``first`` on.
+
+    ``width``: of the panels below their legend, in pixels.
+    """
     looks = [style.method_look(first + place) for place in range(len(names))]
-    legend = alt.Legend(title=None, labelExpr=PLAIN)
+    legend = key(names, width, labelExpr=PLAIN)
     colours = alt.Scale(domain=list(names), range=[colour for colour, _ in looks])
     shapes = [_SHAPES[style.MARKERS.index(marker)] for _, marker in looks]
     return (

@@ -21,7 +21,7 @@ NAMES = {"dice": "Dice", "average_precision": "AP", "auroc": "AUROC"}
 
 def draw(results: Results) -> Figure:
     """A column a method; the loss on its own scale, the validation's share (if any) on a common."""
-    history, methods = results.history, results.methods
+    history, methods = results.history, results.pictured
     name = f"validation_{results.validation}"
     validated = name in history and bool(history[name].notna().any())
     width = style.share_column_width(len(methods))

@@ -86,15 +86,25 @@ class FigureWriter:
         numbers: Callable[..., pd.DataFrame] | None = None,
         chart: Callable[..., charts.Chart] | None = None,
         vector: bool = True,
+        columns: bool = False,
     ) -> PageFigure:
         """Draw ``draw(results, *more)`` in the report's style; its module gives the name.
 
         ``numbers(results, *more)`` is the table of what it shows, ``chart(results, *more)`` the
-        interactive form over that table. Without ``vector``, of pictures, there is no SVG.
+        interactive form over that table. Without ``vector``, of pictures, there is no SVG. Of many
+        methods, a figure with ``columns`` for them shows `Results.pictured`, and says so.
         """
         own = name or draw.__module__.rpartition(".")[2]
         file = self.folder / f"{self.results.name}-{own}.png"
-        alt = f"{title}: {self.results.title}; methods {', '.join(self.methods)}."
+        shown = self.results.pictured if columns else self.results.methods
+        named = [self.methods[self.results.methods.index(method)] for method in shown]
+        alt = f"{title}: {self.results.title}; methods {', '.join(named)}."
+        if len(shown) < len(self.results.methods):
+            caption += (
+                f" Shown are the baseline and the {len(shown) - 1} of {len(self.results.others)} "
+                f"other methods that differ most from it in {self.results.change[1]}; tables "
+                "have all."
+            )
         table = numbers(self.results, *more) if numbers else None
         interactive = chart(self.results, *more) if chart else None
         with style.styled():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from rarelens.studies.cells import Cell
 from rarelens.studies.comparison.comparison import Comparison, comparisons, require_analyses
 
 Arrays = dict[str, NDArray[Any]]
+# Methods of a figure with a column for each, at most: they fill the width of the page.
+MOST_PICTURED = 8
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,11 @@ class Results:
         history: method, seed, step, loss and ``validation_<measure>``.
         panels: per panel, method → arrays; of the first seed.
         metrics: the rows of the comparison that belong here.
+        change: the measure, and its name for people, by which methods are picked where there are
+            too many to be drawn.
     """
 
+    change: ClassVar[tuple[str, str]]
     dataset: str
     network: str
     fraction: str
@@ -58,6 +63,21 @@ class Results:
     def others(self) -> tuple[str, ...]:
         """The methods that are compared with the baseline."""
         return tuple(method for method in self.methods if method != self.baseline)
+
+    @cached_property
+    def pictured(self) -> tuple[str, ...]:
+        """The methods of figures that have a column for each: all, or of many `MOST_PICTURED`.
+
+        These are the baseline, and those that differ most from it in `change`, on average over
+        classes.
+        """
+        if len(self.methods) <= MOST_PICTURED:
+            return self.methods
+        rows = self.metrics[self.metrics["measure"] == self.change[0]]
+        rows = rows[rows["method"].isin(self.others)]
+        sizes = rows["baseline_difference"].abs().groupby(rows["method"]).mean()
+        kept = {self.baseline, *sizes.nlargest(MOST_PICTURED - 1).index}
+        return tuple(method for method in self.methods if method in kept)
 
     @property
     def confidence(self) -> float:

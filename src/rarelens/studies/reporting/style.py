@@ -35,6 +35,8 @@ MARKERS = "osD^vP<X>ph"
 DASHED = (0, (4, 2))
 # Inches that the page shows at once.
 WIDEST = 15.0
+# Inches of an entry of a legend, beside and within its text.
+LEGEND_SIGN, LEGEND_LETTER = 0.55, 0.07
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -111,10 +113,15 @@ def key(label: str, **look: Any) -> Line2D:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], most: int = 8) -> None:
-    """A legend above the panels, of at most ``most`` columns; in sight where the page scrolls."""
+    """A legend above the panels, of at most ``most`` columns; in sight where the page scrolls.
+
+    It is no wider than the figure.
+    """
+    widest = LEGEND_SIGN + LEGEND_LETTER * max(len(str(each.get_label())) for each in handles)
+    most = max(1, min(most, len(handles), int(figure.get_figwidth() / widest)))
     left = figure.get_figwidth() > WIDEST
     place: Any = "outside upper left" if left else "outside upper center"
-    figure.legend(handles=handles, loc=place, ncols=min(most, len(handles)))
+    figure.legend(handles=handles, loc=place, ncols=most)
 
 
 def gridlines(axis: Axes, which: Literal["both", "x", "y"] = "both") -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -227,7 +229,7 @@ def test_twenty_methods_look_different():
 
 
 def test_many_classes_and_methods_stay_readable(build, tmp_path):
-    methods = ("cross_entropy", *(f"method_{number}" for number in range(1, 8)))
+    methods = ("cross_entropy", *(f"method_{number}" for number in range(1, 10)))
     study = build(tmp_path, methods, (0,), rare=tuple(f"structure {n}" for n in range(1, 12)))
     target = tmp_path / "report"
     target.mkdir()
@@ -235,12 +237,52 @@ def test_many_classes_and_methods_stay_readable(build, tmp_path):
     write_report(
         target, cells, study.analyses, study.metrics.parent, study.browse, [], Report(dpi=20)
     )
-    open_part, folded = (target / "index.html").read_text().split("<details><summary>")
+    page = (target / "index.html").read_text()
+    open_part, rest = page.split('<details class="more"><summary>')
+    folded, rest = rest.split("</details>", 1)
     tables = "Table of methods for structure"
-    assert open_part.count(tables) == len(style.CLASSES)
-    assert folded.count(tables) == 11 - len(style.CLASSES)
-    assert "5 more rare classes" in folded
+    assert open_part.count(tables) == 2
+    assert folded.count(tables) == 11 - 2
+    assert "9 more rare classes" in folded
     assert "All 11 rare classes together" in open_part
+    pictures, folded = rest.split("</details>", 1)[0].split("<details><summary>")
+    assert pictures.count('<img alt="Logits of structure') == 2
+    assert folded.count("<img") == 2 * (len(style.CLASSES) - 2)
+    # The fixture's methods differ the more from the baseline the later they stand.
+    shown = ("cross entropy", *(f"method {number}" for number in range(3, 10)))
+    (curves,) = re.findall(r'<img alt="Training curves: [^"]*methods ([^"]*)\."', page)
+    assert curves.replace("_", " ").split(", ") == list(shown)
+    words = "the baseline and the 7 of 9 other methods that differ most from it in logit shift"
+    assert words in page
     heights = [Image.open(file).height / 20 for file in (target / "figures").glob("*.png")]
     assert len(heights) < 25
     assert max(heights) < 30  # inches
+    columns = [*target.glob("figures/*-joint-*.png"), *target.glob("figures/*-margins.png")]
+    assert max(Image.open(file).width / 20 for file in columns) <= style.WIDEST
+
+
+def test_of_many_methods_the_forest_has_fewer_rows():
+    def study(methods):
+        results = SimpleNamespace(
+            others=[f"method_{number}" for number in range(methods)], baseline="base",
+            classes=("background", *"abcdefghijkl"), rare=range(1, 13),
+            entry=lambda *_: pd.Series({"mean": 1.0}),
+        )  # fmt: skip
+        return [results]
+
+    assert forest.lines(study(1))[1] == 0
+    shown, left_out = forest.lines(study(19))
+    assert (len(shown), left_out) == (8, 4)
+
+
+def test_a_legend_is_no_wider_than_its_figure():
+    figure, _ = style.grid(1, 1, height=2, width=8)
+    names = ["left inferior lateral ventricle", *(f"right structure {n}" for n in range(12))]
+    with style.styled():
+        style.legend(figure, [style.key(name, color="k", marker="o") for name in names])
+        figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert box.y0 >= figure.axes[0].get_window_extent().y1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ class ClassificationResults(Results):
         pair_rows: the rows of the comparison of pairs that belong here.
     """
 
+    change: ClassVar[tuple[str, str]] = ("average_precision", "average precision")
     prevalence: tuple[float, ...]
     layers: tuple[str, ...]
     saliency: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -26,9 +26,9 @@ class SegmentationResults(Results):
     Attributes:
         classes: names; the index is the label, 0 the background.
         rare: labels of the rare classes, none of them 0.
-        drawn: those of which there are figures, and tables that are not folded: all, or if
-            there are more than asked for, half of them the rarest in the training subjects, half of
-            the others those whose margins the baseline shifts most.
+        drawn: those of which there are figures: all, or if there are more than asked for, half of
+            them the rarest in the training subjects, half of the others those whose margins the
+            baseline shifts most.
         margins: method, side, class, bin, count; pooled over seeds and subjects.
         joint: method, side, class, foreground, bin_x, bin_y, count; pooled likewise.
         subjects: method, class, subject (1, 2, …), dice, sensitivity, precision; the mean over
@@ -41,6 +41,7 @@ class SegmentationResults(Results):
         pairs: the rows of the comparison of pairs that belong here.
     """
 
+    change: ClassVar[tuple[str, str]] = ("shift_mean", "logit shift")
     rare: tuple[int, ...]
     drawn: tuple[int, ...]
     bin_width: float
@@ -56,6 +57,26 @@ class SegmentationResults(Results):
     def shown_classes(self) -> tuple[int, ...]:
         """The rare classes that are drawn, then the background."""
         return (*self.drawn, 0)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Those drawn of which nothing is folded: all, or of more rare classes than are drawn two.
+
+        These are the rarest in the training subjects, and of the others the one whose margins the
+        baseline shifts most.
+        """
+        if self.drawn == self.rare:
+            return self.drawn
+        own = self.margins
+        own = own[(own["method"] == self.baseline) & (own["side"] == "train")]
+        voxels = own.groupby("class")["count"].sum()
+        rarest = min(self.drawn, key=lambda class_: voxels.get(class_, 0))
+        others = [class_ for class_ in self.drawn if class_ != rarest]
+        return tuple(sorted([rarest, *sorted(others, key=self._shift)[-1:]]))
+
+    def _shift(self, class_: int) -> float:
+        size = abs(self.entry(self.baseline, "shift_mean", self.classes[class_])["mean"])
+        return 0.0 if pd.isna(size) else float(size)
 
 
 def read_results(

@@ -33,20 +33,22 @@ PLOTS = {
 
 def section(results: SegmentationResults, folder: Path, dpi: int) -> dict[str, Any]:
     """What its template shows; figures are drawn into an existing folder."""
+    others = [class_ for class_ in results.rare if class_ not in results.leading]
+    pictures = write_figures(results, folder, dpi)
+    more = {f"{name}-{class_}" for class_ in others for name in ("joint", "lesions")}
     measured = results.metrics[results.metrics["measure"] == "dice"]
     return {
         "results": results,
         "origins": origins("segmentation", results),
         "numbers": all_numbers(results),
         "headline": headline(results),
-        "tables": [class_table(results, class_) for class_ in results.drawn],
-        "folded": [
-            class_table(results, class_) for class_ in results.rare if class_ not in results.drawn
-        ],
+        "tables": [class_table(results, class_) for class_ in results.leading],
+        "folded": [class_table(results, class_) for class_ in others],
         "macro": macro_table(results),
         "asymmetry": asymmetry_table(results),
         "units": unit_table(results),
-        "figures": write_figures(results, folder, dpi),
+        "figures": [figure for figure in pictures if figure.name not in more],
+        "folded_figures": [figure for figure in pictures if figure.name in more],
         "subjects": int(measured["subjects"].max()),
     }
 

@@ -61,6 +61,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "finding is called present.",
             numbers=saliency.numbers,
             vector=False,
+            columns=True,
         )
     if any(results.examples.values()):
         yield write(
@@ -72,6 +73,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
             "outline, and only there.",
             numbers=units.numbers,
             vector=False,
+            columns=True,
         )
     yield write(
         concepts.draw,
@@ -97,6 +99,7 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
         "dashed line the method is overconfident. Above, as the network predicts; beneath, "
         "after calibration on validation images.",
         numbers=reliability.numbers,
+        columns=True,
     )
     yield write(
         shift.draw,
@@ -105,4 +108,4 @@ def _figures(results: ClassificationResults, write: FigureWriter) -> Iterator[Pa
         "decision boundary, or further beyond it, than those the network was trained on.",
         numbers=shift.numbers,
     )
-    yield write(curves.draw, *curves.WORDS, numbers=curves.numbers)
+    yield write(curves.draw, *curves.WORDS, numbers=curves.numbers, columns=True)

@@ -29,9 +29,10 @@ def draw(results: ClassificationResults) -> Figure:
     for axis, (measure, (name, guess)) in zip(axes[0], MEASURES.items(), strict=True):
         values = _values(results, measure, known)
         shares = np.array([results.prevalence[class_] for class_ in known])
+        step = min(0.012, 0.1 / len(results.methods))
         for place, method in enumerate(results.methods):
             # Beside one another, for equal values would hide each other.
-            dodge = 10 ** (0.012 * (place - (len(results.methods) - 1) / 2))
+            dodge = 10 ** (step * (place - (len(results.methods) - 1) / 2))
             _line(axis, place, method, shares * dodge, values[method])
         if guess is not None:
             axis.axhline(guess, color=style.MUTED, lw=1, ls=style.DASHED, zorder=1)
@@ -61,8 +62,8 @@ def chart(results: ClassificationResults) -> charts.Chart:
 def _panel(
     results: ClassificationResults, measure: str, name: str, guess: float | None
 ) -> alt.LayerChart:
-    over = charts.over("method")
-    color, shape = charts.methods(results.methods)
+    over, picked = charts.over("method"), charts.picked("method")
+    color, shape = charts.methods(results.methods, 3 * 350)
     own = charts.base().encode(
         x=alt.X(
             "prevalence:Q", title="prevalence in the training images",
@@ -70,7 +71,7 @@ def _panel(
             axis=alt.Axis(format=".1%", tickCount=4),
         ),
         color=color,
-        opacity=charts.faded(over),
+        opacity=charts.faded(over, picked),
         tooltip=charts.tooltip(
             ("method", "class"), prevalence="prevalence", mean=name, ci_low="interval from",
             ci_high="to", baseline_difference="difference from the baseline",
@@ -83,9 +84,11 @@ def _panel(
     points = own.mark_point(filled=True, size=45).encode(y=y, shape=shape)
     return (
         alt.layer(
+            charts.pointed(
+                points, f"points_{measure}", over, picked, charts.zoomed(f"zoom_{measure}")
+            ),
             by_chance if guess is None else charts.line("y", guess),
             own.mark_line(strokeWidth=1).encode(y=y),
-            charts.pointed(points, f"points_{measure}", over, charts.zoomed(f"zoom_{measure}")),
         )
         .transform_filter(f"datum.measure == '{measure}' && datum.prevalence > 0")
         .properties(width=290, height=230)

@@ -17,10 +17,10 @@ TICKS = (0, 0.05, 0.2, 0.5, 1)
 
 def draw(results: ClassificationResults) -> Figure:
     """A column a method, a row before and after calibration; a line a class."""
-    width = style.share_column_width(len(results.methods), least=1.55)
-    figure, axes = style.grid(len(ROWS), len(results.methods), height=min(2.4, width), width=width)
+    width = style.share_column_width(len(results.pictured), least=1.55)
+    figure, axes = style.grid(len(ROWS), len(results.pictured), height=min(2.4, width), width=width)
     for row, (calibrated, name, measure) in enumerate(ROWS):
-        for column, method in enumerate(results.methods):
+        for column, method in enumerate(results.pictured):
             axis = axes[row][column]
             own = results.reliability
             own = own[(own["method"] == method) & (own["calibrated"] == calibrated)]
@@ -31,7 +31,7 @@ def draw(results: ClassificationResults) -> Figure:
                 transform=axis.transAxes, va="top", fontsize=8,
             )  # fmt: skip
         axes[row][0].set_ylabel(f"{name}\nobserved share")
-    style.name_columns(axes, results.methods)
+    style.name_columns(axes, results.pictured)
     figure.supxlabel("predicted probability (square-root scale)", fontsize=9.5)
     handles = [
         style.key(style.plain(results.classes[class_]), color=style.METHODS[1 + place],

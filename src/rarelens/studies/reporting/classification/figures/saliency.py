@@ -16,7 +16,7 @@ from rarelens.studies.reporting.results import Arrays
 
 def draw(results: ClassificationResults) -> Figure:
     """A row an image with its finding, a column a method's map, with the logit it gave."""
-    columns = len(results.methods) + 1
+    columns = len(results.pictured) + 1
     side = min(1.9, style.share_column_width(columns, least=1.15))
     figure, axes = style.grid(len(results.panels), columns, height=side, width=side)
     for row, panel in enumerate(results.panels):
@@ -25,7 +25,7 @@ def draw(results: ClassificationResults) -> Figure:
         _finding(axes[row][0], first)
         name = results.classes[int(first["class"])]
         axes[row][0].set_ylabel(style.label(name), fontweight="bold")
-        for column, method in enumerate(results.methods, start=1):
+        for column, method in enumerate(results.pictured, start=1):
             _map(axes[row][column], panel[method])
             if row == 0:
                 axes[0][column].set_title(style.label(method, 12))

@@ -21,10 +21,10 @@ ACTIVE = style.FALSE_ALARM
 def draw(results: ClassificationResults) -> Figure:
     """A row a method: its best detector, and the best of another finding, four images each."""
     columns = UNITS * IMAGES
-    figure, axes = style.grid(len(results.methods), columns, height=1.62, width=1.38)
+    figure, axes = style.grid(len(results.pictured), columns, height=1.62, width=1.38)
     # The headings of the units reach over several images and take no part in the layout.
     figure.set_layout_engine("constrained", h_pad=0.13, w_pad=0.03)
-    for row, method in enumerate(results.methods):
+    for row, method in enumerate(results.pictured):
         chosen = choose(results.examples[method])
         for place in range(UNITS):
             own = axes[row][place * IMAGES : (place + 1) * IMAGES]

@@ -39,6 +39,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
         "here large structures weigh more, for they have more voxels.",
         numbers=margins.numbers,
         chart=margins.chart,
+        columns=True,
     )
     if gap.followed(results):
         yield write(
@@ -49,6 +50,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             "the class in its training subjects only. Below the dashed line a mean voxel is "
             "misclassified.",
             numbers=gap.numbers,
+            columns=True,
         )
     for class_ in results.drawn:
         yield write(
@@ -60,6 +62,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             class_,
             name=f"joint-{class_}",
             numbers=joint.numbers,
+            columns=True,
         )
     for class_ in results.drawn:
         yield write(
@@ -71,6 +74,7 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             class_,
             name=f"lesions-{class_}",
             numbers=lesions.numbers,
+            columns=True,
         )
     yield write(
         overlap.draw,
@@ -89,5 +93,6 @@ def _figures(results: SegmentationResults, write: FigureWriter) -> Iterator[Page
             number,
             name=f"panel-{number}",
             vector=False,
+            columns=True,
         )
-    yield write(curves.draw, *curves.WORDS, numbers=curves.numbers)
+    yield write(curves.draw, *curves.WORDS, numbers=curves.numbers, columns=True)

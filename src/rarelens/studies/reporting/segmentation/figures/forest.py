@@ -23,7 +23,8 @@ ROW = (
     " + ' of the training pool: ' + datum['class']"
 )
 """A row's name, as `Results.title` and the class."""
-MOST_ROWS = 40
+MOST_ROWS, LEAST_ROWS = 40, 8
+MOST_INCHES = 14.0
 # No method has it.
 RARE = "#882255"
 
@@ -40,8 +41,14 @@ class Line(NamedTuple):
         return self.results.entry(self.results.baseline, "shift_mean", self.class_name)
 
 
-def lines(study: Sequence[SegmentationResults], most: int = MOST_ROWS) -> tuple[list[Line], int]:
-    """Those with the largest shift, in the study's order, and how many are left out."""
+def lines(study: Sequence[SegmentationResults], most: int = 0) -> tuple[list[Line], int]:
+    """Those with the largest shift, in the study's order, and how many are left out.
+
+    ``most``: at most so many; 0 for `MOST_ROWS`, of many methods as many as keep them apart.
+    """
+    if not most:
+        methods = len({method for own in study for method in own.others})
+        most = min(MOST_ROWS, max(LEAST_ROWS, int(MOST_INCHES / _row_inches(methods))))
     every = [Line(own, own.classes[class_]) for own in study for class_ in own.rare]
     sizes = pd.Series([abs(line.shift["mean"]) for line in every], dtype=float).fillna(0)
     kept = sizes.sort_values(ascending=False, kind="stable").index[:most]
@@ -84,14 +91,15 @@ def chart(study: Sequence[SegmentationResults]) -> charts.Chart:
     shift = _Column("shift_mean", ("mean", "ci_low", "ci_high"), "Baseline's logit shift")
     columns = [shift.chart(rows, step, "datum.kind != 'other method'", color=color)]
     if methods:
-        color, shape = charts.methods(methods, 1)
+        color, shape = charts.methods(methods, 2 * 280, 1)
         offset = alt.YOffset("method:N", sort=methods)
-        columns += [
+        gains = [
             _Column(measure, DIFFERENCE, f"Gain in {SEGMENTATION[measure].title}").chart(
                 rows, step, "datum.kind == 'other method'", shape, color=color, yOffset=offset
             )
             for measure in GAINS
         ]
+        columns.append(alt.hconcat(*gains))
     return alt.hconcat(*columns).resolve_scale(color="independent", shape="independent")
 
 
@@ -109,14 +117,14 @@ class _Column(NamedTuple):
         middle, low, high = self.numbers
         first = self.measure == "shift_mean"
         names = alt.Axis(labelLimit=420) if first else None
-        over = charts.over("method")
+        over, picked = charts.over("method"), charts.picked("method")
         own = charts.base().encode(
             y=alt.Y("row:N", title=None, axis=names, scale=alt.Scale(domain=rows)),
             tooltip=charts.tooltip(
                 ("dataset", "network", "fraction", "class", "method"),
                 **{middle: self.title, low: "interval from", high: "to"},
             ),
-            **({} if first else {"opacity": charts.faded(over)}),
+            **({} if first else {"opacity": charts.faded(over, picked)}),
             **look,
         )
         points = own.mark_point(filled=True, size=45)
@@ -126,9 +134,9 @@ class _Column(NamedTuple):
         kept = f"datum.measure == '{self.measure}' && {which} && indexof(names, datum.row) >= 0"
         return (
             alt.layer(
+                points if first else charts.pointed(points, f"points_{self.measure}", over, picked),
                 charts.line(),
                 across,
-                points if first else charts.pointed(points, f"points_{self.measure}", over),
             )
             .transform_calculate(row=ROW)
             .transform_filter(kept.replace("names", json.dumps(list(rows))))
@@ -140,7 +148,7 @@ def draw(study: Sequence[SegmentationResults]) -> Figure:
     """Left the shift, the background's beside it; right each method's gain over the baseline."""
     shown, _ = lines(study)
     methods = list(dict.fromkeys(method for own in study for method in own.others))
-    height = min(14.0, len(shown) * max(0.3, 0.1 * len(methods)))
+    height = min(MOST_INCHES, len(shown) * _row_inches(len(methods)))
     figure, ((shifts, *gains),) = style.grid(1, 1 + len(GAINS), height=0.6 + height, width=3.6)
     for place, line in enumerate(shown):
         background = line.results.entry(
@@ -168,6 +176,10 @@ def draw(study: Sequence[SegmentationResults]) -> Figure:
         handles.append(style.key(style.plain(method), color=colour, marker=marker, ms=5))
     style.legend(figure, handles, most=5)
     return figure
+
+
+def _row_inches(methods: int) -> float:
+    return max(0.3, 0.1 * methods)
 
 
 def _gains(axis: Axes, line: Line, measure: str, methods: Sequence[str], place: int) -> None:

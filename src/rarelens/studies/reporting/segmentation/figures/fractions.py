@@ -63,7 +63,8 @@ def _panel(
     place: int,
 ) -> alt.LayerChart:
     first, over = own[0], charts.over("method")
-    color, shape = charts.methods(methods)
+    picked = charts.picked("method")
+    color, shape = charts.methods(methods, 3 * 310)
     title = SEGMENTATION[measure].title
     every = charts.base().encode(
         x=alt.X(
@@ -71,7 +72,7 @@ def _panel(
             scale=alt.Scale(type="log", nice=False, padding=12),
             axis=alt.Axis(values=[float(each.fraction) for each in own], format=".0%"),
         ),
-        opacity=charts.faded(over),
+        opacity=charts.faded(over, picked),
         tooltip=charts.tooltip(
             ("dataset", "network", "fraction", "class", "method"),
             mean=title, ci_low="interval from", ci_high="to",
@@ -91,10 +92,10 @@ def _panel(
     points = rare.mark_point(filled=True, size=50).encode(y=y, shape=shape)
     return (
         alt.layer(
+            charts.pointed(points, f"points_{place}_{measure}", over, picked),
             *(beside if measure == "shift_mean" else ()),
             rare.mark_rule().encode(y="ci_low:Q", y2="ci_high:Q"),
             rare.mark_line().encode(y=y),
-            charts.pointed(points, f"points_{place}_{measure}", over),
         )
         .transform_filter(" && ".join([*kept, f"indexof({names}, datum['class']) >= 0"]))
         .transform_calculate(share="toNumber(datum.fraction)")

@@ -19,7 +19,7 @@ def followed(results: SegmentationResults) -> bool:
 
 def draw(results: SegmentationResults) -> Figure:
     """A row a class, a column a method; a thin line a seed, a thick one their mean."""
-    shown, methods = results.shown_classes, results.methods
+    shown, methods = results.shown_classes, results.pictured
     width = style.share_column_width(len(methods))
     figure, axes = style.grid(len(shown), len(methods), height=1.5, width=width)
     for row, class_ in enumerate(shown):

@@ -39,17 +39,20 @@ FIGURES: Mapping[str, IntervalFigure] = {
 def draw(results: SegmentationResults, text: IntervalFigure) -> Figure:
     """A row a method, a marker a class; the rare classes, then the background."""
     shown, methods = results.shown_classes, results.methods
-    figure, axes = style.grid(1, 1, height=0.4 + 0.36 * len(methods), width=8.0)
+    # Markers of many classes are small, and lie apart.
+    many = len(shown) > 4
+    row, wide, size = (0.09 * len(shown), 0.8, 4.5) if many else (0.36, 0.5, 6.5)
+    figure, axes = style.grid(1, 1, height=0.4 + row * len(methods), width=8.0)
     axis = axes[0][0]
     rows = numbers(results, text)
     for number, class_ in enumerate(shown):
         own = rows[rows["class"] == results.classes[class_]]
         own = own.drop_duplicates("method").set_index("method").reindex(list(methods))
-        heights = [place + 0.5 * ((number + 0.5) / len(shown) - 0.5) for place in range(len(own))]
+        heights = [place + wide * ((number + 0.5) / len(shown) - 0.5) for place in range(len(own))]
         colour = style.shade(style.CLASSES, number) if class_ else GREY
         axis.hlines(heights, own["ci_low"], own["ci_high"], color=colour, lw=2)
         axis.plot(
-            own["mean"], heights, ls="", marker="o" if class_ else "s", ms=6.5, color=colour,
+            own["mean"], heights, ls="", marker="o" if class_ else "s", ms=size, color=colour,
             mec="white", mew=0.8, label=style.plain(results.classes[class_]),
         )  # fmt: skip
     style.boundary(axis)
@@ -69,7 +72,7 @@ def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
     """As `draw`; the class under the pointer stands out."""
     names = [results.classes[class_] for class_ in results.shown_classes]
     colours = [style.shade(style.CLASSES, place) for place in range(len(names) - 1)] + [GREY]
-    over = charts.over("class")
+    over, picked = charts.over("class"), charts.picked("class")
     own = charts.base().encode(
         y=alt.Y(
             "method:N", sort=list(results.methods), title=None,
@@ -77,9 +80,9 @@ def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
         ),
         yOffset=alt.YOffset("class:N", sort=names),
         color=alt.Color(
-            "class:N", scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(title=None)
+            "class:N", scale=alt.Scale(domain=names, range=colours), legend=charts.key(names, 620),
         ),
-        opacity=charts.faded(over),
+        opacity=charts.faded(over, picked),
         tooltip=charts.tooltip(
             ("method", "class"), mean="mean", ci_low="interval from", ci_high="to",
             baseline_difference="difference from the baseline", difference_low="interval from ",
@@ -87,7 +90,9 @@ def chart(results: SegmentationResults, text: IntervalFigure) -> charts.Chart:
         ),
     )  # fmt: skip
     return alt.layer(
+        charts.pointed(
+            own.mark_point(filled=True, size=60).encode(x="mean:Q"), "points", over, picked
+        ),
         charts.line(),
         own.mark_rule(strokeWidth=2).encode(x=alt.X("ci_low:Q", title=text.axis), x2="ci_high:Q"),
-        charts.pointed(own.mark_point(filled=True, size=60).encode(x="mean:Q"), "points", over),
     ).properties(width=620, height=alt.Step(max(8, 34 // len(names) + 4)))

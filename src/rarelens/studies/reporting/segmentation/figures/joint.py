@@ -29,12 +29,12 @@ def draw(results: SegmentationResults, class_: int) -> Figure:
     low, high = _limits(rows)
     step = max(1, round((high - low) / BINS))
     edges = np.arange(low // step, high // step + 2)
-    width = style.share_column_width(len(results.methods))
-    figure, axes = style.grid(2, len(results.methods), height=width * 0.96, width=width)
+    width = style.share_column_width(len(results.pictured))
+    figure, axes = style.grid(2, len(results.pictured), height=width * 0.96, width=width)
     scale = step * results.joint_bin_width
     extent = (float(edges[0] * scale), float(edges[-1] * scale))
     for row, (side, title, colour) in enumerate(SIDES):
-        for column, method in enumerate(results.methods):
+        for column, method in enumerate(results.pictured):
             axis = axes[row][column]
             own = rows[(rows["side"] == side) & (rows["method"] == method)]
             picture = np.ones((len(edges) - 1, len(edges) - 1, 3))
@@ -43,7 +43,7 @@ def draw(results: SegmentationResults, class_: int) -> Figure:
                 picture = _stain(picture, density, ink)
             _panel(axis, picture, extent)
         axes[row][0].set_ylabel(title, fontweight="bold", color=colour)
-    style.name_columns(axes, results.methods)
+    style.name_columns(axes, results.pictured)
     name = style.plain(results.classes[class_])
     figure.supxlabel("logit of background $z_0$", fontsize=9.5)
     figure.supylabel(f"logit of {name} $z_{{{class_}}}$", fontsize=9.5)

@@ -16,7 +16,7 @@ LABELS = {"detected": "share detected", "margin": "mean margin\n(logits)"}
 
 def draw(results: SegmentationResults, class_: int) -> Figure:
     """A row a measure, a column a method; a line a side, over the quarters of size."""
-    methods = results.methods
+    methods = results.pictured
     width = style.share_column_width(len(methods))
     figure, axes = style.grid(len(SIZED), len(methods), height=1.8, width=width)
     for row, measure in enumerate(SIZED):

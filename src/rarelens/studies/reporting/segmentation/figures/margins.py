@@ -63,12 +63,12 @@ def draw(results: SegmentationResults) -> Figure:
     """Small multiples: a row a class, a column a method, all on one margin axis."""
     table = densities(results)
     shown = results.shown_classes
-    width = style.share_column_width(len(results.methods))
-    figure, axes = style.grid(len(shown), len(results.methods), height=1.75, width=width)
+    width = style.share_column_width(len(results.pictured))
+    figure, axes = style.grid(len(shown), len(results.pictured), height=1.75, width=width)
     low, high = _limits(results, _histograms(results))
     for row, class_ in enumerate(shown):
         top = table.loc[table["class"] == class_, "density"].max() * 1.12
-        for column, method in enumerate(results.methods):
+        for column, method in enumerate(results.pictured):
             axis = axes[row][column]
             own = table[(table["class"] == class_) & (table["method"] == method)]
             _panel(axis, own)
@@ -76,7 +76,7 @@ def draw(results: SegmentationResults) -> Figure:
         axes[row][0].set_ylabel(
             f"{style.label(results.classes[class_])}\ndensity", fontweight="bold"
         )
-    style.name_columns(axes, results.methods)
+    style.name_columns(axes, results.pictured)
     figure.supxlabel("logit margin d of the true class (d < 0: misclassified)", fontsize=9.5)
     _legend(figure)
     return figure
@@ -121,10 +121,15 @@ def _row(results: SegmentationResults, class_: int, limits: tuple[float, float])
         charts.pointed(points, f"points_{class_}", near, charts.zoomed(f"zoom_{class_}", ["x"])),
     )
     column = alt.Column(
-        "method:N", sort=list(results.methods), title=None,
+        "method:N", sort=list(results.pictured), title=None,
         header=alt.Header(labelExpr=charts.PLAIN),
     )  # fmt: skip
-    rows = alt.FieldEqualPredicate(field="class", equal=name)
+    rows = {
+        "and": [
+            alt.FieldEqualPredicate(field="class", equal=name),
+            alt.FieldOneOfPredicate(field="method", oneOf=list(results.pictured)),
+        ]
+    }
     return (
         layers.properties(width=240, height=120)
         .facet(column=column)

@@ -29,9 +29,9 @@ def draw(results: SegmentationResults, number: int) -> Figure:
     """
     panel = results.panels[number - 1]
     first = panel[results.baseline]
-    window = _window([first["truth"] > 0, *(panel[m]["prediction"] > 0 for m in results.methods)])
-    width = min(2.5, style.share_column_width(len(results.methods) + 1, least=1.5))
-    figure, axes = style.grid(2, len(results.methods) + 1, height=width, width=width)
+    window = _window([first["truth"] > 0, *(panel[m]["prediction"] > 0 for m in results.pictured)])
+    width = min(2.5, style.share_column_width(len(results.pictured) + 1, least=1.5))
+    figure, axes = style.grid(2, len(results.pictured) + 1, height=width, width=width)
     grey = _grey_range(first["image"])
     _picture(axes[0][0], first["image"], grey)
     _frame(axes[0][0], window)
@@ -40,7 +40,7 @@ def draw(results: SegmentationResults, number: int) -> Figure:
     _overlay(axes[1][0], _truth_colours(first["truth"][window]))
     axes[1][0].set_title("truth")
     limit = _margin_limit(results, panel)
-    for column, method in enumerate(results.methods, start=1):
+    for column, method in enumerate(results.pictured, start=1):
         arrays = {name: array[window] for name, array in panel[method].items()}
         _picture(axes[0][column], arrays["image"], grey)
         _overlay(axes[0][column], _agreement(arrays["truth"], arrays["prediction"]))
@@ -131,7 +131,7 @@ def _grey_range(image: NDArray[Any]) -> tuple[float, float]:
 
 def _margin_limit(results: SegmentationResults, panel: dict[str, Arrays]) -> float:
     """The same for all methods: the margins of the true structure within the scale."""
-    values = [panel[m]["margin"][panel[m]["truth"] > 0] for m in results.methods]
+    values = [panel[m]["margin"][panel[m]["truth"] > 0] for m in results.pictured]
     known = np.abs(np.concatenate(values))
     return float(max(1.0, np.percentile(known, 98))) if known.size else 1.0
 
