@@ -110,7 +110,8 @@ def browsed(file: Path, *options: str) -> tuple[str, list[str]]:
     command = [
         str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
         "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0",
-        f"--user-data-dir={file.parent / 'profile'}", "--virtual-time-budget=60000", *options,
+        f"--user-data-dir={file.parent / 'profile'}", "--virtual-time-budget=60000",
+        "--run-all-compositor-stages-before-draw", *options,
         file.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
