@@ -73,6 +73,14 @@ def test_what_ran_before_is_restored_and_what_is_unchanged_is_left(make: Make) -
     assert status(folder) == {}
 
 
+def test_that_nothing_has_to_run_is_said(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make(TREE)
+    launch(folder, 2)
+    assert "nothing to run" not in capsys.readouterr().err
+    launch(folder, 2)
+    assert "nothing to run: 4 stages are up to date" in capsys.readouterr().err
+
+
 def test_only_the_targets_and_what_they_need(make: Make) -> None:
     folder = make(TREE)
     launch(folder, 2, ["second"])

@@ -64,6 +64,7 @@ def launch(
         run = _Run(root, ledger, slots, screen, retries)
         try:
             run.all()
+            screen.unchanged()
         finally:
             run.stop()
             if warm:

@@ -54,6 +54,11 @@ class Screen:
         self._fates[stage] = "failed"
         self._line(f"{sentence}\n  {skipped} stages after it are left out; the others go on")
 
+    def unchanged(self) -> None:
+        """Say so where nothing had to run or to be restored: silence could mean anything."""
+        if all(self._fates.get(each) not in {"ran", "restored", "failed"} for each in self._stages):
+            self._line(f"nothing to run: {len(self._stages)} stages are up to date")
+
     def show(self) -> None:
         """Draw the table anew."""
         if self._console.is_terminal:

@@ -64,6 +64,16 @@ def components(entries: Entries) -> dict[str, set[str]]:
     return found
 
 
+def check_exports(entries: Entries) -> None:
+    """Refuse entries whose component's file is no Python, or does not define what it names first.
+
+    Raises:
+        RarelensError: for the first such file.
+    """
+    modules = {module for _, own in _components(entries) for module in own}
+    roots({module for module in modules if source_of(module).is_file()})
+
+
 def roots(modules: Collection[str], package: Path | None = None) -> set[str]:
     """What is asked of these modules: the first name that a component exports, a layout's `read`.
 
@@ -77,17 +87,33 @@ def roots(modules: Collection[str], package: Path | None = None) -> set[str]:
         if not module.startswith("rarelens.components."):
             found.add(f"{module}.read")
             continue
+        file = source_of(module, package)
+        body = parse(file).body
         exported = [
             ast.literal_eval(each.value)
-            for each in parse(source_of(module, package)).body
+            for each in body
             if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "__all__"
         ]
         if not (exported and exported[0]):
+            raise RarelensError(f"{file}: no __all__; name the component first in it")
+        name = exported[0][0]
+        if not any(_defines(each, name) for each in body):
             raise RarelensError(
-                f"{source_of(module, package)}: no __all__; name the component first in it"
+                f"{file}: __all__ names {name!r} first, and the file defines nothing of this name"
             )
-        found |= {f"{module}.__all__", f"{module}.{exported[0][0]}"}
+        found |= {f"{module}.__all__", f"{module}.{name}"}
     return found
+
+
+def _defines(statement: ast.stmt, name: str) -> bool:
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+        return statement.name == name
+    # Bound by an assignment, or imported.
+    return any(
+        (isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store) and each.id == name)
+        or (isinstance(each, ast.alias) and (each.asname or each.name) == name)
+        for each in ast.walk(statement)
+    )
 
 
 def _components(entries: Entries) -> Iterator[tuple[str, set[str]]]:

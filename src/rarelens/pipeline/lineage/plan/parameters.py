@@ -87,6 +87,10 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
     elif _nested(old) and _nested(new) and len(old) == len(new):
         for index, pair in enumerate(zip(old, new, strict=True)):
             yield from _differences(f"{path}.{index}", *pair)
+    elif _long(old) and _long(new) and _added(old, new) + _added(new, old):
+        # Shown whole and cut, both would look alike.
+        told = {"added": _added(old, new), "removed": _added(new, old)}
+        yield f"{path}: " + "; ".join(f"{way} {_written(own)}" for way, own in told.items() if own)
     elif old is _NONE:
         yield f"{path}: new ({_written(new)})"
     elif new is _NONE:
@@ -97,6 +101,14 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
 
 def _nested(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(each, dict | list) for each in value)
+
+
+def _long(value: Any) -> bool:
+    return isinstance(value, list) and len(_written(value)) == _LONGEST
+
+
+def _added(old: list[Any], new: list[Any]) -> list[Any]:
+    return [each for each in new if each not in old]
 
 
 def _written(value: Any) -> str:
