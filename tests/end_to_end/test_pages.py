@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pages import follow
-from working_copy import Project, copy_project
+from working_copy import ROOT, Project, copy_project
 
 
 def small(parameters: Any) -> None:
@@ -29,20 +29,24 @@ def small(parameters: Any) -> None:
 
 def test_the_tutorial(tmp_path: Path) -> None:
     copy_project(tmp_path)
+    tables = tmp_path / "docs/results/tables.py"
+    tables.parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / "docs/results/tables.py", tables)
     project = Project(tmp_path, tmp_path / "data/raw")
     project.run("git", "init", "-q")
     project.change(small)
     project.commit()
-    validated, one, shift, whole, shown, planned, changed, origin, synced, own = follow(
+    validated, one, shift, whole, shown, planned, changed, differs, origin, synced, own = follow(
         "tutorial.md", project
     )
     assert "no problem found" in validated
     assert one.count("train (segmentation)") == 1
     assert "negative_fraction" in shift
     assert whole.count("train (segmentation)") == 1  # The other method; the first is there.
-    assert "embedded" in shown
+    assert "| embedded | unet | 0.4 | lesion | asymmetric_focal |" in shown
     assert "methods.segmentation.asymmetric_focal.gamma" in planned
     assert changed.count("train (segmentation)") == 1
+    assert "embedded.unet.0.4.asymmetric_focal.dice" in differs
     _, computed, stored = origin.splitlines()[0].split()
     assert computed == stored
     assert "2 runs of this study" in synced
