@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
+from torch import Tensor
 
 from rarelens.errors import RarelensError, refuse
 from rarelens.studies.settings.checking import check
@@ -116,6 +117,19 @@ def build(
     except (RuntimeError, TypeError, ValueError) as error:
         message = " ".join(str(error).split())
         raise RarelensError(f"params.yaml: {path}: {name}: {message}") from error
+
+
+def check_loss(value: Tensor, path: str) -> None:
+    """Refuse what a loss returns for a batch, if it is not one number.
+
+    Raises:
+        RarelensError: then.
+    """
+    if value.ndim:
+        raise RarelensError(
+            f"params.yaml: {path}: the loss of a batch has the shape {list(value.shape)}; let it "
+            "return one number, such as the mean over what it is given"
+        )
 
 
 @cache

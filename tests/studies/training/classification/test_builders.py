@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rarelens.components.objectives.bce import BinaryCrossEntropyLoss
 from rarelens.errors import RarelensError
 from rarelens.pipeline.parameters.whole import read_parameters
 from rarelens.studies.settings.methods import Adjustment, ClassificationMethod
@@ -22,6 +23,14 @@ LABELS = np.array([[1, 0, np.nan], [1, 1, np.nan], [0, 0, 1], [1, np.nan, 0]], n
 @pytest.mark.parametrize("name", PARAMETERS.methods.classification)
 def test_the_methods_of_params_yaml_are_accepted(name: str) -> None:
     check_classification_method(name, PARAMETERS.methods.classification[name])
+
+
+def test_an_objective_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        BinaryCrossEntropyLoss, "forward", lambda _, logits, target: logits * target
+    )
+    with pytest.raises(RarelensError, match=r"classification\.m: the loss .* shape \[3, 2\]; "):
+        check_classification_method("m", ClassificationMethod(objective="bce"))
 
 
 def test_counts_are_of_labels_that_are_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from rarelens.components.objectives import FocalLoss
 from rarelens.errors import RarelensError
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.training.segmentation.builders import (
@@ -24,6 +25,13 @@ def test_rare_classes_go_to_asymmetric_methods_only() -> None:
     ]
     assert given[0].rare_classes == [2]
     assert given[1].rare_classes == ()
+
+
+def test_an_objective_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_method("m", Method(objective="focal"))
+    monkeypatch.setattr(FocalLoss, "forward", lambda _, logits, target: logits[:, 0] * target)
+    with pytest.raises(RarelensError, match=r"segmentation\.m: the loss .* shape \[2, 8, 8, 8\]; "):
+        check_method("m", Method(objective="focal"))
 
 
 ADVERSARIAL = {"adversarial": {"epsilon": 1.0}}

@@ -6,13 +6,14 @@ import inspect
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rarelens.components.contracts import KEPT, GivenForClassification
 from rarelens.components.objectives._labels import LabelLoss
 from rarelens.errors import RarelensError
-from rarelens.studies.building import build, find
+from rarelens.studies.building import build, check_loss, find
 from rarelens.studies.settings.methods import Adjustment, ClassificationMethod
 from rarelens.studies.training.progress import Row
 
@@ -30,11 +31,11 @@ class Retraining(Protocol):
 
 
 def check_classification_method(name: str, method: ClassificationMethod) -> None:
-    """Build a method as if for two classes.
+    """Build a method as if for two classes, and try its objective.
 
     Raises:
         RarelensError: if parts of the method do not exist, do not take their options, or are
-            for segmentation.
+            for segmentation, or if the objective is no number.
     """
     component = find("objectives", method.objective, f"methods.classification.{name}")
     if not (inspect.isclass(component) and issubclass(component, LabelLoss)):
@@ -44,7 +45,9 @@ def check_classification_method(name: str, method: ClassificationMethod) -> None
         )
     labels = np.array([[1, 0], [0, 1], [np.nan, 0]], np.float32)
     image_weights(name, method, labels)
-    build_objective(name, method, labels)
+    objective = build_objective(name, method, labels)
+    target = torch.from_numpy(labels)
+    check_loss(objective(torch.zeros_like(target), target), f"methods.classification.{name}")
 
 
 def build_objective(name: str, method: ClassificationMethod, labels: Labels) -> nn.Module:

@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Sequence
 from functools import partial
 
+import torch
+
 from rarelens.components.contracts import KEPT, GivenForSegmentation
 from rarelens.components.objectives._labels import LabelLoss
 from rarelens.errors import RarelensError
-from rarelens.studies.building import build, find, needs
+from rarelens.studies.building import build, check_loss, find, needs
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.training.segmentation.losses import StepLosses
 
@@ -18,13 +20,16 @@ GIVEN = (*GivenForSegmentation.__annotations__, *KEPT)
 
 
 def check_method(name: str, method: Method) -> None:
-    """Build a method as if for two classes, the second of them rare.
+    """Build a method as if for two classes, the second of them rare, and try its objective.
 
     Raises:
         RarelensError: if parts of the method do not exist, do not take their options, or do not
-            fit together.
+            fit together, or if the objective is no number.
     """
-    build_losses(name, method, class_counts=(1, 1), rare=(1,))
+    losses = build_losses(name, method, class_counts=(1, 1), rare=(1,))
+    logits, target = torch.zeros(2, 2, 8, 8, 8), torch.zeros(2, 8, 8, 8, dtype=torch.long)
+    target[:, 2:6, 2:6, 2:6] = 1
+    check_loss(losses.objective(logits, target), f"methods.segmentation.{name}")
 
 
 def _check_asymmetric(path: str, method: Method) -> None:
