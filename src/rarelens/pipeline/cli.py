@@ -61,13 +61,18 @@ def validate() -> None:
 
     Warns of damaged objects in DVC's cache.
     """
-    from rarelens.pipeline.checks.cache import damaged_objects
-    from rarelens.pipeline.checks.validate import validate_study
-    from rarelens.pipeline.lineage.tree import check_source
+    from rich.console import Console
 
-    check_source(Path.cwd())
-    warn(damaged_objects())
-    typer.echo(validate_study())
+    # Half a minute may pass; into a file nothing of it goes.
+    with Console(stderr=True).status("checking parameters, code and data"):
+        from rarelens.pipeline.checks.cache import damaged_objects
+        from rarelens.pipeline.checks.validate import validate_study
+        from rarelens.pipeline.lineage.tree import check_source
+
+        check_source(Path.cwd())
+        warn(damaged_objects())
+        found = validate_study()
+    typer.echo(found)
 
 
 @app.command(rich_help_panel=STUDY)
