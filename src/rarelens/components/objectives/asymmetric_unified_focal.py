@@ -29,12 +29,12 @@ class AsymmetricUnifiedFocalLoss(nn.Module):
     r"""λ·F + (1−λ)·T of Yeung et al. (Comput. Med. Imaging Graph. 2022), for many classes.
 
     F is the mean over voxels of
-    :math:`-\delta \sum_{c\,rare} y_c \log p_c - (1-\delta) \sum_{c\,not\,rare} (1-p_c)^\gamma y_c
-    \log p_c`; T is the mean over classes of :math:`1-TI_c`, for rare classes to the power
-    :math:`1-\gamma`, where :math:`TI_c` is the Tversky index with weight δ of false negatives and
-    1 − δ of false positives. Both are taken in a sample and averaged over the samples. A class
-    that a sample neither holds nor predicts at all has :math:`TI_c = 1`. The authors' code
-    multiplies T by its weight: theirs is 1 − λ.
+    :math:`-\delta \sum_{c \text{ rare}} y_c \log p_c - (1-\delta) \sum_{c \text{ not rare}}
+    (1-p_c)^\gamma y_c \log p_c`; T is the mean over classes of :math:`1-TI_c`, for rare classes to
+    the power :math:`1-\gamma`, where :math:`TI_c` is the Tversky index with weight δ of false
+    negatives and 1 − δ of false positives. Both are taken in a sample and averaged over the
+    samples. A class that a sample neither holds nor predicts at all has :math:`TI_c = 1`. The
+    authors' code multiplies T by its weight: theirs is 1 − λ.
 
     Args:
         weight: λ, of F.
