@@ -43,6 +43,8 @@ GUARD = {
     # Of modules that are imported for other names: a type of parameters, names of components.
     "rarelens.studies.settings.base.module_in",
     "rarelens.components._lazy.exports",
+    # Of lineage, which asks it for the file of a layout.
+    "rarelens.studies.data.layout.layout_module",
 }
 
 

@@ -273,8 +273,9 @@ def test_in_the_code_itself_variables_may_have_any_name_and_none_the_other_s(
         assert text(module, other, name, tmp_path) == before
         renamed += 1
         # One reading of a variable becomes a reading of another: that is another function.
-        counts = Counter(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
-        often = [each for each in own if counts[each] > 2]
+        read = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
+        counts = Counter(each.id for each in read if isinstance(each.ctx, ast.Load))
+        often = [each for each in own if counts[each] > 1]
         if len(own) > 1 and often:
             other = original(module, name)
             read = next(

@@ -90,6 +90,7 @@ class Dataset(Section):
     simulate: Simulate | None = None
     preprocess: Preprocess
     split: Split
-    rare_classes: RareClasses
+    # Bounded here; what a stage reads of it was checked before.
+    rare_classes: Literal["auto"] | tuple[Annotated[int, Field(ge=0, lt=2**16)] | str, ...]
     rare_threshold: Annotated[float, Field(gt=0, le=1)]
     patch_size: PatchSize

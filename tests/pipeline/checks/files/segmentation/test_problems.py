@@ -75,10 +75,6 @@ def test_problems_of_every_dataset_at_once(study: Study) -> None:
             "params.yaml: datasets.tiny.rare_classes: [1, 3]: give at least one class, each by",
         ),
         (
-            {"datasets__tiny__rare_classes": [-1]},
-            "params.yaml: datasets.tiny.rare_classes: [-1]: give at least one class, each by",
-        ),
-        (
             {"datasets__tiny__rare_classes": [0, 1, 2]},
             "params.yaml: datasets.tiny.rare_classes: [0, 1, 2]: every class is named",
         ),
