@@ -183,3 +183,20 @@ def wait_for(file: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"{file} did not come")
+
+
+@pytest.mark.parametrize(
+    ("devices", "places", "expected"),
+    [
+        ("", 2, [None, None]),
+        ("0", 2, ["0", "0"]),
+        ("012", 2, ["0,2", "1"]),
+        ("0123", 4, ["0", "1", "2", "3"]),
+        ("0123", 1, ["0,1,2,3"]),
+        ("01", 3, ["0", "1", "0"]),
+    ],
+)
+def test_all_gpus_are_dealt_to_the_places(
+    devices: str, places: int, expected: list[str | None]
+) -> None:
+    assert [dealt(list(devices), place, places) for place in range(places)] == expected

@@ -16,7 +16,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.launch.ledger import Ledger
 from rarelens.pipeline.launch.screen import Screen
 from rarelens.pipeline.launch.signals import terminated_as_interrupted
-from rarelens.pipeline.launch.slots import NOTHING, Slot, gpus, last_lines, log_of
+from rarelens.pipeline.launch.slots import NOTHING, Slot, dealt, gpus, last_lines, log_of
 from rarelens.pipeline.launch.warm import Warm
 from rarelens.pipeline.lineage.repro import parsed_once
 
@@ -56,10 +56,7 @@ def launch(
     devices = gpus()
     # What asked for the GPUs while it was imported must not fork.
     warm = None if devices else Warm()
-    slots = [
-        Slot(root, devices[place % len(devices)] if devices else None, through, warm)
-        for place in range(places)
-    ]
+    slots = [Slot(root, dealt(devices, place, places), through, warm) for place in range(places)]
     with terminated_as_interrupted(), Screen(root, ledger.stages, places) as screen:
         run = _Run(root, ledger, slots, screen, retries)
         try:

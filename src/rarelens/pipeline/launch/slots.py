@@ -25,7 +25,7 @@ class Slot:
 
     Args:
         root: of the project.
-        gpu: the number of its GPU, if it has one of its own.
+        gpu: the numbers of its GPUs, as of ``CUDA_VISIBLE_DEVICES``, if it has any of its own.
         through: by the names of stages, as of `launch`, a command that is given the stage's.
         warm: what starts stages here without their imports, if anything does.
     """
@@ -107,6 +107,13 @@ def gpus() -> Sequence[str]:
         return [each for each in visible.split(",") if each.strip()]
     devices = (each.name.removeprefix("nvidia") for each in Path("/dev").glob("nvidia[0-9]*"))
     return sorted(devices, key=int)
+
+
+def dealt(devices: Sequence[str], place: int, places: int) -> str | None:
+    """Which GPUs a place has: all are dealt out; where there are fewer, places share them."""
+    if not devices:
+        return None
+    return ",".join(devices[place::places]) or devices[place % len(devices)]
 
 
 def _cold(

@@ -19,6 +19,8 @@ class Training(Section):
     ``precision``: "no" is float32; "tf32" lets a GPU multiply in TensorFloat-32, and is float32
     elsewhere. ``workers``: processes that make batches ahead of the training; None: up to four
     beside a GPU, none on a CPU. No result depends on it, and so no training is told apart by it.
+    ``processes``: so many share each training, on a GPU each or on the CPU together, with
+    ``batch_size / processes`` rows of a batch each; results agree within rounding.
     """
 
     steps: Annotated[int, Field(ge=1, le=10**8)]
@@ -32,9 +34,19 @@ class Training(Section):
     precision: Literal["no", "tf32", "bf16", "fp16"]
     threads: Threads
     workers: Annotated[int, Field(ge=0, le=1024)] | None = Field(None, exclude=True)
+    processes: Annotated[int, Field(ge=1, le=1024)] = 1
     patience: Count | None
     select: Literal["last", "best"]
     checkpoint_epochs: Count
+
+    @model_validator(mode="after")
+    def _shared_evenly(self) -> Training:
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"processes: {self.processes} cannot share a batch_size of {self.batch_size} "
+                "evenly; let it be a multiple"
+            )
+        return self
 
 
 class Dissection(Section):

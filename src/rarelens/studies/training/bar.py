@@ -18,9 +18,19 @@ class Bar:
         batch_size: samples a step.
         unit: what they are, in the plural.
         resumed: steps that were taken before.
+        shown: or else nothing is.
     """
 
-    def __init__(self, name: str, steps: int, batch_size: int, unit: str, resumed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        steps: int,
+        batch_size: int,
+        unit: str,
+        resumed: int,
+        *,
+        shown: bool = True,
+    ) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -29,7 +39,7 @@ class Bar:
             TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True))
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=not shown)
         self._task = self._bar.add_task(name, total=steps, loss=float("nan"), rate=0.0)
         self._batch_size, self._resumed, self._begun = batch_size, resumed, time.perf_counter()
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from rarelens.studies.settings.stages import Training
 from rarelens.studies.training.bar import Bar
 from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.feeding import batches
+from rarelens.studies.training.followers import shared
 from rarelens.studies.training.job import Job
 from rarelens.studies.training.optimisation import build_optimiser, build_schedule
 from rarelens.studies.training.progress import Progress, Row
 from rarelens.studies.training.readings import Readings
+from rarelens.studies.training.sharing import Share
 from rarelens.studies.training.task import Batch, Task
 
 
@@ -58,20 +61,37 @@ def train(
         RarelensError: if the loss or its gradient stops being finite, or parameters do not fit
             together.
     """
+    settings, state = job.settings, checkpoints.resume()
+    others = partial(_train, job, make_task, state, _nothing, _nothing)
+    setting = f"train.{job.cell.task}.processes"
+    with shared(settings.processes, others, setting) as share:
+        return _train(job, make_task, state, checkpoints.save, on_epoch, share)
+
+
+def _train(
+    job: Job,
+    make_task: Callable[[], Task],
+    state: dict[str, Any] | None,
+    save: Callable[[dict[str, Any]], None],
+    on_epoch: Callable[[Row], None],
+    share: Share,
+) -> Trained:
+    """One process's part of `train`, from a checkpoint's ``state``."""
     cell, settings = job.cell, job.settings
-    trainer = _Trainer(cell, settings, make_task)
+    trainer = _Trainer(cell, settings, make_task, share)
     progress, steps = trainer.progress, trainer.task.steps
-    if (state := checkpoints.resume()) is not None:
+    if state is not None:
         trainer.load_state_dict(state)
     resumed, begun = progress.step, time.perf_counter()
     device = trainer.accelerator.device
     feed = batches(trainer.task, range(resumed, steps), settings.workers, device)
-    bar = Bar(cell.name, steps, settings.batch_size, trainer.task.unit, resumed)
+    size, unit = settings.batch_size, trainer.task.unit
+    bar = Bar(cell.name, steps, size, unit, resumed, shown=share.leads)
     with closing(feed), bar:
         while progress.step < steps and not progress.stagnant(settings.patience):
             on_epoch(trainer.epoch(feed, bar))
-            if len(progress.history) % settings.checkpoint_epochs == 0:
-                checkpoints.save(trainer.state_dict())
+            if share.leads and len(progress.history) % settings.checkpoint_epochs == 0:
+                save(trainer.state_dict())
     last = settings.select == "last"
     return Trained(
         weights=trainer.weights() if last else progress.best_weights,
@@ -82,11 +102,17 @@ def train(
     )
 
 
+def _nothing(_: object) -> None:
+    """The leader tells and saves."""
+
+
 class _Trainer:
     """Everything that a training holds, and its epoch and step."""
 
-    def __init__(self, cell: Cell, settings: Training, make_task: Callable[[], Task]) -> None:
-        self.cell, self.settings = cell, settings
+    def __init__(
+        self, cell: Cell, settings: Training, make_task: Callable[[], Task], share: Share
+    ) -> None:
+        self.cell, self.settings, self.share = cell, settings, share
         self.accelerator = _accelerator(cell, settings)
         self.task = task = make_task()
         task.to(self.accelerator.device)
@@ -94,6 +120,7 @@ class _Trainer:
         self.network, self.optimiser, self.schedule = self.accelerator.prepare(
             task.network, optimiser, build_schedule(optimiser, settings, task.steps)
         )
+        share.attach(self.network)
         self.parameters = [*self.network.parameters(), *task.objective.parameters()]
         self.progress = Progress()
         self.readings = Readings(self.accelerator.device.type != "cuda", self._not_finite)
@@ -132,7 +159,7 @@ class _Trainer:
             "learning_rate": self.schedule.get_last_lr()[0],
         }
         plain = self.accelerator.unwrap_model(self.network)
-        row |= self.task.validate(plain)
+        row |= self.share.agreed(self.task.validate(plain) if self.share.leads else {})
         best = self.settings.select == "best"
         progress.record(row, row.get(self.task.score), plain.state_dict() if best else None)
         return row
@@ -159,6 +186,7 @@ class _Trainer:
 
     def _update(self) -> None:
         """One optimiser step from the gradients summed so far."""
+        self.share.sum_gradients(self.network.parameters())
         norm = self._clip()
         # With fp16, overflowing gradients belong to the search for a scale, and their steps are
         # left out.

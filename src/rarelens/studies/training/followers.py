@@ -1,0 +1,183 @@
+"""The further processes of a training that several share (`rarelens.studies.training.sharing`)."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed
+
+from rarelens.errors import RarelensError
+from rarelens.studies.training.sharing import Share
+
+HOST = "127.0.0.1"
+FOLLOW = "from rarelens.studies.training.followers import follow; follow()"
+# The others wait while the first validates.
+PATIENCE = timedelta(days=1)
+# For the process that lost another to say so itself.
+GRACE = 10.0
+
+
+@contextmanager
+def shared(number: int, work: Callable[[Share], object], setting: str) -> Iterator[Share]:
+    """Do ``work`` with ``number - 1`` further processes of this machine, while this one leads.
+
+    On a machine with GPUs each process has one of its own, else they have the CPU together. They
+    end when this one does, however it ends.
+
+    Args:
+        number: of processes, with this one.
+        work: what the others do, each with its share; it is pickled.
+        setting: where the number was set, for a message.
+
+    Yields:
+        This process's share.
+
+    Raises:
+        RarelensError: if there are fewer GPUs than processes, or one of the others has failed.
+    """
+    if number == 1:
+        yield Share()
+        return
+    devices = _devices(number, setting)
+    # Loopback, for no other machine takes part.
+    store = torch.distributed.TCPStore(HOST, 0, number, is_master=True, wait_for_workers=False)
+    followers = [
+        _Follower(rank, (work, rank, number, store.port), devices) for rank in range(1, number)
+    ]
+    try:
+        # Who never comes would be waited for.
+        while not all(store.check([f"ready {each.rank}"]) or each.failure for each in followers):
+            time.sleep(0.05)
+        _refuse_failure(followers, setting)
+        yield _join(store, 0, number)
+    except RuntimeError:
+        for each in followers:
+            each.join(GRACE)
+        _refuse_failure(followers, setting)
+        raise
+    finally:
+        for each in followers:
+            each.dismiss()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def follow() -> None:
+    """What a further process does: reads its work, and does it; it ends with its leader."""
+    length = int.from_bytes(sys.stdin.buffer.read(8), "big")
+    work, rank, number, port = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301
+    threading.Thread(target=_end_with_leader, daemon=True).start()
+    try:
+        store = torch.distributed.TCPStore(HOST, port, number, is_master=False)
+        store.set(f"ready {rank}", "")
+        work(_join(store, rank, number))
+        torch.distributed.destroy_process_group()
+    except RarelensError as error:
+        print(error)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0])
+        sys.exit(1)
+
+
+class _Follower:
+    """A further process, and the thread that waits for its end."""
+
+    def __init__(self, rank: int, work: Any, devices: Sequence[str] | None) -> None:
+        self.failure, self._ended = "", threading.Event()
+        self.rank, self._dismissed = rank, threading.Event()
+        # What is imported here is imported there.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[rank]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", FOLLOW],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the leader.
+        )
+        pickled = pickle.dumps(work)
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # It has ended, of which the thread tells.
+            self._process.stdin.write(len(pickled).to_bytes(8, "big") + pickled)
+            self._process.stdin.flush()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, but no longer than that."""
+        self._ended.wait(seconds)
+
+    def dismiss(self) -> None:
+        """End it: it has nothing to write."""
+        self._dismissed.set()
+        self._process.kill()
+        self._thread.join()
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def _watch(self) -> None:
+        assert self._process.stdout is not None
+        said = self._process.stdout.read().decode(errors="replace").strip()
+        status = self._process.wait()
+        if status and not self._dismissed.is_set():
+            last = said.splitlines()[-1] if said else f"exit status {status}"
+            self.failure = f"process {self.rank} of the training has ended ({last})"
+        self._ended.set()
+        # A GPU may wait for it for ever.
+        if self.failure and not self._dismissed.wait(GRACE * 2):
+            print(self.failure, file=sys.stderr, flush=True)
+            os._exit(1)
+
+
+def _refuse_failure(followers: Sequence[_Follower], setting: str) -> None:
+    for each in followers:
+        if each.failure:
+            raise RarelensError(f"{setting}: {each.failure}")
+
+
+def _join(store: Any, rank: int, number: int) -> Share:
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    torch.distributed.init_process_group(
+        "nccl" if torch.cuda.is_available() else "gloo",
+        store=store,
+        rank=rank,
+        world_size=number,
+        timeout=PATIENCE,
+    )
+    return Share(rank, number)
+
+
+def _devices(number: int, setting: str) -> list[str] | None:
+    """The GPUs that this process sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if not torch.cuda.is_available():
+        return None
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    devices = [each.strip() for each in visible if each.strip()]
+    devices = devices or [str(each) for each in range(torch.cuda.device_count())]
+    if len(devices) < number:
+        raise RarelensError(
+            f"{setting}: {number} processes take a GPU each, and this training sees "
+            f"{len(devices)}; lower it, or start fewer trainings at once (rarelens launch --jobs)"
+        )
+    return devices
+
+
+def _end_with_leader() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
