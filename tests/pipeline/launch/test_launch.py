@@ -16,6 +16,7 @@ from dvc.repo import Repo
 from rarelens.errors import RarelensError
 from rarelens.pipeline.cli import main
 from rarelens.pipeline.launch.launch import launch
+from rarelens.pipeline.launch.slots import dealt
 
 Make = Callable[..., Path]
 # Waits for the other of two: it ends only if both run at once.

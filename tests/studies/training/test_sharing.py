@@ -112,13 +112,14 @@ def vanish(share: Share) -> None:
 def test_a_process_that_is_lost_ends_the_training_with_a_sentence(
     work: Callable[[Share], None], said: str
 ) -> None:
-    with (
-        pytest.raises(RarelensError, match=f"^train.processes: process 1 .*{said}"),
-        shared(2, work, "train.processes") as share,
-    ):
-        for _ in range(100):
-            share.agreed(0)
-            time.sleep(0.1)
+    def lead() -> None:
+        with shared(2, work, "train.processes") as share:
+            for _ in range(100):
+                share.agreed(0)
+                time.sleep(0.1)
+
+    with pytest.raises(RarelensError, match=f"^train.processes: process 1 .*{said}"):
+        lead()
 
 
 def wait(share: Share) -> None:

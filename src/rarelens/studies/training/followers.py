@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from rarelens.errors import RarelensError
 from rarelens.studies.training.sharing import Share
@@ -51,7 +52,7 @@ def shared(number: int, work: Callable[[Share], object], setting: str) -> Iterat
         return
     devices = _devices(number, setting)
     # Loopback, for no other machine takes part.
-    store = torch.distributed.TCPStore(HOST, 0, number, is_master=True, wait_for_workers=False)
+    store = TCPStore(HOST, 0, number, is_master=True, wait_for_workers=False)
     followers = [
         _Follower(rank, (work, rank, number, store.port), devices) for rank in range(1, number)
     ]
@@ -76,17 +77,17 @@ def shared(number: int, work: Callable[[Share], object], setting: str) -> Iterat
 def follow() -> None:
     """What a further process does: reads its work, and does it; it ends with its leader."""
     length = int.from_bytes(sys.stdin.buffer.read(8), "big")
-    work, rank, number, port = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301
+    work, rank, number, port = pickle.loads(sys.stdin.buffer.read(length))
     threading.Thread(target=_end_with_leader, daemon=True).start()
     try:
-        store = torch.distributed.TCPStore(HOST, port, number, is_master=False)
+        store = TCPStore(HOST, port, number, is_master=False)
         store.set(f"ready {rank}", "")
         work(_join(store, rank, number))
         torch.distributed.destroy_process_group()
     except RarelensError as error:
         print(error)
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         traceback.print_exc()
         print(f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0])
         sys.exit(1)

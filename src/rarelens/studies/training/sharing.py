@@ -57,7 +57,7 @@ class Share:
             return
         flat = torch.cat([each.reshape(-1) for each in gradients])
         torch.distributed.all_reduce(flat)
-        parts = flat.split([each.numel() for each in gradients])
+        parts = torch.split(flat, [each.numel() for each in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
@@ -91,10 +91,12 @@ class Share:
     def _before(self, network: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         if not network.training:
             return inputs
-        return (_Rows.apply(inputs[0], self), *inputs[1:])
+        return (_Rows.apply(inputs[0], self), *inputs[1:])  # type: ignore[no-untyped-call]
 
     def _after(self, network: nn.Module, inputs: object, logits: Tensor) -> Tensor:  # noqa: ARG002
-        whole: Tensor = _Whole.apply(logits, self) if network.training else logits
+        if not network.training:
+            return logits
+        whole: Tensor = _Whole.apply(logits, self)  # type: ignore[no-untyped-call]
         return whole
 
     def _normalise(self, module: _BatchNorm, alone: Any, images: Tensor) -> Tensor:
@@ -111,9 +113,9 @@ class Share:
         values = images.float()
         axes = [0, *range(2, values.ndim)]
         number = self.number * values.numel() // values.shape[1]
-        mean = all_reduce(values.mean(axes)) / self.number
+        mean = self._mean(values.mean(axes))
         centred = values - _of_channels(mean, values)
-        variance = all_reduce(centred.square().mean(axes)) / self.number
+        variance = self._mean(centred.square().mean(axes))
         if module.track_running_stats and module.running_mean is not None:
             self._keep_statistics(module, mean, variance * (number / max(number - 1, 1)))
         scale = (variance + module.eps).rsqrt()
@@ -123,6 +125,10 @@ class Share:
         else:
             centred = centred * _of_channels(scale, values)
         return centred.to(images.dtype)
+
+    def _mean(self, values: Tensor) -> Tensor:
+        summed: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+        return summed / self.number
 
     @staticmethod
     @torch.no_grad()
