@@ -38,25 +38,41 @@ def valid_index(logits: Tensor, target: Tensor) -> Tensor:
     return target.long().clamp(0, logits.shape[1] - 1)
 
 
+def truth_and_present(
+    logits: Tensor, target: Tensor, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One-hot truth y (B, C, *spatial), 0 at ignored voxels, and 1 where they are not (B, 1, …).
+
+    Ignored are voxels of ``ignore_index``, and in a soft target those without any share. The third
+    is which voxels a mean is over, (B, *spatial): of a soft target all, as in `count`.
+    """
+    if is_soft(logits, target):
+        truth, counts = target.to(logits), torch.ones_like(target[:, 0], dtype=torch.bool)
+        present = target.ne(0).any(1, keepdim=True).to(logits)
+    else:
+        counts = target != ignore_index
+        present = counts.unsqueeze(1).to(logits)
+        index = target.long().where(counts, 0).unsqueeze(1)
+        truth = torch.zeros_like(logits).scatter_(1, index, present)
+    return truth, present, counts
+
+
 def shares_and_truth(
     logits: Tensor, target: Tensor, ignore_index: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Probabilities and one-hot truth, both (B, C, *spatial) and 0 at ignored voxels.
 
-    Sums of p·y, p·(1−y) and (1−p)·y then leave ignored voxels out by themselves. Ignored are voxels
-    of ``ignore_index``, and in a soft target those without any share. The third is which voxels a
-    mean is over, (B, *spatial): of a soft target all, as in `count`.
+    Sums of p·y, p·(1−y) and (1−p)·y then leave ignored voxels out by themselves. The third is which
+    voxels a mean is over, as of `truth_and_present`.
     """
-    probabilities = logits.softmax(1)
-    if is_soft(logits, target):
-        present = target.ne(0).any(1, keepdim=True).to(logits)
-        counts = torch.ones_like(target[:, 0], dtype=torch.bool)
-        return probabilities * present, target.to(logits), counts
-    counts = target != ignore_index
-    index = target.long().where(counts, 0)
-    present = counts.unsqueeze(1).to(logits)
-    truth = torch.zeros_like(logits).scatter_(1, index.unsqueeze(1), present)
-    return probabilities * present, truth, counts
+    truth, present, counts = truth_and_present(logits, target, ignore_index)
+    return logits.softmax(1) * present, truth, counts
+
+
+def voxel_sums(values: Tensor, masks: Tensor, batch: bool = False) -> Tensor:
+    """Sums over voxels of values · masks, both (B, C, *spatial): (B, C), or (C,) of the batch."""
+    sums = (values * masks).flatten(2).sum(2)
+    return sums.sum(0) if batch else sums
 
 
 def check_classes(values: Tensor, logits: Tensor, name: str) -> None:

@@ -16,9 +16,10 @@ from rarelens.components.objectives._voxels import (
     along_classes,
     full_precision,
     is_soft,
-    shares_and_truth,
+    truth_and_present,
     valid_index,
     value_of_class,
+    voxel_sums,
 )
 from rarelens.components.objectives.focal import FocalLoss
 
@@ -72,10 +73,10 @@ class AsymmetricUnifiedFocalLoss(nn.Module):
         rare = class_mask(self.rare_classes, logits)
         if self.rare_classes is None:
             rare[0] = False
-        predicted, truth, counts = shares_and_truth(logits, target, self.ignore_index)
+        truth, present, counts = truth_and_present(logits, target, self.ignore_index)
         focal = self._focal(logits, target, rare).flatten(1).sum(1)
         focal = focal / counts.flatten(1).sum(1).clamp(min=1)
-        tversky = self._tversky(predicted.flatten(2), truth.flatten(2), rare)
+        tversky = self._tversky(logits.softmax(1), truth, present - truth, rare)
         return reduce_regions(self.weight * focal + (1 - self.weight) * tversky, self.reduction)
 
     def _focal(self, logits: Tensor, target: Tensor, rare: Tensor) -> Tensor:
@@ -89,12 +90,11 @@ class AsymmetricUnifiedFocalLoss(nn.Module):
         losses: Tensor = focal(logits, target)
         return losses * value_of_class(weights, valid_index(logits, target))
 
-    def _tversky(self, predicted: Tensor, truth: Tensor, rare: Tensor) -> Tensor:
-        """T of each sample, (B,), from (B, C, N)."""
-        missed = ((1 - predicted) * truth).sum(2)
-        false = (predicted * (1 - truth)).sum(2)
+    def _tversky(self, predicted: Tensor, truth: Tensor, rest: Tensor, rare: Tensor) -> Tensor:
+        """T of each sample, (B,), from (B, C, *spatial)."""
+        missed, false = voxel_sums(1 - predicted, truth), voxel_sums(predicted, rest)
         errors = self.delta * missed + (1 - self.delta) * false
-        total = (predicted * truth).sum(2) + errors
+        total = truth.flatten(2).sum(2) - missed + errors
         complement = errors / total.where(total > 0, 1)
         # Kept off 0, where the gradient of a power below 1 is infinite.
         enhanced = complement.clamp(min=torch.finfo(errors.dtype).tiny) ** (1 - self.gamma)

@@ -12,9 +12,9 @@ from rarelens.components._rare_classes import class_mask
 from rarelens.components.objectives._overlap import reduce_regions
 from rarelens.components.objectives._voxels import (
     Reduction,
-    along_classes,
     full_precision,
-    shares_and_truth,
+    truth_and_present,
+    voxel_sums,
 )
 
 __all__ = ["FocalDiceLoss"]
@@ -60,12 +60,17 @@ class FocalDiceLoss(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
         logits = full_precision(logits)
-        kept = along_classes(class_mask(self.rare_classes, logits), logits)[:, 1:]
-        predicted, truth, _ = shares_and_truth(logits, target, self.ignore_index)
-        predicted, truth = predicted[:, 1:], truth[:, 1:]
+        kept = class_mask(self.rare_classes, logits)[1:]
+        truth, present, _ = truth_and_present(logits, target, self.ignore_index)
+        predicted, truth = logits.softmax(1)[:, 1:], truth[:, 1:]
         missing = 1 - predicted
-        weighted = missing.where(kept, missing ** (1 + self.gamma))
-        axes = ([0] if self.batch else []) + list(range(2, logits.ndim))
-        errors = (predicted * (1 - truth) + weighted * truth).sum(axes)
-        sizes = (predicted + truth).sum(axes)
-        return reduce_regions(errors / (sizes + self.smooth), self.reduction)
+        false = voxel_sums(predicted, present - truth, self.batch)
+        missed = voxel_sums(missing, truth, self.batch)
+        attenuated = missed.clone()
+        attenuated[..., ~kept] = voxel_sums(
+            missing[:, ~kept] ** (1 + self.gamma), truth[:, ~kept], self.batch
+        )
+        # Sums of y, and of p + y.
+        true = voxel_sums(truth, present, self.batch)
+        losses = (false + attenuated) / (2 * true - missed + false + self.smooth)
+        return reduce_regions(losses, self.reduction)
