@@ -13,7 +13,8 @@ takes too long, leaves the others; rows are printed, and written to ``--output``
 - ``monai``: the same training fed by MONAI's own loaders: cached volumes, four patches of one
   (``RandCropByPosNegLabeld`` with indices cached, no copies of the cache, no meta data), in
   processes, in a thread, and in a thread with the volumes on the GPU.
-- ``augmented``: both with the same augmentation (``regularisers.augmentation``).
+- ``augmented``: both with the same augmentation: ``regularisers.augmentation`` on the device, and
+  MONAI's transforms in the processes that load; the ratio is to a step without any.
 - ``precision``: feeding, in bfloat16 and in TensorFloat-32.
 - ``flat``: feeding, with flat patches.
 - ``layout``: one batch on the device, with channels first, where rarelens has them last.

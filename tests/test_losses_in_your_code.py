@@ -53,3 +53,8 @@ def test_plain_loop_gives_gradients(patch: dict[str, object]) -> None:
     clean = patch["value"].item()
     exec(BLOCKS[1], patch)
     assert patch["value"].item() > clean
+    before = patch["images"], patch["labels"]
+    exec(BLOCKS[2], patch)
+    for old, new in zip(before, (patch["images"], patch["labels"]), strict=True):
+        assert new.shape == old.shape
+        assert not torch.equal(new, old)

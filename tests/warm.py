@@ -34,7 +34,7 @@ from typing import Any
 LIBRARIES = """
 accelerate altair captum.attr dvc.cli dvc.commands.repro dvc.repo dvc_data.index grimp h5py jinja2
 matplotlib.pyplot mlflow mlflow.tracking mlflow.store.tracking.sqlalchemy_store monai.inferers
-monai.losses monai.metrics monai.networks.nets monai.transforms nibabel numpy pandas pandera.pandas
+monai.losses monai.metrics monai.networks.nets nibabel numpy pandas pandera.pandas
 PIL.Image pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml safetensors.torch
 scipy.ndimage scipy.optimize scipy.sparse.csgraph scipy.stats seaborn sklearn.linear_model torch
 torch._dynamo typer

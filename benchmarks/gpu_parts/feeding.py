@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import statistics
 import threading
 import time
@@ -166,11 +165,11 @@ def monai(setting: Setting) -> Iterator[Row]:
 
 
 def augmented(setting: Setting) -> Iterator[Row]:
-    """With augmentation, by the same transforms."""
+    """With augmentation: on the device, and by MONAI's transforms in the processes."""
     yield (base := _base(setting, "float32"))
-    number = setting.workers[-1]
-    for each in (number, *([len(os.sched_getaffinity(0)) - 1] if setting.gpu else [])):
+    for each in setting.workers[1:3]:
         own = job_of(setting, workers=each, regularisers=AUGMENTATION)
         yield _compared(f"rarelens, {each} processes", base["steps/s"], own, setting)
+    number = setting.workers[-1]
     make = partial(monai_fed, kind="processes", augmented=True)
     yield _compared(f"MONAI, {number} processes", base["steps/s"], job_of(setting), setting, make)

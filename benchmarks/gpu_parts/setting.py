@@ -21,6 +21,7 @@ if not os.environ.get("RARELENS_GPU_APART"):
 
 from gpu_parts.processes import Row
 from rarelens.studies.cells import Cell
+from rarelens.studies.data.prepared import digest_of
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import foreground_index
 from rarelens.studies.files import write_json
@@ -111,11 +112,12 @@ def make_data(setting: Setting) -> Iterator[Row]:
             labels[(apart**2).sum(0) < (share * min(setting.shape)) ** 2] = label
         image = rng.standard_normal((2, *setting.shape), np.float32)
         image += np.stack([labels == 1, labels == 2]) * np.float32(2)
-        np.save(folder / f"images/{case}.npy", image.astype(np.float16))
+        kept = image.astype(np.float16)
+        np.save(folder / f"images/{case}.npy", kept)
         np.save(folder / f"labels/{case}.npy", labels)
         np.save(folder / f"foreground/{case}.npy", foreground_index(labels))
         voxels = np.bincount(labels.ravel(), minlength=3).tolist()
-        row = {"case": case, "group": case, "split": "pool", "digest": str(number)}
+        row = {"case": case, "group": case, "split": "pool", "digest": digest_of((kept, labels))}
         rows.append({**row, "shape": setting.shape, "spacing": [1.0] * 3, "voxels": voxels})
     pd.DataFrame(rows).to_parquet(folder / "cases.parquet", index=False)
     facts = {"name": "synthetic", "channels": ["a", "b"], "classes": CLASSES, "spacing": None}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from augmentation import STRENGTH, monai_transforms
 from torch import Tensor, nn
 
 from gpu_parts.setting import Setting
-from rarelens.components.regularisers.augmentation import Strength, _transform
 from rarelens.studies.training.segmentation.job import SegmentationJob
 from rarelens.studies.training.segmentation.task import SegmentationTask
 from rarelens.studies.training.task import Batch
@@ -67,7 +67,7 @@ def monai_loader(setting: Setting, patch: Any, batch: int, kind: str, augmented:
     indices = {"fg_indices_key": "label_fg_indices", "bg_indices_key": "label_bg_indices"}
     crop = RandCropByPosNegLabeld(both, "label", patch, num_samples=batch, **indices)
     fixed = [FgBgToIndicesd("label"), EnsureTyped(both, device=on)]
-    after = [_transform(Strength(rotation=15.0))] if augmented else []
+    after = [monai_transforms(STRENGTH)] if augmented else []
     data = setting.data
     items = [
         {"image": np.array(data.image(c), np.float32), "label": np.array(data.label(c))[None]}

@@ -66,6 +66,7 @@ moved = regularisers.adversarial_example(
     model, images, target, objectives.FocalLoss(), 10.0, 1e-5, [2], rng
 )
 mixed, _, counts = regularisers.mix_patches(images, target, 1.0, 0.2, [2], rng)
+turned, labels = regularisers.augment(images, target, regularisers.Strength(), rng)
 shift = rarelens.LogitShift(3)
 for side in ("train", "test"):
     for subject in range(2):
@@ -80,6 +81,7 @@ print(json.dumps({{
     "lacking": lacking,
     "moved": (moved - images).flatten(1).norm(dim=1).tolist(),
     "mixed": [list(mixed.shape), counts.float().mean().item()],
+    "augmented": [(turned - images).abs().mean().item(), (labels != target).float().mean().item()],
     "logits": list(networks.LightCNN(1, 3)(torch.randn(2, 1, 32, 32)).shape),
     "bias": adjustments.LogitAdjustment([0.9, 0.1])([]).tolist(),
     "weights": sampling.weighted.weights(np.eye(3)).tolist(),
@@ -192,6 +194,7 @@ def test_regularisers_networks_adjustments_and_samplers_run(inside):
     assert inside["moved"] == pytest.approx([10, 10], rel=1e-4)
     assert inside["mixed"][0] == [2, 1, 4, 5, 6]
     assert 0 < inside["mixed"][1] < 1
+    assert all(0.01 < share < 1 for share in inside["augmented"])
     assert inside["logits"] == [2, 3]
     assert inside["bias"] == pytest.approx([0.1053605, 2.3025851])
     assert inside["weights"] == pytest.approx([1 / 3] * 3)

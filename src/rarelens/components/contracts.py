@@ -153,16 +153,19 @@ class Preparing(Protocol):
 
     def prepare(
         self,
-        images: NDArray[np.float32],
-        labels: NDArray[np.int64],
+        images: Tensor,
+        labels: Tensor,
         centres: NDArray[np.integer],
         rng: np.random.Generator,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Changed copies of images and labels.
+    ) -> tuple[Tensor, Tensor]:
+        """Changed copies of images and labels, on the device of the training, where these are.
+
+        All that it draws comes from ``rng``, so that a resumed training ends the same, and each
+        process of a training that has several draws the same.
 
         Args:
-            images: (B, channels, *patch).
-            labels: (B, *patch).
+            images: (B, channels, *patch), float32.
+            labels: (B, *patch), int64, as large as the images for any network.
             centres: (B,), the class that a patch is centred on; −1 for one placed anywhere.
             rng: seeded anew at each step.
         """

@@ -47,7 +47,7 @@ def test_every_exported_name_is_there_and_others_are_not() -> None:
 @pytest.mark.slow  # Starts another Python.
 def test_one_regulariser_does_not_import_another() -> None:
     code = (
-        "import sys; from rarelens.components.regularisers import mix_patches;"
+        "import sys; from rarelens.components.regularisers import augment, mix_patches;"
         "package = 'rarelens.components.regularisers'; "
         "print([m for m in sys.modules if m in ('monai', f'{package}.adversarial')])"
     )

@@ -251,6 +251,16 @@ def original(module: str, name: str) -> ast.stmt:
     return next(each for each in tree.body if getattr(each, "name", "") == name)
 
 
+def readings(node: ast.AST) -> list[ast.Name]:
+    """Of variables, but for what is raised, whose words are no part of a function's digest."""
+    raised = {id(own) for each in ast.walk(node) if isinstance(each, ast.Raise)
+              for own in ast.walk(each)}  # fmt: skip
+    return [
+        each for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and id(each) not in raised
+    ]  # fmt: skip
+
+
 def test_in_the_code_itself_variables_may_have_any_name_and_none_the_other_s(
     tmp_path: Path,
 ) -> None:
@@ -273,16 +283,11 @@ def test_in_the_code_itself_variables_may_have_any_name_and_none_the_other_s(
         assert text(module, other, name, tmp_path) == before
         renamed += 1
         # One reading of a variable becomes a reading of another: that is another function.
-        read = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
-        counts = Counter(each.id for each in read if isinstance(each.ctx, ast.Load))
+        counts = Counter(each.id for each in readings(node))
         often = [each for each in own if counts[each] > 1]
         if len(own) > 1 and often:
             other = original(module, name)
-            read = next(
-                each for each in ast.walk(other)
-                if isinstance(each, ast.Name) and each.id == often[0]
-                and isinstance(each.ctx, ast.Load)
-            )  # fmt: skip
+            read = next(each for each in readings(other) if each.id == often[0])
             read.id = next(each for each in own if each != often[0])
             assert text(module, other, name, tmp_path) != before
             swapped += 1

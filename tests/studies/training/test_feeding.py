@@ -34,7 +34,7 @@ from rarelens.studies.training.task import Batch
 
 MakeJob = Callable[..., SegmentationJob]
 CPU = torch.device("cpu")
-# Draws before the first pass (augmentation, by MONAI) and after it (mixup).
+# Draws before the first pass (augmentation) and after it (mixup).
 DRAWING = {
     "objective": "cross_entropy",
     "regularisers": {"augmentation": {"rotation": 15.0}, "mixup": {"alpha": 1.0}},
@@ -43,7 +43,7 @@ DROPOUT = {"network": "unet", "channels": [4, 8], "dropout": 0.3}
 
 
 def values(batch: Batch) -> tuple:
-    arrays = (batch.images.numpy(), batch.target.numpy())
+    arrays = (batch.images.numpy(), batch.target.numpy(), batch.centres)
     state = json.dumps(batch.rng.bit_generator.state)
     return batch.step, *(a.dtype for a in arrays), *(a.tobytes() for a in arrays), state
 

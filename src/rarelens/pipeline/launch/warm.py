@@ -27,7 +27,7 @@ from typing import Any
 # What stages import of other packages.
 LIBRARIES = """
 accelerate altair h5py jinja2 matplotlib.pyplot mlflow mlflow.tracking monai.inferers monai.losses
-monai.metrics monai.networks.nets monai.transforms nibabel numpy pandas pandera.pandas PIL.Image
+monai.metrics monai.networks.nets nibabel numpy pandas pandera.pandas PIL.Image
 pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml safetensors.torch scipy.ndimage
 scipy.optimize scipy.sparse.csgraph scipy.stats seaborn sklearn.linear_model torch
 """

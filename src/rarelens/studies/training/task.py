@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -18,12 +19,15 @@ class Batch(NamedTuple):
         images: as the network takes them.
         target: as the objective takes it, but for its type.
         rng: what the losses go on to draw from.
+        centres: the classes that patches are centred on, where a regulariser is to change images
+            and target first; the target is then as large as the images for any network.
     """
 
     step: int
     images: Tensor
     target: Tensor
     rng: np.random.Generator
+    centres: NDArray[np.integer] | None = None
 
 
 class Task(Protocol):

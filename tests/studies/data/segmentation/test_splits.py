@@ -218,14 +218,18 @@ def test_no_rare_class_is_refused():
 
 @pytest.mark.parametrize(
     ("given", "rare"),
-    [((2, 0), (0, 2)), (("scar",), (2,)), (("wall", 2, "scar"), (1, 2)), (("auto",), None),
-     ((3,), None), ((-1,), None), (("Scar",), None), (("2",), None), ((), None)],
+    [((2, 0), (0, 2)), (("scar",), (2,)), (("wall", 2, "scar"), (1, 2)),
+     (("auto",), "there is no class 'auto'"), ((3,), "there is no class 3"),
+     ((-1,), "there is no class -1"), (("wall", "Scar"), "there is no class 'Scar'"),
+     (("2",), "there is no class '2'"), ((), "no class is named"),
+     (("scarr", 1, 9), "there is no class 'scarr' or 9")],
 )  # fmt: skip
 def test_given_rare_classes_are_values_or_names(given, rare):
-    if rare:
+    if isinstance(rare, tuple):
         assert rare_classes(table([1]), CLASSES, given, 0.05) == rare
     else:
-        with pytest.raises(RarelensError, match=r"here: 0 background, 1 wall, 2 scar$"):
+        sentence = rf": {rare}; give .* has here: 0 background, 1 wall, 2 scar$"
+        with pytest.raises(RarelensError, match=sentence):
             rare_classes(table([1]), CLASSES, given, 0.05)
 
 

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import prepare_dataset
 from rarelens.studies.settings.segmentation.datasets import Split
@@ -80,6 +81,8 @@ def test_training_cases_are_a_share_of_the_pool(tiny: PreparedDataset, make_job:
 
 def test_rare_classes_by_name_are_those_by_value(tiny: PreparedDataset, make_job: MakeJob) -> None:
     assert make_job(rare_classes=("right",)).rare(tiny) == (2,)
+    with pytest.raises(RarelensError, match=r"datasets\.tiny\.rare_classes: .* no class 'rihgt'; "):
+        make_job(rare_classes=("rihgt",)).rare(tiny)
 
 
 @pytest.mark.parametrize("rare", ["auto", (1, "right")])

@@ -21,6 +21,13 @@ from rarelens.studies.training.segmentation.job import SegmentationJob
 from rarelens.studies.training.segmentation.losses import StepLosses
 
 MakeJob = Callable[..., SegmentationJob]
+AUGMENTED = {
+    "objective": "cross_entropy",
+    "regularisers": {
+        "augmentation": {"rotation": 15.0, "flip_axes": [0], "weak": 0.3, "asymmetric": True},
+        "mixup": {"alpha": 1.0},
+    },
+}
 
 
 def run(
@@ -99,8 +106,19 @@ def test_same_job_same_weights_and_history(
         {"network": {"network": "unet", "channels": [4, 8], "dropout": 0.3}},
         {"checkpoint_epochs": 2, "patience": 2},
         {"method": {"objective": "focal", "asymmetric": True}, "precision": "bf16"},
+        {"method": AUGMENTED},
+        {"method": AUGMENTED, "precision": "bf16"},
     ],
-    ids=["plain", "best", "clip-sgd-cosine", "dropout", "patience", "bf16"],
+    ids=[
+        "plain",
+        "best",
+        "clip-sgd-cosine",
+        "dropout",
+        "patience",
+        "bf16",
+        "augmented",
+        "augmented-bf16",
+    ],
 )
 def test_a_resumed_training_ends_in_the_same_bytes(
     tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path, changes: dict, killed_after: int

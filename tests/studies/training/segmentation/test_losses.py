@@ -1,4 +1,4 @@
-"""Which passes of a step move the running statistics of batch normalisation."""
+"""What is prepared, and which passes of a step move the running statistics."""
 
 from __future__ import annotations
 
@@ -85,3 +85,73 @@ def test_the_choice_reaches_the_weights_of_a_training(
     }
     running = {key for key in weights["clean_pass"] if "running" in key or "num_batches" in key}
     assert differing == running
+
+
+class Recorder:
+    """Changes one voxel of each patch, the middle; remembers what it was given."""
+
+    gradient_evaluations = 0
+
+    def facts(self, channels: int, patch: object) -> dict[str, float]:
+        return {}
+
+    def prepare(
+        self, images: Tensor, labels: Tensor, centres: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        self.given = images.clone(), labels.clone(), centres.copy()
+        self.drawn = rng.random()
+        images, labels = images.clone(), labels.clone()
+        middle = tuple(side // 2 for side in labels.shape[1:])
+        images[:, :, *middle], labels[:, *middle] = 7, -100
+        return images, labels
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"network": "unet", "channels": [4, 8]},
+        {"network": "deepmedic", "training_segment": 25, "inference_segment": 25},
+    ],
+    ids=["whole", "unpadded"],
+)
+def test_whole_patches_are_prepared_and_then_cropped(
+    tiny: PreparedDataset,
+    make_job: Callable[..., SegmentationJob],
+    monkeypatch: pytest.MonkeyPatch,
+    network: dict,
+) -> None:
+    """A network that loses its border is given the labels of its middle, after the change."""
+    task = SegmentationTask(make_job(network=network), tiny)
+    plain, recorder, seen = task.batch(1), Recorder(), []
+
+    def losses(network: object, images: Tensor, labels: Tensor, rng: np.random.Generator) -> list:
+        seen.append((images, labels, rng.random()))
+        return []
+
+    monkeypatch.setattr(task.step_losses, "losses", losses)
+    assert list(task.losses(task.network, plain)) == []
+    task.step_losses.preparing = [recorder]
+    batch = task.batch(1)
+    assert list(task.losses(task.network, batch)) == []
+    (images, labels, drawn), (new_images, new_labels, drawn_after) = seen
+    # Nothing more is carried than a training takes that prepares nothing.
+    assert plain.centres is None
+    assert plain.target.shape == labels.shape
+    assert plain.target.dtype == batch.target.dtype == torch.int8
+    given_images, given_labels, centres = recorder.given
+    assert given_images.dtype == torch.float32
+    assert given_labels.dtype == torch.int64
+    assert given_labels.shape == (given_images.shape[0], *given_images.shape[2:])
+    assert torch.equal(given_images, images)
+    np.testing.assert_array_equal(centres, task.sampler.batch(1).centres)
+    border = task.context
+    assert (border > 0) == (network["network"] == "deepmedic")
+    inner = (slice(None), *[slice(border, side - border) for side in given_labels.shape[1:]])
+    assert torch.equal(given_labels[inner], labels)
+    # The change has arrived, in the middle of both, and what comes after draws on.
+    assert (new_images != images).any(1).sum() == (new_labels != labels).sum() == len(images)
+    assert (new_labels == -100).sum() == len(images)
+    assert new_labels.is_contiguous()
+    assert new_images.is_contiguous(memory_format=torch.channels_last_3d)
+    assert recorder.drawn == drawn
+    assert drawn_after != drawn

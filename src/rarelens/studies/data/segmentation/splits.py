@@ -96,14 +96,16 @@ def rare_classes(
             )
         return rare
     values = {name: value for value, name in enumerate(classes)}
-    chosen = {values.get(each, -1) if isinstance(each, str) else each for each in setting}
-    if not chosen or not chosen <= set(values.values()):
+    chosen = {each: values.get(each, -1) if isinstance(each, str) else each for each in setting}
+    unknown = [repr(each) for each, value in chosen.items() if value not in values.values()]
+    if unknown or not chosen:
         listed = ", ".join(f"{value} {name}" for name, value in values.items())
+        wrong = f"there is no class {' or '.join(unknown)}" if unknown else "no class is named"
         raise RarelensError(
-            f"rare_classes: {list(setting)}: give at least one class, each by the name or the "
-            f"value that it has here: {listed}"
+            f"rare_classes: {list(setting)}: {wrong}; give each by the name or the value that it "
+            f"has here: {listed}"
         )
-    rare = tuple(sorted(chosen))
+    rare = tuple(sorted(set(chosen.values())))
     if len(rare) == len(classes):
         raise RarelensError(
             f"rare_classes: {list(setting)}: every class is named, so none is left that is not "

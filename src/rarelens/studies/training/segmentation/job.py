@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
 from rarelens.studies.settings.methods import Method
@@ -38,7 +39,10 @@ class SegmentationJob(Job):
 
     def rare(self, data: PreparedDataset) -> tuple[int, ...]:
         """The dataset's rare classes."""
-        return rare_classes(data.table, data.classes, self.rare_classes, self.rare_threshold)
+        try:
+            return rare_classes(data.table, data.classes, self.rare_classes, self.rare_threshold)
+        except RarelensError as error:
+            raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
 
     def training_cases(self, data: PreparedDataset) -> list[str]:
         """The cell's training subset."""

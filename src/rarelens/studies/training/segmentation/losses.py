@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rarelens.components.contracts import Adding, Preparing
-from rarelens.studies.data.segmentation.patches import Batch
 
 
 class StepLosses:
@@ -61,14 +60,15 @@ class StepLosses:
         return 1 + sum(int(each.gradient_evaluations) for each in self.adding)
 
     def prepare(
-        self, batch: Batch, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
-        """Images and labels of the batch as the regularisers change them."""
-        if not self.preparing:
-            return batch.images, batch.labels
-        images, labels = batch.images, batch.labels.astype(np.int64)
+        self,
+        images: Tensor,
+        labels: Tensor,
+        centres: NDArray[np.integer],
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Images and labels of a batch as the regularisers change them."""
         for each in self.preparing:
-            images, labels = each.prepare(images, labels, batch.centres, rng)
+            images, labels = each.prepare(images, labels, centres, rng)
         return images, labels
 
     def losses(

@@ -43,6 +43,8 @@ class SegmentationTask:
         self.network = build_segmenter(job.network, len(data.channels), len(data.classes))
         cases = job.training_cases(data)
         self.context = context(self.network)
+        # Of labels (B, X, Y, Z): the network gives no logits for the context.
+        self._middle = (slice(None), *[slice(self.context, -self.context or None)] * 3)
         patch = training_patch(self.network, job.patch_size)[0]
         self.sampler = PatchSampler(
             data,
@@ -79,20 +81,24 @@ class SegmentationTask:
         self.step_losses.to(device)
 
     def batch(self, step: int) -> Batch:
-        """The patches of a step, as the method prepares them."""
-        rng = np.random.default_rng([self.job.cell.seed, step, 1])
-        images, labels = self.step_losses.prepare(self.sampler.batch(step), rng)
-        # The network gives no logits for the context.
-        middle = slice(self.context, -self.context or None)
+        """The patches of a step; of what a regulariser prepares the labels are whole."""
+        patches = self.sampler.batch(step)
+        whole = bool(self.step_losses.preparing)
+        labels = patches.labels if whole else patches.labels[self._middle]
         # In few bytes, for they go from process to process, and to the GPU.
-        target = labels[:, middle, middle, middle].astype(self.label_type)
-        return Batch(step, torch.from_numpy(images), torch.from_numpy(target), rng)
+        target = torch.from_numpy(labels.astype(self.label_type))
+        rng = np.random.default_rng([self.job.cell.seed, step, 1])
+        centres = patches.centres if whole else None
+        return Batch(step, torch.from_numpy(patches.images), target, rng, centres)
 
     def losses(self, network: nn.Module, batch: Batch) -> Iterator[Tensor]:
         """The losses of a step, one for each pass."""
         images = batch.images.to(self.device, non_blocking=True)
-        inputs = images.to(memory_format=torch.channels_last_3d)
         target = batch.target.to(self.device, non_blocking=True).long()
+        if batch.centres is not None:
+            images, target = self.step_losses.prepare(images, target, batch.centres, batch.rng)
+            target = target[self._middle].contiguous()
+        inputs = images.to(memory_format=torch.channels_last_3d)
         yield from self.step_losses.losses(network, inputs, target, batch.rng)
 
     def validate(self, network: nn.Module) -> dict[str, float]:

@@ -72,7 +72,11 @@ def test_problems_of_every_dataset_at_once(study: Study) -> None:
         ({"train__segmentation__steps": 0}, "train.segmentation.steps: "),
         (
             {"datasets__tiny__rare_classes": [1, 3]},
-            "params.yaml: datasets.tiny.rare_classes: [1, 3]: give at least one class, each by",
+            "params.yaml: datasets.tiny.rare_classes: [1, 3]: there is no class 3; give each by",
+        ),
+        (
+            {"datasets__tiny__rare_classes": ["Anterio"]},
+            "params.yaml: datasets.tiny.rare_classes: ['Anterio']: there is no class 'Anterio'; ",
         ),
         (
             {"datasets__tiny__rare_classes": [0, 1, 2]},

@@ -63,7 +63,7 @@ def test_settings_of_a_cohort_are_checked_before_it_is_simulated(
     found = problems()
     assert len(found) == 2
     assert "preprocess.intensity: 2 entries for images of 1 channels" in found[0]
-    assert "rare_classes: [2]: give at least one class, each by the name or the " in found[1]
+    assert "rare_classes: [2]: there is no class 2; give each by the name or the " in found[1]
     assert "value that it has here: 0 background, 1 lesion" in found[1]
 
 
