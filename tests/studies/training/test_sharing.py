@@ -37,6 +37,7 @@ WHOLE = {
     "method": {
         "objective": "dice_cross_entropy",
         "regularisers": {
+            "augmentation": {"asymmetric": True},
             "mixup": {"asymmetric": True},
             "adversarial": {"asymmetric": True, "epsilon": 2.0},
         },
