@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from locks import LOCKS, forget, outputs
@@ -77,4 +78,6 @@ def test_locks_and_results_are_those_of_dvc_repro(
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^train .* s \(", done.stderr, re.M)) == 2
     assert recorded(forgetful) == recorded(original)
+    assert "\nfirst picture: .rarelens/launch/first-look.png (hippocampus" in done.stderr
+    assert Image.open(forgetful.folder / ".rarelens/launch/first-look.png").format == "PNG"
     assert forgetful.repro() == set()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarelens.errors import RarelensError
+from rarelens.pipeline.launch.first_look import FirstLook
 from rarelens.pipeline.launch.ledger import Ledger
 from rarelens.pipeline.launch.screen import Screen
 from rarelens.pipeline.launch.signals import terminated_as_interrupted
@@ -87,6 +88,7 @@ class _Run:
     ) -> None:
         self._root, self._ledger, self._slots, self._screen = root, ledger, slots, screen
         self._retries = dict.fromkeys(ledger.stages, retries)
+        self._look = FirstLook(root)
         self._waiting = list(ledger.stages)
         self._done: set[PipelineStage] = set()
         self._failed: dict[PipelineStage, str] = {}
@@ -106,6 +108,8 @@ class _Run:
                 self._ledger.write()
                 written = time.monotonic()
                 pause = max(WRITE_EVERY, (written - begun) / WRITING)
+            if news := self._look.news():
+                self._screen.line(news)
             self._screen.show()
             time.sleep(PAUSE if self._busy() else 0)
 
@@ -166,6 +170,7 @@ class _Run:
         if not problem:
             self._done.add(stage)
             self._screen.ended(stage)
+            self._look.ended(stage)
         elif self._retries[stage]:
             self._retries[stage] -= 1
             self._waiting.insert(0, stage)

@@ -39,25 +39,25 @@ class Screen:
             return
         self._fates[stage] = fate
         if fate == "restored":
-            self._line(f"{_name(stage)}: restored from the cache")
+            self.line(f"{_name(stage)}: restored from the cache")
 
     def ended(self, stage: PipelineStage) -> None:
         """A stage's command succeeded."""
         seconds = time.monotonic() - self._begun.pop(stage)
         self._seconds[kind_of(stage)].append(seconds)
         self._fates[stage] = "ran"
-        self._line(f"{_name(stage)}: {seconds:.0f} s ({len(self._fates)}/{len(self._stages)})")
+        self.line(f"{_name(stage)}: {seconds:.0f} s ({len(self._fates)}/{len(self._stages)})")
 
     def failed(self, stage: PipelineStage, sentence: str, skipped: int) -> None:
         """A stage failed, and ``skipped`` others cannot run."""
         self._begun.pop(stage, None)
         self._fates[stage] = "failed"
-        self._line(f"{sentence}\n  {skipped} stages after it are left out; the others go on")
+        self.line(f"{sentence}\n  {skipped} stages after it are left out; the others go on")
 
     def unchanged(self) -> None:
         """Say so where nothing had to run or to be restored: silence could mean anything."""
         if all(self._fates.get(each) not in {"ran", "restored", "failed"} for each in self._stages):
-            self._line(f"nothing to run: {len(self._stages)} stages are up to date")
+            self.line(f"nothing to run: {len(self._stages)} stages are up to date")
 
     def show(self) -> None:
         """Draw the table anew."""
@@ -94,7 +94,8 @@ class Screen:
             table.add_row(label_of(stage), cell_of(stage), _minutes(now - begun), left)
         return table
 
-    def _line(self, text: str) -> None:
+    def line(self, text: str) -> None:
+        """Say something, above the table."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Screen:

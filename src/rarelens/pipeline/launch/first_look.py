@@ -1,0 +1,55 @@
+"""The first picture of a launch: of the first segmentation cell that is analysed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rarelens.pipeline.launch.ledger import name_of
+from rarelens.pipeline.launch.slots import LOGS
+from rarelens.pipeline.lineage.plan.stages import cell_of
+
+if TYPE_CHECKING:
+    from dvc.stage import PipelineStage
+
+PICTURE = LOGS / "first-look.png"
+# In a process of its own: drawing takes seconds, and nothing waits for it.
+DRAW = """
+import sys
+from pathlib import Path
+from rarelens.studies.reporting.segmentation.first_look import draw
+draw(Path(sys.argv[1])).savefig(sys.argv[2], dpi=110)
+"""
+
+
+class FirstLook:
+    """Draws `PICTURE` once in a launch of the project in ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._process: subprocess.Popen[bytes] | None = None
+        self._cell = ""
+
+    def ended(self, stage: PipelineStage) -> None:
+        """A stage succeeded; the first with margins is drawn."""
+        if self._process is not None or name_of(stage) != "analyse":
+            return
+        folder = Path(stage.outs[0].fs_path)
+        if not (folder / "margins.parquet").is_file() or not (folder / "shift.parquet").is_file():
+            return
+        self._cell = cell_of(stage)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", DRAW, str(folder), str(self._root / PICTURE)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def news(self) -> str | None:
+        """Where the picture is, once, when it is there; a launch goes on without one."""
+        if self._process is None or not self._cell or self._process.poll() is None:
+            return None
+        cell, self._cell = self._cell, ""
+        return None if self._process.returncode else f"first picture: {PICTURE} ({cell})"
