@@ -8,6 +8,7 @@ from rarelens.measures.histograms import (
     Moments,
     bin_of,
     count_bins,
+    count_each,
     pooled_standard_deviation,
     quantile_from_histogram,
     wasserstein_from_histograms,
@@ -51,6 +52,19 @@ def test_counting_against_unique(spread: int) -> None:
     np.testing.assert_array_equal(distinct, expected)
     np.testing.assert_array_equal(counts, expected_counts)
     assert (distinct.dtype, counts.dtype) == (np.int32, np.int64)
+
+
+@pytest.mark.parametrize("far", [0, 2**31 - 50, -(2**31)])
+def test_each_row_is_counted_as_alone(far: int) -> None:
+    values = np.random.default_rng(1).integers(-9, 9, (4, 50)).astype(np.int32)
+    values[2] += 40
+    values[3, 7] = far
+    row, distinct, counts = count_each(values)
+    assert (distinct.dtype, counts.dtype) == (np.int32, np.int64)
+    for number, own in enumerate(values):
+        expected, expected_counts = np.unique(own, return_counts=True)
+        np.testing.assert_array_equal(distinct[row == number], expected)
+        np.testing.assert_array_equal(counts[row == number], expected_counts)
 
 
 @pytest.mark.parametrize("q", [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0])

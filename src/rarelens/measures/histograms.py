@@ -99,6 +99,27 @@ def count_bins(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np
     return distinct, counts[occupied].astype(np.int64)
 
 
+def count_each(
+    values: NDArray[np.int32],
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Distinct values of each row of ``values`` (D, N): row, value, how often it occurs.
+
+    In ascending order, in one pass over all rows where `count_bins` would take one a row.
+    """
+    rows, low = np.arange(len(values))[:, None], values.min(1, keepdims=True)
+    extent = values.max(1).astype(np.int64) - low[:, 0] + 1
+    ends = extent.cumsum()
+    if ends[-1] > DENSE_GRID:
+        row = np.broadcast_to(rows, values.shape).ravel()
+        (found, distinct), counts = np.unique([row, values.ravel()], axis=1, return_counts=True)
+        return found, distinct.astype(np.int32), counts.astype(np.int64)
+    starts = (ends - extent)[:, None]
+    counts = np.bincount((values - low + starts.astype(np.int32)).ravel())
+    place = np.flatnonzero(counts)
+    row = np.searchsorted(ends, place, "right")
+    return row, (place + (low - starts)[row, 0]).astype(np.int32), counts[place].astype(np.int64)
+
+
 def quantile_from_histogram(bins: Bins, counts: ArrayLike, q: float, width: float) -> Floats:
     """The q-quantile, interpolated within the bin that holds it.
 

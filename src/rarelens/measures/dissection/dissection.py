@@ -222,7 +222,9 @@ def _columns(
             for own, digest in zip(activations, concepts.digests, strict=True)
         ]
     drawn = circles(keys, patients, permutations, seed)
-    return [MaskColumns(concepts, circle, chunk // 4) for circle in drawn]
+    # Of few patients there are many circles, each with all masks.
+    kept = chunk // 4 // len(drawn)
+    return [MaskColumns(concepts, circle, chunk // 4, kept) for circle in drawn]
 
 
 def _null(

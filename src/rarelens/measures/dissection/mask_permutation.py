@@ -140,10 +140,11 @@ def _members(keys: list[bytes], groups: Sequence[Any]) -> list[Integers]:
 class MaskColumns:
     """The masks of a circle, each a column of a matrix of pixels × masks, read in blocks.
 
-    Only masks that hold a region have a column. ``values``: of a block, at most.
+    Only masks that hold a region have a column. ``values``: of a block, at most. ``kept``: from one
+    reading to the next, at most; else the masks are read again.
     """
 
-    def __init__(self, concepts: Concepts, circle: Circle, values: int) -> None:
+    def __init__(self, concepts: Concepts, circle: Circle, values: int, kept: int) -> None:
         self.circle = circle
         self.concepts = concepts
         present = concepts.areas[circle.givers] > 0
@@ -151,15 +152,17 @@ class MaskColumns:
         self.offsets = np.concatenate([[0], present.sum(axis=1).cumsum()])
         self.pixels = int(np.prod(concepts.size))
         self._most = max(1, values // self.pixels)
+        self._kept = kept // self.pixels
         self._whole: torch.Tensor | None = None
 
     def blocks(self) -> Iterator[tuple[int, int, torch.Tensor]]:
         """First and last place (excluded) of each block, and its matrix."""
         places = len(self.circle.givers)
         if self.offsets[-1] <= self._most:
-            if self._whole is None:
-                self._whole = self._matrix(0, places)
-            yield 0, places, self._whole
+            whole = self._matrix(0, places) if self._whole is None else self._whole
+            if self.offsets[-1] <= self._kept:
+                self._whole = whole
+            yield 0, places, whole
             return
         start = 0
         while start < places:

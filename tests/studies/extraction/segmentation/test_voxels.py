@@ -157,6 +157,32 @@ def test_statistics_agree_with_one_another(logits: np.ndarray, labels: np.ndarra
     assert below.groupby("class")["count"].sum().to_dict() == moments["negative"].to_dict()
 
 
+def test_parts_leave_the_same_tables(
+    logits: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by looking at some voxels, or some logits, at a time."""
+
+    def tables() -> list[pd.DataFrame]:
+        return [
+            voxels.moments(logits, labels),
+            voxels.histograms(logits, labels, WIDTH),
+            voxels.calibration(logits, labels, 5),
+        ]
+
+    whole = tables()
+    monkeypatch.setattr(voxels, "CHUNK", 60)
+    for one, other in zip(whole, tables(), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_of_many_classes_fewer_voxels_are_sampled(
+    logits: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voxels, "SAMPLED", 5 * 3**2)
+    found = voxels.sample(logits, labels, (5, 8, 10), 30, 0, "case")
+    assert found["class"].value_counts().to_dict() == {0: 5, 1: 5, 2: 5}
+
+
 def test_many_classes_are_counted_at_once() -> None:
     """A frame for each class and logit once made 300 classes take minutes a case."""
     classes, size = 150, 24**3

@@ -31,7 +31,7 @@ from rarelens.studies.training.segmentation.job import SegmentationJob
 
 MANY_CLASSES = 50
 # Of one core, by `benchmarks/many_classes.py`: of a class and a logit, of a logit of a voxel.
-SECONDS_PAIR, SECONDS_LOGIT, BYTES_LOGIT = 3e-5, 1e-7, 36
+SECONDS_PAIR, SECONDS_LOGIT, BYTES_LOGIT = 1e-5, 7e-8, 20
 
 
 class SegmentationFiles(StudyFiles[Dataset, Collection]):

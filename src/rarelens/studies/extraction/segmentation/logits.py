@@ -88,7 +88,8 @@ class CaseLogits:
         image = self.data.image(case)
         logits = dense_logits(self.network, image, self.card.patch_size, window, batch)
         refuse_not_finite(logits, case)
-        return logits + self.bias.reshape(-1, 1, 1, 1)
+        logits += self.bias.reshape(-1, 1, 1, 1)
+        return logits
 
     def _fit(self, adjustment: Adjustment) -> Bias:
         voxels = np.stack(self.data.table.loc[list(self.card.training_cases), "voxels"].tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -58,7 +59,7 @@ class SegmentationResults(Results):
         """The rare classes that are drawn, then the background."""
         return (*self.drawn, 0)
 
-    @property
+    @cached_property
     def leading(self) -> tuple[int, ...]:
         """Those drawn of which nothing is folded: all, or of more rare classes than are drawn two.
 

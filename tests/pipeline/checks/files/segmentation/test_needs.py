@@ -120,6 +120,6 @@ def test_of_many_classes_what_extraction_takes_is_foretold(study: Study) -> None
         description["labels"][str(number)] = f"class {number}"
     file.write_text(json.dumps(description))
     (note,) = [line for line in validate_study().splitlines() if "300 classes" in line]
-    # 7 cases of 18 × (20 to 22) × 16 voxels: 3e-5 s × 300² each, and a little.
-    assert "stage extract takes about 0.3 min a model" in note
-    assert "0.1 GiB" in note
+    # 7 cases of 18 × (20 to 22) × 16 voxels: 1e-5 s × 300² each, and a little.
+    assert "stage extract takes about 0.1 min a model" in note
+    assert "0.0 GiB" in note
