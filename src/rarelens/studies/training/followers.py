@@ -6,22 +6,23 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import FileStore  # type: ignore[attr-defined]
 
 from rarelens.errors import RarelensError
 from rarelens.studies.training.sharing import Share
 
-HOST = "127.0.0.1"
 FOLLOW = "from rarelens.studies.training.followers import follow; follow()"
 # The others wait while the first validates.
 PATIENCE = timedelta(days=1)
@@ -51,10 +52,12 @@ def shared(number: int, work: Callable[[Share], object], setting: str) -> Iterat
         yield Share()
         return
     devices = _devices(number, setting)
-    # Loopback, for no other machine takes part.
-    store = TCPStore(HOST, 0, number, is_master=True, wait_for_workers=False)
+    # They meet in a file, for no other machine takes part: nothing listens but on loopback.
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    meeting = str(Path(folder.name, "meeting"))
+    store = FileStore(meeting, number)
     followers = [
-        _Follower(rank, (work, rank, number, store.port), devices) for rank in range(1, number)
+        _Follower(rank, (work, rank, number, meeting), devices) for rank in range(1, number)
     ]
     try:
         # Who never comes would be waited for.
@@ -72,15 +75,16 @@ def shared(number: int, work: Callable[[Share], object], setting: str) -> Iterat
             each.dismiss()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        folder.cleanup()
 
 
 def follow() -> None:
     """What a further process does: reads its work, and does it; it ends with its leader."""
     length = int.from_bytes(sys.stdin.buffer.read(8), "big")
-    work, rank, number, port = pickle.loads(sys.stdin.buffer.read(length))
+    work, rank, number, meeting = pickle.loads(sys.stdin.buffer.read(length))
     threading.Thread(target=_end_with_leader, daemon=True).start()
     try:
-        store = TCPStore(HOST, port, number, is_master=False)
+        store = FileStore(meeting, number)
         store.set(f"ready {rank}", "")
         work(_join(store, rank, number))
         torch.distributed.destroy_process_group()

@@ -259,4 +259,5 @@ def _set_random_state(state: dict[str, Any]) -> None:
     np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+        # Of several processes each sees but its own GPU.
+        torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
