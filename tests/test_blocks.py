@@ -57,6 +57,7 @@ HOURS = "hours of training, on data that are not in the repository"
 # Pages whose commands are checked here only, and why.
 CHECKED = {
     "../README.md": "the tutorial's commands, and hours of training",
+    "explanation/costs.md": "half an hour of one core",
     "how-to/experiments.md": "workers of a queue; end_to_end/test_queue.py runs them, smaller",
     "how-to/launch.md": "a cluster; pipeline/launch/test_slurm.py has one of its own",
     "how-to/nnunet-trainers.md": "nnU-Net's environment; nnunet/test_trainers.py trains there",
