@@ -19,8 +19,8 @@ from gpu_parts.setting import Setting, job_of, make_data
 WARM_UP = 3
 
 
-def train(folder: Path, threads: int, seconds: float, begin: Any, steps: Any) -> None:
-    """Take steps for so long, from when all are ready."""
+def train(folder: Path, threads: int, seconds: float, begin: Any, rates: Any) -> None:
+    """Take steps for so long, from when all are ready; tells steps a second."""
     from functools import partial
 
     from rarelens.studies.training.checkpoints import Checkpoints
@@ -45,7 +45,7 @@ def train(folder: Path, threads: int, seconds: float, begin: Any, steps: Any) ->
         scratch = Checkpoints(folder / f"scratch{multiprocessing.current_process().pid}", "x")
         run(job, partial(SegmentationTask, job, setting.data), scratch, epoch)
     except KeyboardInterrupt:
-        steps.put(taken - WARM_UP)
+        rates.put((taken - WARM_UP) / (time.perf_counter() - until + seconds))
 
 
 def main() -> None:
@@ -65,10 +65,10 @@ def main() -> None:
             started = [context.Process(target=train, args=given) for _ in range(trainings)]
             for each in started:
                 each.start()
-            total = sum(steps.get() for _ in started)
+            total = sum(steps.get(timeout=20 * options.seconds) for _ in started)
             for each in started:
                 each.join()
-            rates[trainings, threads].append(total / options.seconds)
+            rates[trainings, threads].append(total)
     alone = max(rates[1, 1])
     print("| trainings | threads each | steps/s of all | of one thread's, times cores used |")
     print("|---:|---:|---:|---:|")

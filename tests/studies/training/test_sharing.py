@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from folders import digests
 from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.training import followers
+from rarelens.studies.training import followers, loop
 from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.followers import shared
 from rarelens.studies.training.loop import Trained, train
@@ -53,6 +53,8 @@ SEPARATE = {
     "network": {"network": "unet", "channels": [4, 8], "norm": "instance"},
     "gradient_clip": 0.5,
     "select": "best",
+    # Forked in each of the processes.
+    "workers": 1,
 }
 
 
@@ -70,11 +72,23 @@ def compare(one: Trained, two: Trained) -> None:
         torch.testing.assert_close(two.weights[name], values, rtol=1e-3, atol=1e-4)
 
 
+# In half precision two orders of a sum are further apart than any history should be compared.
+def test_three_processes_and_half_precision(
+    tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path
+) -> None:
+    one, three = (
+        run(make_job(processes=n, batch_size=3, precision="bf16", steps=2), tiny, tmp_path / str(n))
+        for n in (1, 3)
+    )
+    losses = [each.progress.history[0]["loss"] for each in (one, three)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
 @pytest.mark.parametrize("changes", [PLAIN, WHOLE, SEPARATE], ids=["plain", "whole", "separate"])
 def test_two_processes_train_as_one(
     changes: dict, tiny: PreparedDataset, make_job: MakeJob, tmp_path: Path
 ) -> None:
-    settings = {"optimiser": "sgd", "margin_patches": 4, **changes}
+    settings = {"optimiser": "sgd", "margin_patches": 4, "patience": 3, **changes}
     one, two = (
         run(make_job(processes=number, **settings), tiny, tmp_path / str(number))
         for number in (1, 2)
@@ -97,6 +111,14 @@ def test_what_two_processes_left_is_gone_on_with_to_the_same_bytes(
     assert digests(job.cell.folder("models")) == resumed
     assert not job.cell.folder("scratch").exists()
     assert job.identity(tiny) != make_job().identity(tiny)
+
+
+def test_random_states_of_more_gpus_than_are_seen_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[object] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", found.append)
+    loop._set_random_state({**loop._random_state(), "cuda": ["own", "other"]})
+    assert found == [["own"]]
 
 
 def fail(share: Share) -> None:
@@ -158,7 +180,18 @@ def test_the_others_end_with_the_first_even_if_it_is_killed() -> None:
     pytest.fail("the follower is still there")
 
 
+class Started(Exception):
+    """Instead of a process."""
+
+
 def test_a_gpu_for_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def popen(command: list[str], env: dict[str, str], **_: object) -> None:
+        raise Started(command[-1], env["CUDA_VISIBLE_DEVICES"])
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(Started) as started:
+        followers._Follower(2, ["0", "3", "7"])
+    assert started.value.args == ("2", "7")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     assert followers._devices(2, "train.segmentation.processes") == ["2", "5"]

@@ -60,15 +60,16 @@ class FocalDiceLoss(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
         logits = full_precision(logits)
-        kept = class_mask(self.rare_classes, logits)[1:]
+        class_mask(self.rare_classes, logits)  # Refuses those that there are not.
+        own = [c - 1 for c in range(1, logits.shape[1]) if c not in self.rare_classes]
         truth, present, _ = truth_and_present(logits, target, self.ignore_index)
         predicted, truth = logits.softmax(1)[:, 1:], truth[:, 1:]
         missing = 1 - predicted
         false = voxel_sums(predicted, present - truth, self.batch)
         missed = voxel_sums(missing, truth, self.batch)
         attenuated = missed.clone()
-        attenuated[..., ~kept] = voxel_sums(
-            missing[:, ~kept] ** (1 + self.gamma), truth[:, ~kept], self.batch
+        attenuated[..., own] = voxel_sums(
+            missing[:, own] ** (1 + self.gamma), truth[:, own], self.batch
         )
         # Sums of y, and of p + y.
         true = voxel_sums(truth, present, self.batch)

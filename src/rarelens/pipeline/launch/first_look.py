@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
 PICTURE = LOGS / "first-look.png"
+LOG = LOGS / "first-look.log"
 # In a process of its own: drawing takes seconds, and nothing waits for it.
 DRAW = """
 import sys
 from pathlib import Path
 from rarelens.studies.reporting.segmentation.first_look import draw
-draw(Path(sys.argv[1])).savefig(sys.argv[2], dpi=110)
+target = Path(sys.argv[2])
+draw(Path(sys.argv[1])).savefig(part := target.with_suffix(".partial.png"), dpi=110)
+part.rename(target)
 """
 
 
@@ -31,6 +35,7 @@ class FirstLook:
         self._root = root
         self._process: subprocess.Popen[bytes] | None = None
         self._cell = ""
+        (root / PICTURE).unlink(missing_ok=True)
 
     def ended(self, stage: PipelineStage) -> None:
         """A stage succeeded; the first with margins is drawn."""
@@ -40,16 +45,32 @@ class FirstLook:
         if not (folder / "margins.parquet").is_file() or not (folder / "shift.parquet").is_file():
             return
         self._cell = cell_of(stage)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", DRAW, str(folder), str(self._root / PICTURE)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with (self._root / LOG).open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", DRAW, str(folder), str(self._root / PICTURE)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def news(self) -> str | None:
         """Where the picture is, once, when it is there; a launch goes on without one."""
         if self._process is None or not self._cell or self._process.poll() is None:
             return None
         cell, self._cell = self._cell, ""
-        return None if self._process.returncode else f"first picture: {PICTURE} ({cell})"
+        if self._process.returncode:
+            return f"no first picture of {cell}: {LOG}"
+        return f"first picture: {PICTURE} ({cell})"
+
+    def last(self, seconds: float = 10) -> str | None:
+        """As `news`, when nothing else runs any more."""
+        if self._process is not None and self._cell:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        return self.news()
+
+    def stop(self) -> None:
+        """Leave off drawing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()

@@ -112,9 +112,12 @@ class _Run:
                 self._screen.line(news)
             self._screen.show()
             time.sleep(PAUSE if self._busy() else 0)
+        if news := self._look.last():
+            self._screen.line(news)
 
     def stop(self) -> None:
         """Interrupt what runs, and write down what is done."""
+        self._look.stop()
         for slot in self._busy():
             slot.stop()
             self._ledger.end(slot.free(), succeeded=False)

@@ -25,7 +25,7 @@ class Slot:
 
     Args:
         root: of the project.
-        gpu: the numbers of its GPUs, as of ``CUDA_VISIBLE_DEVICES``, if it has any of its own.
+        gpus: the numbers of its GPUs, as of ``CUDA_VISIBLE_DEVICES``, if it has any of its own.
         through: by the names of stages, as of `launch`, a command that is given the stage's.
         warm: what starts stages here without their imports, if anything does.
     """
@@ -33,11 +33,11 @@ class Slot:
     def __init__(
         self,
         root: Path,
-        gpu: str | None = None,
+        gpus: str | None = None,
         through: Mapping[str, Sequence[str]] = NOTHING,
         warm: Warm | None = None,
     ) -> None:
-        self._root, self._gpu, self._through, self._warm = root, gpu, through, warm
+        self._root, self._gpus, self._through, self._warm = root, gpus, through, warm
         self._process: subprocess.Popen[bytes] | Forked | None = None
         self.stage: PipelineStage | None = None
 
@@ -51,8 +51,8 @@ class Slot:
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         }
         through = self._through.get(name_of(stage), self._through.get("", ()))
-        if self._gpu is not None and not through:
-            environment["CUDA_VISIBLE_DEVICES"] = self._gpu
+        if self._gpus is not None and not through:
+            environment["CUDA_VISIBLE_DEVICES"] = self._gpus
         log = log_of(self._root, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
         started = None

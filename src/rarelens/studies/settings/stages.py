@@ -20,7 +20,7 @@ class Training(Section):
     elsewhere. ``workers``: processes that make batches ahead of the training; None: up to four
     beside a GPU, none on a CPU. No result depends on it, and so no training is told apart by it.
     ``processes``: so many share each training, on a GPU each or on the CPU together, with
-    ``batch_size / processes`` rows of a batch each; results agree within rounding.
+    ``batch_size / processes`` rows of a batch each; without dropout results agree within rounding.
     """
 
     steps: Annotated[int, Field(ge=1, le=10**8)]

@@ -25,7 +25,7 @@ from rarelens.studies.training.sharing import Share
 
 FOLLOW = "from rarelens.studies.training.followers import follow; follow()"
 # The others wait while the first validates.
-PATIENCE = timedelta(days=1)
+LONGEST_WAIT = timedelta(days=1)
 # For the process that lost another to say so itself.
 GRACE = 10.0
 
@@ -55,36 +55,47 @@ def shared(number: int, work: Callable[[Share], object], setting: str) -> Iterat
     # They meet in a file, for no other machine takes part: nothing listens but on loopback.
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     meeting = str(Path(folder.name, "meeting"))
-    store = FileStore(meeting, number)
-    followers = [
-        _Follower(rank, (work, rank, number, meeting), devices) for rank in range(1, number)
-    ]
+    pickled = pickle.dumps((work, number, meeting))
+    followers: list[_Follower] = []
+    guard = threading.Timer(3 * GRACE, os._exit, [1])
+    guard.daemon = True
     try:
+        followers.extend(_Follower(rank, devices) for rank in range(1, number))
+        for each in followers:
+            each.begin(pickled)
+        store = _store(meeting, number)
         # Who never comes would be waited for.
         while not all(store.check([f"ready {each.rank}"]) or each.failure for each in followers):
             time.sleep(0.05)
         _refuse_failure(followers, setting)
         yield _join(store, 0, number)
     except RuntimeError:
-        for each in followers:
-            each.join(GRACE)
+        until = time.monotonic() + GRACE
+        while time.monotonic() < until and not any(each.failure for each in followers):
+            time.sleep(0.05)
         _refuse_failure(followers, setting)
         raise
     finally:
+        # A GPU may wait for the others for ever; what was to be said has been said by then.
+        guard.start()
+        for each in followers:
+            each.kill()
         for each in followers:
             each.dismiss()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        guard.cancel()
         folder.cleanup()
 
 
 def follow() -> None:
     """What a further process does: reads its work, and does it; it ends with its leader."""
+    rank = int(sys.argv[1])
     length = int.from_bytes(sys.stdin.buffer.read(8), "big")
-    work, rank, number, meeting = pickle.loads(sys.stdin.buffer.read(length))
+    work, number, meeting = pickle.loads(sys.stdin.buffer.read(length))
     threading.Thread(target=_end_with_leader, daemon=True).start()
     try:
-        store = FileStore(meeting, number)
+        store = _store(meeting, number)
         store.set(f"ready {rank}", "")
         work(_join(store, rank, number))
         torch.distributed.destroy_process_group()
@@ -100,36 +111,37 @@ def follow() -> None:
 class _Follower:
     """A further process, and the thread that waits for its end."""
 
-    def __init__(self, rank: int, work: Any, devices: Sequence[str] | None) -> None:
-        self.failure, self._ended = "", threading.Event()
-        self.rank, self._dismissed = rank, threading.Event()
+    def __init__(self, rank: int, devices: Sequence[str] | None) -> None:
+        self.rank, self.failure, self.ended_at = rank, "", float("inf")
+        self._dismissed = threading.Event()
         # What is imported here is imported there.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[rank]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", FOLLOW],
+            [sys.executable, "-c", FOLLOW, str(rank)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
             start_new_session=True,  # Ctrl-C is for the leader.
         )
-        pickled = pickle.dumps(work)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def begin(self, pickled: bytes) -> None:
+        """Give it its work."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # It has ended, of which the thread tells.
             self._process.stdin.write(len(pickled).to_bytes(8, "big") + pickled)
             self._process.stdin.flush()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
 
-    def join(self, seconds: float) -> None:
-        """Wait for its end, but no longer than that."""
-        self._ended.wait(seconds)
-
-    def dismiss(self) -> None:
+    def kill(self) -> None:
         """End it: it has nothing to write."""
         self._dismissed.set()
         self._process.kill()
+
+    def dismiss(self) -> None:
+        """Wait until it has ended."""
         self._thread.join()
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
@@ -141,8 +153,8 @@ class _Follower:
         status = self._process.wait()
         if status and not self._dismissed.is_set():
             last = said.splitlines()[-1] if said else f"exit status {status}"
+            self.ended_at = time.monotonic()
             self.failure = f"process {self.rank} of the training has ended ({last})"
-        self._ended.set()
         # A GPU may wait for it for ever.
         if self.failure and not self._dismissed.wait(GRACE * 2):
             print(self.failure, file=sys.stderr, flush=True)
@@ -150,9 +162,16 @@ class _Follower:
 
 
 def _refuse_failure(followers: Sequence[_Follower], setting: str) -> None:
-    for each in followers:
-        if each.failure:
-            raise RarelensError(f"{setting}: {each.failure}")
+    """Name the first that failed: others end for its sake."""
+    first = min(followers, key=lambda each: each.ended_at)
+    if first.failure:
+        raise RarelensError(f"{setting}: {first.failure}")
+
+
+def _store(meeting: str, number: int) -> Any:
+    store = FileStore(meeting, number)
+    store.set_timeout(LONGEST_WAIT)
+    return store
 
 
 def _join(store: Any, rank: int, number: int) -> Share:
@@ -163,7 +182,7 @@ def _join(store: Any, rank: int, number: int) -> Share:
         store=store,
         rank=rank,
         world_size=number,
-        timeout=PATIENCE,
+        timeout=LONGEST_WAIT,
     )
     return Share(rank, number)
 
@@ -184,5 +203,7 @@ def _devices(number: int, setting: str) -> list[str] | None:
 
 
 def _end_with_leader() -> None:
-    sys.stdin.buffer.read()
+    # Not by sys.stdin, whose lock a process that is forked meanwhile would wait for.
+    while os.read(0, 4096):
+        pass
     os._exit(1)

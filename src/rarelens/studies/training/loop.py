@@ -120,7 +120,7 @@ class _Trainer:
         self.network, self.optimiser, self.schedule = self.accelerator.prepare(
             task.network, optimiser, build_schedule(optimiser, settings, task.steps)
         )
-        share.attach(self.network)
+        share.split_batches_of(self.network)
         self.parameters = [*self.network.parameters(), *task.objective.parameters()]
         self.progress = Progress()
         self.readings = Readings(self.accelerator.device.type != "cuda", self._not_finite)

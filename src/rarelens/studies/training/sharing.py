@@ -40,7 +40,7 @@ class Share:
         """Whether this is the process that validates, reads and writes."""
         return self.rank == 0
 
-    def attach(self, network: nn.Module) -> None:
+    def split_batches_of(self, network: nn.Module) -> None:
         """Let a network in training mode compute its rows (B/number) of what it is given (B)."""
         if self.number == 1:
             return

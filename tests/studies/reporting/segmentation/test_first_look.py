@@ -14,7 +14,7 @@ from rarelens.studies.reporting.segmentation.first_look import draw
 def test_each_side_of_each_class_is_a_density_with_its_mean(tmp_path: Path) -> None:
     classes = ["background", "big", "small"]
     write_json(
-        tmp_path / "analysis.json", {"classes": classes, "rare_classes": [2], "bin_width": 0.125}
+        tmp_path / "analysis.json", {"classes": classes, "rare_classes": [0, 2], "bin_width": 0.125}
     )
     counts = {("train", 0): 5, ("test", 0): 7, ("train", 2): 3, ("test", 2): 4}
     rows = [

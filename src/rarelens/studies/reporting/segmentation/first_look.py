@@ -12,7 +12,7 @@ from rarelens.studies.files import read_json
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.number_text import signed
 
-SHOWN = 4  # Classes; the rare ones first.
+SHOWN = 4  # Classes; the background last.
 STEP = 8  # Stored bins in one that is drawn.
 COLOURS = {"train": style.TRAIN, "test": style.TEST}
 
@@ -23,7 +23,7 @@ def draw(analysis: Path) -> Figure:
     table = pd.read_parquet(analysis / "margins.parquet")
     shift = pd.read_parquet(analysis / "shift.parquet")
     means = shift[shift["statistic"] == "mean"].set_index("class")
-    classes = [*facts["rare_classes"], 0][:SHOWN]
+    classes = [*[each for each in facts["rare_classes"] if each][: SHOWN - 1], 0]
     figure, axes = style.grid(1, len(classes), height=2.6, width=4.2)
     width = facts["bin_width"] * STEP
     for axis, label in zip(axes[0], classes, strict=True):
