@@ -38,11 +38,12 @@ class FirstLook:
         (root / PICTURE).unlink(missing_ok=True)
 
     def ended(self, stage: PipelineStage) -> None:
-        """A stage succeeded; the first with margins is drawn."""
+        """A stage succeeded; the first analysis of a segmentation cell is drawn."""
         if self._process is not None or name_of(stage) != "analyse":
             return
         folder = Path(stage.outs[0].fs_path)
-        if not (folder / "margins.parquet").is_file() or not (folder / "shift.parquet").is_file():
+        # analyses/<task>/<dataset>/<network>/<method>/<fraction>/<seed>
+        if folder.parts[-7:-5] != ("analyses", "segmentation"):
             return
         self._cell = cell_of(stage)
         with (self._root / LOG).open("wb") as log:
