@@ -11,22 +11,21 @@ import argparse
 import multiprocessing
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gpu_parts.setting import Setting, job_of, make_data
+
+from rarelens.studies.training import loop
+from rarelens.studies.training.checkpoints import Checkpoints
+from rarelens.studies.training.segmentation.task import SegmentationTask
 
 WARM_UP = 3
 
 
 def train(folder: Path, threads: int, seconds: float, begin: Any, rates: Any) -> None:
     """Take steps for so long, from when all are ready; tells steps a second."""
-    from functools import partial
-
-    from rarelens.studies.training.checkpoints import Checkpoints
-    from rarelens.studies.training.loop import train as run
-    from rarelens.studies.training.segmentation.task import SegmentationTask
-
     setting = Setting(folder, gpu=False, scale=1)
     changes = {"threads": threads, "batch_size": 4, "epoch_steps": 1, "margin_patches": 0}
     job = job_of(setting, patch_size=(40, 40, 40), **changes)
@@ -43,7 +42,7 @@ def train(folder: Path, threads: int, seconds: float, begin: Any, rates: Any) ->
 
     try:
         scratch = Checkpoints(folder / f"scratch{multiprocessing.current_process().pid}", "x")
-        run(job, partial(SegmentationTask, job, setting.data), scratch, epoch)
+        loop.train(job, partial(SegmentationTask, job, setting.data), scratch, epoch)
     except KeyboardInterrupt:
         rates.put((taken - WARM_UP) / (time.perf_counter() - until + seconds))
 
@@ -60,12 +59,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         list(make_data(Setting(Path(scratch), gpu=False, scale=1)))
         for trainings, threads in ways * 2:
-            begin, steps = context.Barrier(trainings), context.Queue()
-            given = (Path(scratch), threads, options.seconds, begin, steps)
+            begin, told = context.Barrier(trainings), context.Queue()
+            given = (Path(scratch), threads, options.seconds, begin, told)
             started = [context.Process(target=train, args=given) for _ in range(trainings)]
             for each in started:
                 each.start()
-            total = sum(steps.get(timeout=20 * options.seconds) for _ in started)
+            total = sum(told.get(timeout=20 * options.seconds) for _ in started)
             for each in started:
                 each.join()
             rates[trainings, threads].append(total)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rarelens.studies.reporting.style import MARKERS, METHODS, MUTED, styled
@@ -42,6 +43,11 @@ def number(value: float) -> str:
     return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
 
 
+def label(stage: str) -> str:
+    """As it is shown."""
+    return "train, a step" if stage == "step" else stage
+
+
 def table(rows: pd.DataFrame, sweep: str) -> str:
     """Of a sweep: a row a stage, seconds and MiB at each size, the exponent of the seconds."""
     name, power = SWEEPS[sweep]
@@ -57,9 +63,7 @@ def table(rows: pd.DataFrame, sweep: str) -> str:
             for seconds, mib in zip(own["seconds"], own["own_mib"], strict=True)
         ]
         growth = exponent(own["value"] ** power, own["seconds"])
-        lines.append(
-            f"| {'train, a step' if stage == 'step' else stage} | {' | '.join(cells)} | {growth} |"
-        )
+        lines.append(f"| {label(stage)} | {' | '.join(cells)} | {growth} |")
     return "\n".join(lines)
 
 
@@ -67,41 +71,35 @@ def figure(costs: pd.DataFrame) -> Figure:
     """Seconds above, MiB below, both axes in logarithms; dotted: as the size itself."""
     found = Figure(figsize=(11, 5.2), layout="constrained")
     axes = found.subplots(2, len(DRAWN), sharey="row")
-    for column, sweep in enumerate(DRAWN):
-        name, power = SWEEPS[sweep]
+    for (above, below), sweep in zip(axes.T, DRAWN, strict=True):
         rows = costs[costs["sweep"] == sweep]
-        for (measure, unit), axis in zip(
-            (("seconds", "seconds of one core"), ("own_mib", "MiB")), axes[:, column], strict=True
-        ):
-            for number, stage in enumerate(STAGES):
-                own = rows[rows["stage"] == stage].sort_values("value")
-                if own.empty or (stage == "step" and measure == "own_mib"):
-                    continue
-                x = own["value"] ** power
-                label = "train, a step" if stage == "step" else stage
-                look = {"color": METHODS[number], "marker": MARKERS[number], "markersize": 4}
-                axis.plot(
-                    x,
-                    np.maximum(own[measure], 1 if measure == "own_mib" else 0),
-                    label=label,
-                    linewidth=1.2,
-                    **look,
-                )
-            ends = np.array([rows["value"].min(), rows["value"].max()], float) ** power
-            start = 0.02 if measure == "seconds" else 1.0
-            axis.plot(ends, start * ends / ends[0], ":", color=MUTED, linewidth=1)
-            axis.set(xscale="log", yscale="log")
-            places = sorted(rows["value"].unique())
-            axis.set_xticks(np.array(places) ** power, [f"{p}{'³' * (power > 1)}" for p in places])
-            axis.minorticks_off()
-            if measure == "own_mib":
-                axis.set_xlabel(name)
-                axis.set_ylim(bottom=0.9)
-            if column == 0:
-                axis.set_ylabel(unit)
+        _panel(above, rows, sweep, "seconds", 0.02)
+        _panel(below, rows[rows["stage"] != "step"], sweep, "own_mib", 1.0)
+        below.set_xlabel(SWEEPS[sweep][0])
+        below.set_ylim(bottom=0.9)
+    axes[0, 0].set_ylabel("seconds of one core")
+    axes[1, 0].set_ylabel("MiB")
     handles = axes[0, 0].get_legend_handles_labels()
     found.legend(*handles, loc="outside upper center", ncols=len(STAGES))
     return found
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, sweep: str, measure: str, start: float) -> None:
+    """One measure of each stage, and the dotted line, from ``start``."""
+    power = SWEEPS[sweep][1]
+    for place, stage in enumerate(STAGES):
+        own = rows[rows["stage"] == stage].sort_values("value")
+        if own.empty:
+            continue
+        look = {"color": METHODS[place], "marker": MARKERS[place], "markersize": 4}
+        costs = np.maximum(own[measure], 1 if measure == "own_mib" else 0)
+        axis.plot(own["value"] ** power, costs, label=label(stage), linewidth=1.2, **look)
+    places = np.unique(rows["value"])
+    ends = places[[0, -1]].astype(float) ** power
+    axis.plot(ends, start * ends / ends[0], ":", color=MUTED, linewidth=1)
+    axis.set(xscale="log", yscale="log")
+    axis.set_xticks(places**power, [f"{p}{'³' * (power > 1)}" for p in places])
+    axis.minorticks_off()
 
 
 def main() -> None:

@@ -22,6 +22,16 @@ def refuse_empty(rare_classes: Sequence[int] | None, consequence: str) -> None:
         raise ValueError(f"rare_classes is empty: {consequence}; name a class or give None")
 
 
+def refuse_unknown(rare_classes: Sequence[int], classes: int) -> None:
+    """Refuse rare classes that are not among so many.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if outside := [c for c in rare_classes if not 0 <= c < classes]:
+        raise ValueError(f"rare_classes {outside} are not among the {classes} classes")
+
+
 def is_rare(labels: Tensor, rare_classes: Sequence[int]) -> Tensor:
     """Where ``labels`` (any shape) are of a rare class, as a Boolean of the same shape."""
     return torch.isin(labels, torch.as_tensor(list(rare_classes)).to(labels))
@@ -42,8 +52,7 @@ def class_mask(rare_classes: Sequence[int] | None, logits: Tensor) -> Tensor:
     classes = logits.shape[1]
     if rare_classes is None:
         return torch.ones(classes, dtype=torch.bool, device=logits.device)
-    if outside := [c for c in rare_classes if not 0 <= c < classes]:
-        raise ValueError(f"rare_classes {outside} are not among the {classes} classes")
+    refuse_unknown(rare_classes, classes)
     mask = torch.zeros(classes, dtype=torch.bool, device=logits.device)
     mask[list(rare_classes)] = True
     return mask

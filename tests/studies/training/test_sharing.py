@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -20,14 +19,13 @@ from folders import digests
 from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.training import followers, loop
-from rarelens.studies.training.checkpoints import Checkpoints
 from rarelens.studies.training.followers import shared
-from rarelens.studies.training.loop import Trained, train
+from rarelens.studies.training.loop import Trained
 from rarelens.studies.training.segmentation.cell import train_cell
 from rarelens.studies.training.segmentation.job import SegmentationJob
-from rarelens.studies.training.segmentation.task import SegmentationTask
 from rarelens.studies.training.sharing import Share
 from studies.training.interruption import interrupted
+from studies.training.test_feeding import run
 
 MakeJob = Callable[..., SegmentationJob]
 
@@ -56,11 +54,6 @@ SEPARATE = {
     # Forked in each of the processes.
     "workers": 1,
 }
-
-
-def run(job: SegmentationJob, data: PreparedDataset, scratch: Path) -> Trained:
-    task = partial(SegmentationTask, job, data)
-    return train(job, task, Checkpoints(scratch, "job"), lambda _: None)
 
 
 def compare(one: Trained, two: Trained) -> None:

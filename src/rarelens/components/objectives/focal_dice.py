@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from rarelens.components._rare_classes import class_mask
+from rarelens.components._rare_classes import refuse_unknown
 from rarelens.components.objectives._overlap import reduce_regions
 from rarelens.components.objectives._voxels import (
     Reduction,
@@ -60,7 +60,7 @@ class FocalDiceLoss(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Logits (B, C, *spatial), target (B, *spatial) or (B, C, *spatial), to the loss."""
         logits = full_precision(logits)
-        class_mask(self.rare_classes, logits)  # Refuses those that there are not.
+        refuse_unknown(self.rare_classes, logits.shape[1])
         own = [c - 1 for c in range(1, logits.shape[1]) if c not in self.rare_classes]
         truth, present, _ = truth_and_present(logits, target, self.ignore_index)
         predicted, truth = logits.softmax(1)[:, 1:], truth[:, 1:]

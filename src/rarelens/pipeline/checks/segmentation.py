@@ -16,7 +16,7 @@ from rarelens.pipeline.checks.study import StudyChecks, problems_of
 from rarelens.studies.data.prepared import CHECKED, REMEDY
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.segmentation.preprocessing import foreground_index
-from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
+from rarelens.studies.data.segmentation.splits import rare_classes_of, training_subset
 from rarelens.studies.extraction.layers import check_layers
 from rarelens.studies.extraction.segmentation.logits import (
     Fit,
@@ -85,12 +85,7 @@ class SegmentationChecks(StudyChecks[Dataset]):
     def check_subset(self, data: PreparedDataset, fraction: str, seed: int) -> list[str]:
         """A subset covers the rare classes."""
         settings = self.datasets[data.name]
-        try:
-            rare = rare_classes(
-                data.table, data.classes, settings.rare_classes, settings.rare_threshold
-            )
-        except RarelensError as error:
-            raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
+        rare = rare_classes_of(data, settings.rare_classes, settings.rare_threshold)
         return training_subset(data.table, fraction, seed, rare)
 
     def check_data(self, data: PreparedDataset) -> list[str]:

@@ -10,7 +10,7 @@ over the processes they are summed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -121,9 +121,9 @@ class Share:
         scale = (variance + module.eps).rsqrt()
         if module.affine:
             scale = scale * module.weight
-            centred = centred * _of_channels(scale, values) + _of_channels(module.bias, values)
-        else:
-            centred = centred * _of_channels(scale, values)
+        centred = centred * _of_channels(scale, values)
+        if module.affine:
+            centred = centred + _of_channels(module.bias, values)
         return centred.to(images.dtype)
 
     def _mean(self, values: Tensor) -> Tensor:
@@ -172,5 +172,4 @@ class _Whole(Function):
 
 
 def _of_channels(values: Tensor, like: Tensor) -> Tensor:
-    shape: Sequence[int] = [1, -1, *[1] * (like.ndim - 2)]
-    return values.view(shape)
+    return values.view(1, -1, *[1] * (like.ndim - 2))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rarelens.errors import RarelensError
+from rarelens.studies.data.segmentation.prepared import PreparedDataset
 from rarelens.studies.data.splits import find_groups, nested_subset, pool_of, read_split_file
 from rarelens.studies.settings.segmentation.datasets import Split
 
@@ -112,6 +113,16 @@ def rare_classes(
             "rare; leave out the common ones"
         )
     return rare
+
+
+def rare_classes_of(
+    data: PreparedDataset, setting: Literal["auto"] | tuple[int | str, ...], threshold: float
+) -> tuple[int, ...]:
+    """As `rare_classes`, of a prepared dataset; an error says where they were set."""
+    try:
+        return rare_classes(data.table, data.classes, setting, threshold)
+    except RarelensError as error:
+        raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
 
 
 def _drawn(groups: list[str], split: Split, dataset: str) -> list[str]:

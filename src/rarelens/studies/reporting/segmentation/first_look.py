@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rarelens.studies.files import read_json
 from rarelens.studies.reporting import style
 from rarelens.studies.reporting.number_text import signed
+from rarelens.studies.reporting.segmentation.figures.margins import coarse_shares
 
 SHOWN = 4  # Classes; the background last.
 STEP = 8  # Stored bins in one that is drawn.
@@ -29,12 +30,11 @@ def draw(analysis: Path) -> Figure:
     for axis, label in zip(axes[0], classes, strict=True):
         for side, colour in COLOURS.items():
             own = table[(table["class"] == label) & (table["side"] == side)]
-            counts = own["count"].groupby(own["bin"] // STEP).sum()
-            if counts.empty:
+            if own.empty:
                 continue
-            bins = np.arange(counts.index.min(), counts.index.max() + 2)
-            heights = counts.reindex(bins[:-1], fill_value=0) / counts.sum() / width
-            axis.stairs(heights, bins * width, color=colour, lw=1.6)
+            shares = coarse_shares(own, STEP)
+            edges = np.append(shares.index, shares.index[-1] + 1) * width
+            axis.stairs(shares / width, edges, color=colour, lw=1.6)
         style.boundary(axis)
         style.gridlines(axis)
         axis.set_title(style.label(facts["classes"][label], 24))

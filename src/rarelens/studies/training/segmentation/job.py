@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rarelens.errors import RarelensError
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
-from rarelens.studies.data.segmentation.splits import rare_classes, training_subset
+from rarelens.studies.data.segmentation.splits import rare_classes_of, training_subset
 from rarelens.studies.settings.methods import Method
 from rarelens.studies.settings.segmentation.datasets import Preprocess
 from rarelens.studies.settings.segmentation.stages import TrainSegmentation
@@ -39,10 +38,7 @@ class SegmentationJob(Job):
 
     def rare(self, data: PreparedDataset) -> tuple[int, ...]:
         """The dataset's rare classes."""
-        try:
-            return rare_classes(data.table, data.classes, self.rare_classes, self.rare_threshold)
-        except RarelensError as error:
-            raise RarelensError(f"params.yaml: datasets.{data.name}.{error}") from error
+        return rare_classes_of(data, self.rare_classes, self.rare_threshold)
 
     def training_cases(self, data: PreparedDataset) -> list[str]:
         """The cell's training subset."""

@@ -35,16 +35,14 @@ def densities(results: SegmentationResults) -> pd.DataFrame:
     step = max(1, round((high - low) / BINS / results.bin_width))
     frames = []
     for (class_, method, side), rows in histograms.items():
-        coarse = rows["count"].groupby(np.floor_divide(rows["bin"], step)).sum()
-        index = np.arange(coarse.index.min(), coarse.index.max() + 1)
-        share = coarse.reindex(index, fill_value=0) / coarse.sum()
+        share = coarse_shares(rows, step)
         frames.append(
             pd.DataFrame(
                 {
                     "method": method,
                     "class": class_,
                     "side": side,
-                    "margin": (index + 0.5) * step * results.bin_width,
+                    "margin": (share.index.to_numpy() + 0.5) * step * results.bin_width,
                     "density": share.to_numpy() / (step * results.bin_width),
                     "below": share.cumsum().to_numpy(),
                     "mean": _mean(results, rows),
@@ -52,6 +50,13 @@ def densities(results: SegmentationResults) -> pd.DataFrame:
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def coarse_shares(rows: pd.DataFrame, step: int) -> pd.Series:
+    """Share of the voxels in each ``step`` stored bins, first to last; indexed by bin // step."""
+    coarse = rows["count"].groupby(np.floor_divide(rows["bin"], step)).sum()
+    index = np.arange(coarse.index.min(), coarse.index.max() + 1)
+    return coarse.reindex(index, fill_value=0) / coarse.sum()
 
 
 def numbers(results: SegmentationResults) -> pd.DataFrame:
