@@ -122,3 +122,24 @@ def test_controls():
     at = np.exp(-0.5 * (2 / 9 / 0.25) ** 2)
     assert prior[6, 7] == pytest.approx((at - corner) / (1 - corner))
     assert energy_inside(uniform((2, 3)), MASK) == pytest.approx(0.5)
+
+
+def test_a_map_that_is_shared_by_all_masks_equals_its_copies():
+    rng = np.random.default_rng(1)
+    shared, masks = normalise(rng.random((6, 7)).round(1)), rng.random((5, 6, 7)) < 0.3
+    broadcast = np.broadcast_to(shared, masks.shape)
+    np.testing.assert_array_equal(
+        effective_heat_ratio(broadcast, masks), effective_heat_ratio(broadcast.copy(), masks)
+    )
+
+
+def test_levels_of_the_heat_are_quantiles_by_numpy():
+    # Shares of heat at 11 levels, the mask being the hottest pixel: 1 / (sum of what is left).
+    rng = np.random.default_rng(2)
+    for number in (1, 2, 10, 11, 37):
+        heat = rng.permutation(np.linspace(0.1, 1.0, number)) if number > 1 else np.ones(1)
+        levels = np.quantile(heat, np.linspace(0, 1, 11), method="inverted_cdf")
+        shares = [heat.max() / heat[heat >= level].sum() for level in levels]
+        expected = np.trapezoid(shares, dx=0.1)
+        found = effective_heat_ratio(heat[None], (heat == heat.max())[None])
+        assert found == pytest.approx(expected)

@@ -69,11 +69,17 @@ def _of_method(
         rows = some["map"].to_numpy()
         compared = {name: np.asarray(own[rows], np.float64) for name, own in stored.items()}
         compared |= {name: np.broadcast_to(own, masks.shape) for name, own in controls.items()}
+        columns: dict[str, list[Any]] = {name: [] for name in ("map", "measure", "value", "zero")}
         for name, native in compared.items():
             ready = native if name in controls else normalise(resize(native, data.size))
-            zero = np.asarray(~native.any(axis=(1, 2)))
+            zero = ~native.any(axis=(1, 2))
             for measure, value in align(ready, masks, settings.alignment_thresholds).items():
-                yield facts.assign(method=method, map=name, measure=measure, value=value, zero=zero)
+                for column, own in zip(columns.values(), (name, measure, value, zero), strict=True):
+                    column.append(np.broadcast_to(own, len(some)))
+        # One table of them all: making one for each measure takes as long as measuring.
+        repeated = facts.iloc[np.tile(np.arange(len(some)), len(columns["value"]))]
+        whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+        yield repeated.assign(method=method, **whole)
 
 
 def _write_panels(
