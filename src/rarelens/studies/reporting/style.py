@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -79,13 +80,16 @@ def save(figure: Figure, file: Path, dpi: int) -> None:
     if layout := figure.get_layout_engine():
         layout.execute(figure)
         figure.set_layout_engine("none")
-    figure.savefig(file, dpi=dpi, metadata={"Software": None})
+    # Not `savefig`, which draws everything twice: once before, for a layout.
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
 def save_svg(figure: Figure, file: Path) -> None:
     """Write an SVG whose bytes depend on the picture alone; its text stays text."""
     file.parent.mkdir(exist_ok=True)
-    figure.savefig(file, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.set_dpi(mpl.rcParams["figure.dpi"])  # of the pictures in it
+    FigureCanvasSVG(figure).print_svg(file, metadata=metadata)  # type: ignore[no-untyped-call]
 
 
 def label(name: str, width: int = 14) -> str:
