@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -263,3 +264,32 @@ def test_a_copy_that_dvc_makes_runs_its_own_code(tmp_path: Path) -> None:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+FREED = """
+import resource
+import numpy as np
+from rarelens.pipeline.lineage.stage import keep_freed_memory
+{}
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(2**23)  # 64 MiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults(), faults())
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallopt"), reason="of glibc; other systems are left as they are"
+)
+def test_memory_that_is_freed_is_kept() -> None:
+    for call, again in (("", True), ("keep_freed_memory()", False)):
+        first, second = map(int, run_python(FREED.format(call)).split())
+        assert first > 0
+        assert (second > first / 2) is again
+
+
+def run_python(text: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True
+    ).stdout

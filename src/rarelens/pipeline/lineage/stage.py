@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import inspect
@@ -23,6 +24,8 @@ P = ParamSpec("P")
 FINGERPRINTS = Path("fingerprints")
 SECONDS = Path(".rarelens/seconds")
 TRAINING = ("train_", "retrain_")
+# Of glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -47,6 +50,7 @@ def stage(*components: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
         @functools.wraps(main)
         def run(*arguments: str) -> None:
+            keep_freed_memory()
             digest = {"code": ""} if "code" in signature.parameters else {}
             bound = _bind(signature, arguments, digest, script)
             names = [f"stages/{script}", *fill(components, bound.arguments)]
@@ -79,6 +83,19 @@ def timed(main: Callable[P, None]) -> Callable[P, None]:
             write_text(duration_file(name), f"{seconds:.2f}\n")
 
     return run
+
+
+def keep_freed_memory() -> None:
+    """Let the process keep the memory that it frees, up to what it has needed at once.
+
+    glibc gives large blocks back to the system at once, and a training, whose steps need the same
+    blocks again, pays for each of their pages anew: a sixth of its time. Other systems are left
+    as they are.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option:
+        set_option(M_MMAP_THRESHOLD, 2**30)
+        set_option(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def duration_file(stage: str) -> Path:
