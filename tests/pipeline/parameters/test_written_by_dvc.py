@@ -39,7 +39,7 @@ def test_nothing_set_changes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("override", "old", "new"),
     [
-        ("train.segmentation.steps=7", "    steps: 600", "    steps: 7"),
+        ("train.segmentation.steps=7", "    steps: 300", "    steps: 7"),
         ("train.classification.patience=3", "    patience:", "    patience: 3"),
         ("study.segmentation.seeds=[0,1,5]", "    - 2", "    - 5"),
         ("datasets.emidec.split.test=9", "    split: {", "    split: {seed: 0, test: 9, valid"),

@@ -110,7 +110,7 @@ def test_the_command_tells_of_wrong_parameters_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("steps: 600", "steps: many"))
+    (tmp_path / "params.yaml").write_text(text.replace("steps: 300", "steps: many"))
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["plan"])
     assert done.exit_code == 1
