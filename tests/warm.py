@@ -11,6 +11,7 @@ the process that does the work. RARELENS_COLD=1 leaves all this out.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -88,6 +89,7 @@ def serve(address: str) -> None:
     for name in LIBRARIES.split():
         importlib.import_module(name)
     assert not [name for name in sys.modules if name.partition(".")[0] == "rarelens"]
+    gc.freeze()  # What is imported stays: no command looks through it again.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
     server.bind(f"{address}.new")

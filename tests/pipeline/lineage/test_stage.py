@@ -110,7 +110,7 @@ def test_code_beyond_the_fingerprints_is_an_error(project: Path) -> None:
     assert done.returncode == 1
     assert "rarelens.components, rarelens.components.dice ran but is not in the" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (project / ".rarelens").exists()
+    assert not (project / ".rarelens/seconds").exists()
 
 
 def test_the_digest_follows_every_fingerprint_of_the_stage(project: Path) -> None:

@@ -38,6 +38,10 @@ addEventListener("load", async () => {
     if (this.download) found.saved.push([this.download, this.href]); else click.call(this);
   };
   try {
+    const current = () => document.querySelector(".contents [aria-current=true]");
+    // It is seen with a frame, which the browser draws when it likes.
+    for (let i = 0; i < 100 && !current(); i++) await wait(100);
+    found.current = current()?.getAttribute("href");
     const leaf = document.querySelector("details.leaf");
     found.before = leaf.open;
     document.querySelector('.contents a[href="#' + leaf.parentElement.id + '"]').click();
@@ -144,7 +148,6 @@ def test_the_page_runs_its_own_script_without_an_error(page):
     shown, console = browsed(page, "--window-size=1440,2000")
     assert console == []
     assert '<html lang="en" class="js">' in shown
-    assert re.search(r'<a href="#answer" aria-current="true">', shown)
 
 
 @pytest.fixture(scope="module", params=[
@@ -154,6 +157,10 @@ def test_the_page_runs_its_own_script_without_an_error(page):
 def found(page, request):
     """What `TRIED` finds on a screen."""
     return tried(page, *request.param)
+
+
+def test_the_contents_say_where_the_reader_is(found):
+    assert found["current"] == "#answer"
 
 
 def test_no_barrier_and_every_button_does_what_it_says(found):

@@ -7,12 +7,14 @@ finds by name, and so reruns after an edit of what it uses and of nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import Closure, Closures
 from rarelens.pipeline.lineage.entries import Entries, components, roots
+from rarelens.pipeline.lineage.remembered import Remembered
 from rarelens.pipeline.lineage.weights import digests_of_weights
 from rarelens.studies.files import write_json
 
@@ -60,12 +62,27 @@ def write_fingerprints(target: Path, scripts: Path, lock: Path, entries: Entries
 
 def fingerprinted(scripts: Path, entries: Entries) -> Iterator[tuple[str, set[str], Closure]]:
     """By the name of each fingerprint, the names that it starts from, and its closure."""
-    closures = Closures()
+    closures, remembered = Closures(), Remembered("fingerprints", scripts)
+
+    def closure(key: str, read: Callable[[], Closure]) -> Closure:
+        known = remembered.get(key)
+        if known:
+            return Closure(known["code"], {*known["modules"]}, {*known["outside"]})
+        found = read()
+        remembered.keep(key, {name: _plain(own) for name, own in vars(found).items()})
+        return found
+
     for name, modules in components(entries).items():
         start = roots(modules)
-        yield name, start, closures.of_names(start)
+        yield name, start, closure(" ".join(sorted(start)), partial(closures.of_names, start))
     for script in sorted(scripts.glob("[!_]*.py")):
-        yield f"stages/{script.stem}", set(), closures.of_script(script)
+        found = closure(script.name, partial(closures.of_script, script))
+        yield f"stages/{script.stem}", set(), found
+    remembered.write()
+
+
+def _plain(value: dict[str, str] | set[str]) -> dict[str, str] | list[str]:
+    return value if isinstance(value, dict) else sorted(value)
 
 
 def _versions(lock: Path) -> dict[str, str]:

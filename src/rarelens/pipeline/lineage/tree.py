@@ -17,6 +17,7 @@ from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
 from rarelens.pipeline.lineage.contents import Names, differences
 from rarelens.pipeline.lineage.modules import is_own, source_of
+from rarelens.pipeline.lineage.remembered import Remembered, digest_of
 from rarelens.pipeline.lineage.weights import digest_of_file
 
 
@@ -49,6 +50,7 @@ class Tree(MetaPathFinder):
     def __init__(self, script: Path, fingerprints: Sequence[str]) -> None:
         check_source(Path.cwd())
         self._script = script
+        self._texts = fingerprints
         self._contents: list[dict[str, Any]] = [json.loads(text) for text in fingerprints]
         self._check()
         for content in self._contents:
@@ -82,16 +84,26 @@ class Tree(MetaPathFinder):
 
     def _check(self) -> None:
         """Compare each fingerprint, the script's first, with the code on disk."""
+        remembered = Remembered(self._script.stem, self._script.parent)
+        texts = digest_of(text.encode() for text in self._texts)
+        agreed = remembered.get(texts)
+        self._modules = self._compare_closures() if agreed is None else {*agreed}
+        self._stamps = {module: _stamp(module) for module in self._modules}
+        if agreed is None:
+            remembered.keep(texts, sorted(self._modules))
+            remembered.write()
+
+    def _compare_closures(self) -> set[str]:
+        """The modules of the closures."""
         closures = Closures()
         own, *others = self._contents
         found = [(own, closures.of_script(self._script))]
         found += [(each, closures.of_names(each["from"])) for each in others]
-        self._modules = {module for _, closure in found for module in closure.modules}
-        self._stamps = {module: _stamp(module) for module in self._modules}
         for known, closure in found:
             files = {name: digest for name, digest in known["files"].items() if _is_code(name)}
             names = {digest: [name] for name, digest in closure.code.items()}
             self._compare(known | {"files": files}, closure.content(), names)
+        return {module for _, closure in found for module in closure.modules}
 
     def _compare(self, known: dict[str, Any], now: dict[str, Any], names: Names) -> None:
         if (known["code"], known["files"]) == (now["code"], now["files"]):
