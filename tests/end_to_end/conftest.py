@@ -107,7 +107,8 @@ def unrestored(tmp_path: Path, original: Project) -> Project:
 def restored(tmp_path_factory: pytest.TempPathFactory, original: Project) -> Project:
     """A clone in which all was restored, for tests to copy."""
     project = _clone(tmp_path_factory.mktemp("restored") / "clone", original)
-    project.repro()
+    done = project.run("dvc", "checkout")
+    assert done.returncode == 0, done.stderr
     return project
 
 

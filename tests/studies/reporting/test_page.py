@@ -11,6 +11,7 @@ import io
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -20,7 +21,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from rarelens.errors import RarelensError
-from rarelens.studies.reporting import way_back
+from rarelens.studies.reporting import charts, way_back
 from rarelens.studies.reporting.page import write_report
 from rarelens.studies.reporting.way_back import MADE, origins
 from rarelens.studies.settings.results import Report
@@ -284,7 +285,9 @@ def test_missing_comparison_is_told(study, tmp_path):
         write_report(tmp_path, studies, study.analyses, tmp_path, tmp_path, [], SETTINGS)
 
 
-def test_both_studies_stand_on_one_page(study, classification, page, tmp_path):
+def test_both_studies_stand_on_one_page(study, classification, page, tmp_path, monkeypatch):
+    # Charts are compared with the schema of Vega-Lite here.
+    monkeypatch.setattr(charts, "debug_mode", lambda _: nullcontext())
     analyses, metrics = tmp_path / "analyses", tmp_path / "metrics"
     for one in (study, classification):
         shutil.copytree(one.root / "analyses", analyses, dirs_exist_ok=True)
