@@ -62,8 +62,8 @@ def test_past_trainings_tell_hours_and_memory(study: Study) -> None:
 @pytest.mark.parametrize(
     ("changes", "trained", "hours", "each"),
     [
-        # 3600 and 7200 s for 600 steps; six cells of each method.
-        ({"train__segmentation__steps": 300}, 0, 6 * 0.5 + 6 * 1.0, 2700),
+        # 3600 and 7200 s for 300 steps; six cells of each method.
+        ({"train__segmentation__steps": 150}, 0, 6 * 0.5 + 6 * 1.0, 2700),
         ({"datasets__tiny__rare_classes": [1]}, 0, 6 * 1.0 + 6 * 2.0, 5400),
         ({"methods__segmentation__focal": {"objective": "focal", "gamma": 3.0}}, 1, 6 + 10, 5236),
         ({"report__dpi": 99}, 2, 5 + 10, 5400),
