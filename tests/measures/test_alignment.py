@@ -126,11 +126,19 @@ def test_controls():
 
 def test_a_map_that_is_shared_by_all_masks_equals_its_copies():
     rng = np.random.default_rng(1)
-    shared, masks = normalise(rng.random((6, 7)).round(1)), rng.random((5, 6, 7)) < 0.3
+    shared, masks = normalise(rng.random((6, 7)).round(1)), rng.random((130, 6, 7)) < 0.3
     broadcast = np.broadcast_to(shared, masks.shape)
     np.testing.assert_array_equal(
         effective_heat_ratio(broadcast, masks), effective_heat_ratio(broadcast.copy(), masks)
     )
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 5), (2, 0, 4, 5)])
+def test_no_maps_have_no_values(shape):
+    found = alignment.align(np.zeros(shape), np.zeros(shape, bool), [0.5])
+    assert {value.shape for value in found.values()} == {shape[:-2]}
+    broadcast = np.broadcast_to(np.zeros((4, 5)), shape)
+    assert effective_heat_ratio(broadcast, np.zeros(shape, bool)).shape == shape[:-2]
 
 
 def test_levels_of_the_heat_are_quantiles_by_numpy():

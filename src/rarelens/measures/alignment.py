@@ -21,6 +21,8 @@ from rarelens.measures.arrays import ratio
 Floats = NDArray[np.float64]
 
 HEAT_LEVELS = np.linspace(0.0, 1.0, 11)
+# Masks that are compared with one map at once; memory holds no more.
+SHARED = 64
 CENTRE_SPREAD = 0.25
 """Standard deviation of the centre prior, as a share of each side."""
 
@@ -114,11 +116,10 @@ def effective_heat_ratio(saliency: ArrayLike, mask: ArrayLike) -> Any:
     shape = values.shape[:-2]
     flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
     masks = inside.reshape(flat.shape)
-    if flat.strides[0] == 0:  # One map, broadcast to all masks, is sorted once.
-        ratios = [_heat_ratio(flat[0], masks)]
-    else:
-        ratios = [_heat_ratio(*pair) for pair in zip(flat, masks[:, None], strict=True)]
-    return _defined(np.concatenate(ratios).reshape(shape), inside)
+    # One map, broadcast to all masks, is sorted once for some of them.
+    step = SHARED if flat.strides[0] == 0 else 1
+    ratios = [_heat_ratio(flat[n], masks[n : n + step]) for n in range(0, len(flat), step)]
+    return _defined(np.concatenate([np.empty(0), *ratios]).reshape(shape), inside)
 
 
 def align(saliency: ArrayLike, mask: ArrayLike, thresholds: Sequence[float]) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _heat_ratio(values: Floats, inside: NDArray[np.bool_]) -> Floats:
     total, hits = (
         np.cumsum(part[..., ::-1], axis=-1)[..., ::-1][..., first] for part in (heat, heat * within)
     )
-    # In one order of memory, so that sums of many masks are those of one.
+    # Rows, so that numpy sums each in the same order for one mask and for many.
     share = np.ascontiguousarray(hits / total)
     return np.asarray(np.trapezoid(share, HEAT_LEVELS), dtype=np.float64)
 

@@ -62,6 +62,31 @@ def test_a_file_of_the_same_text_under_another_name_is_other_code(scripts: Path)
     assert Remembered("train", scripts).get("one") is None
 
 
+def test_code_in_a_linked_folder_is_read_each_time(scripts: Path) -> None:
+    other = scripts.parent / "other"
+    other.mkdir()
+    (scripts.parent / "src/rarelens/linked").symlink_to(other)
+    keep(scripts, "one", ["a"])
+    assert Remembered("train", scripts).get("one") is None
+    assert not FOLDER.exists()
+
+
+def test_what_is_no_code_does_not_matter(scripts: Path) -> None:
+    keep(scripts, "one", ["a"])
+    cache = scripts.parent / "src/rarelens/__pycache__"
+    cache.mkdir()
+    for file in (cache / "loss.cpython-311.pyc.1403", scripts.parent / "src/rarelens/.loss.py.swp"):
+        file.touch()
+    assert Remembered("train", scripts).get("one") == ["a"]
+
+
+def test_a_link_in_its_place_is_left(scripts: Path) -> None:
+    FOLDER.mkdir(parents=True)
+    (FOLDER / "train.json").symlink_to("nothing")
+    keep(scripts, "one", ["a"])
+    assert Remembered("train", scripts).get("one") is None
+
+
 def test_code_that_changes_while_it_is_read_is_not_remembered(scripts: Path) -> None:
     remembered = Remembered("train", scripts)
     remembered.keep("one", ["a"])

@@ -64,7 +64,7 @@ def fingerprinted(scripts: Path, entries: Entries) -> Iterator[tuple[str, set[st
     """By the name of each fingerprint, the names that it starts from, and its closure."""
     closures, remembered = Closures(), Remembered("fingerprints", scripts)
 
-    def closure(key: str, read: Callable[[], Closure]) -> Closure:
+    def known_or_read(key: str, read: Callable[[], Closure]) -> Closure:
         known = remembered.get(key)
         if known:
             return Closure(known["code"], {*known["modules"]}, {*known["outside"]})
@@ -74,9 +74,9 @@ def fingerprinted(scripts: Path, entries: Entries) -> Iterator[tuple[str, set[st
 
     for name, modules in components(entries).items():
         start = roots(modules)
-        yield name, start, closure(" ".join(sorted(start)), partial(closures.of_names, start))
+        yield name, start, known_or_read(" ".join(sorted(start)), partial(closures.of_names, start))
     for script in sorted(scripts.glob("[!_]*.py")):
-        found = closure(script.name, partial(closures.of_script, script))
+        found = known_or_read(script.name, partial(closures.of_script, script))
         yield f"stages/{script.stem}", set(), found
     remembered.write()
 

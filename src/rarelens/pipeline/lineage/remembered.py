@@ -8,53 +8,58 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import rarelens
+from rarelens.errors import RarelensError
 from rarelens.studies.files import write_text
 
 FOLDER = Path(".rarelens/closures")
+# What closures are read from: `Closures.resources` names those that are no Python.
+KINDS = (".py", ".j2", ".js.gz", "LICENSE")
 
 
 class Remembered:
-    """Values by texts, for the code as it is now; what was remembered of other code goes.
+    """Values by keys, for the code as it is now; what was remembered of other code goes.
 
     Args:
-        name: of what remembers them, its own file.
+        name: of the file that remembers them.
         scripts: the folder of stage scripts, which count beside rarelens itself.
     """
 
     def __init__(self, name: str, scripts: Path) -> None:
         self._file = FOLDER / f"{name}.json"
         self._scripts = scripts
-        self._code = digest_of(_code(scripts))
+        self._code = _digest_of_code(scripts)
         self._known = self._read()
         self._more: dict[str, Any] = {}
 
-    def get(self, text: str) -> Any:
-        """What was kept for this text; None where nothing was."""
-        return self._known.get(text)
+    def get(self, key: str) -> Any:
+        """What was kept for this key; None where nothing was."""
+        return self._known.get(key)
 
-    def keep(self, text: str, value: Any) -> None:
+    def keep(self, key: str, value: Any) -> None:
         """Keep a value, which JSON can hold, once `write` is called."""
-        self._more[text] = value
+        self._more[key] = value
 
     def write(self) -> None:
         """Write what is to be kept, unless the code has changed meanwhile."""
-        if not self._more or digest_of(_code(self._scripts)) != self._code:
+        if not self._more or not self._code or _digest_of_code(self._scripts) != self._code:
             return
         known = self._read() | self._more
         # To remember nothing costs time alone.
-        with suppress(OSError):
+        with suppress(OSError, RarelensError):
             write_text(self._file, json.dumps({"code": self._code, "known": known}))
 
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError, TypeError, KeyError):
             found = json.loads(self._file.read_text(encoding="utf-8"))
-            if found["code"] == self._code:
+            if self._code and found["code"] == self._code:
                 return dict(found["known"])
         return {}
 
@@ -67,10 +72,25 @@ def digest_of(parts: Iterable[bytes]) -> str:
     return whole.hexdigest()
 
 
+def _digest_of_code(scripts: Path) -> str:
+    """Of all code, and of the Python that reads it; empty where it cannot be told."""
+    with suppress(OSError):
+        return digest_of(_code(scripts))
+    return ""
+
+
 def _code(scripts: Path) -> Iterator[bytes]:
-    """Names and contents of all files of which closures are read."""
-    for folder, pattern in ((Path(rarelens.__file__).parent, "**/*"), (scripts, "*.py")):
-        for file in sorted(folder.glob(pattern)):
-            if file.is_file() and file.suffix != ".pyc":
-                yield str(file.relative_to(folder)).encode()
-                yield file.read_bytes()
+    """Names and contents.
+
+    Raises:
+        OSError: of a file that cannot be read, and of a linked folder, which may have no end.
+    """
+    yield sys.version.encode()
+    for folder in (Path(rarelens.__file__).parent, scripts):
+        for top, folders, files in os.walk(folder):
+            if any(Path(top, each).is_symlink() for each in folders):
+                raise OSError(f"{top}: a folder in it is a link")
+            folders.sort()
+            for name in sorted(each for each in files if each.endswith(KINDS)):
+                yield str(Path(top, name).relative_to(folder)).encode()
+                yield Path(top, name).read_bytes()

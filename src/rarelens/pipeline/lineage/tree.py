@@ -83,7 +83,7 @@ class Tree(MetaPathFinder):
             )
 
     def _check(self) -> None:
-        """Compare each fingerprint, the script's first, with the code on disk."""
+        """Compare each fingerprint with the code on disk, unless they were found to agree."""
         remembered = Remembered(self._script.stem, self._script.parent)
         texts = digest_of(text.encode() for text in self._texts)
         agreed = remembered.get(texts)
@@ -94,7 +94,7 @@ class Tree(MetaPathFinder):
             remembered.write()
 
     def _compare_closures(self) -> set[str]:
-        """The modules of the closures."""
+        """Compare each fingerprint, the script's first, with its closure; all their modules."""
         closures = Closures()
         own, *others = self._contents
         found = [(own, closures.of_script(self._script))]

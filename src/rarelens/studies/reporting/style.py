@@ -85,10 +85,10 @@ def save(figure: Figure, file: Path, dpi: int) -> None:
 
 
 def save_svg(figure: Figure, file: Path) -> None:
-    """Write an SVG whose bytes depend on the picture alone; its text stays text."""
+    """Write an SVG, after `save`; its bytes depend on the picture alone, its text stays text."""
     file.parent.mkdir(exist_ok=True)
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.set_dpi(mpl.rcParams["figure.dpi"])  # of the pictures in it
+    figure.set_dpi(mpl.rcParams["figure.dpi"])  # of pictures in it; `save` has set its own
     FigureCanvasSVG(figure).print_svg(file, metadata=metadata)  # type: ignore[no-untyped-call]
 
 
