@@ -42,6 +42,7 @@ SIMULATIONS = (
 # `make test-quick` is without.
 SLOW = (
     *SIMULATIONS,
+    "components/networks/test_classifiers.py::test_initial_weights_by_torchvisions_names",
     "components/retraining",
     "end_to_end",
     "fuzz",
@@ -51,6 +52,7 @@ SLOW = (
     "pipeline/launch",
     "pipeline/lineage",
     "pipeline/test_cli.py::test_a_command_that_is_ended_says_so",
+    "pipeline/parameters/test_leaves.py::test_each_field_of_a_declared_section",
     "pipeline/parameters/test_written_by_dvc.py",
     "pipeline/tracking",
     "refusals",
