@@ -40,11 +40,16 @@ def test_values_are_kept_beside_each_other(scripts: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["src/rarelens/loss.py", "src/rarelens/new.py", "src/rarelens/page.j2", "stages/new.py"]
+    "name",
+    [
+        *("src/rarelens/loss.py", "src/rarelens/new.py", "src/rarelens/page.j2", "stages/new.py"),
+        *("src/rarelens/viewer/script.js.gz", "src/rarelens/viewer/LICENSE"),
+    ],
 )
 def test_any_other_byte_of_code_is_read_anew(scripts: Path, name: str) -> None:
     keep(scripts, "one", ["a"])
     file = scripts.parent / name
+    file.parent.mkdir(exist_ok=True)
     before = file.read_bytes() if file.exists() else None
     file.write_text("GAMMA = 3\n")
     assert Remembered("train", scripts).get("one") is None

@@ -33,6 +33,8 @@ WITHOUT_RESULT = (
     "rarelens.pipeline.lineage",
     "rarelens.studies.tables",
 )
+# Below a module's package, what its definitions may read beside code.
+RESOURCES = ("*.j2", "*/*.js.gz", "*/LICENSE")
 # Where one of these is read, definitions' full names count.
 _FULL_NAMES = ("__module__", "__qualname__")
 # Its components' signatures are read to check params.yaml.
@@ -186,7 +188,7 @@ class Closures:
         return {
             f"{package}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
             for package in packages
-            for kind in ("*.j2", "*/*.js.gz", "*/LICENSE")
+            for kind in RESOURCES
             for file in source_of(package, self._root).parent.glob(kind)
         }
 

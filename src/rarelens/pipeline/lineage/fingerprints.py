@@ -69,7 +69,7 @@ def fingerprinted(scripts: Path, entries: Entries) -> Iterator[tuple[str, set[st
         if known:
             return Closure(known["code"], {*known["modules"]}, {*known["outside"]})
         found = read()
-        remembered.keep(key, {name: _plain(own) for name, own in vars(found).items()})
+        remembered.keep(key, vars(found))
         return found
 
     for name, modules in components(entries).items():
@@ -79,10 +79,6 @@ def fingerprinted(scripts: Path, entries: Entries) -> Iterator[tuple[str, set[st
         found = known_or_read(script.name, partial(closures.of_script, script))
         yield f"stages/{script.stem}", set(), found
     remembered.write()
-
-
-def _plain(value: dict[str, str] | set[str]) -> dict[str, str] | list[str]:
-    return value if isinstance(value, dict) else sorted(value)
 
 
 def _versions(lock: Path) -> dict[str, str]:

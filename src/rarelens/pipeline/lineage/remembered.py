@@ -10,18 +10,19 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import rarelens
 from rarelens.errors import RarelensError
+from rarelens.pipeline.lineage.closures import RESOURCES
 from rarelens.studies.files import write_text
 
 FOLDER = Path(".rarelens/closures")
-# What closures are read from: `Closures.resources` names those that are no Python.
-KINDS = (".py", ".j2", ".js.gz", "LICENSE")
+# What closures are read from: endings of files.
+KINDS = (".py", *(pattern.rpartition("/")[2].lstrip("*") for pattern in RESOURCES))
 
 
 class Remembered:
@@ -44,7 +45,7 @@ class Remembered:
         return self._known.get(key)
 
     def keep(self, key: str, value: Any) -> None:
-        """Keep a value, which JSON can hold, once `write` is called."""
+        """Keep a value, which JSON can hold, once `write` is called; a set becomes a list."""
         self._more[key] = value
 
     def write(self) -> None:
@@ -54,7 +55,7 @@ class Remembered:
         known = self._read() | self._more
         # To remember nothing costs time alone.
         with suppress(OSError, RarelensError):
-            write_text(self._file, json.dumps({"code": self._code, "known": known}))
+            write_text(self._file, json.dumps({"code": self._code, "known": known}, default=sorted))
 
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError, TypeError, KeyError):
@@ -64,18 +65,13 @@ class Remembered:
         return {}
 
 
-def digest_of(parts: Iterable[bytes]) -> str:
-    """One digest of parts, in their order."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(hashlib.sha256(part).digest())
-    return whole.hexdigest()
-
-
 def _digest_of_code(scripts: Path) -> str:
     """Of all code, and of the Python that reads it; empty where it cannot be told."""
+    whole = hashlib.sha256()
     with suppress(OSError):
-        return digest_of(_code(scripts))
+        for part in _code(scripts):
+            whole.update(hashlib.sha256(part).digest())
+        return whole.hexdigest()
     return ""
 
 

@@ -16,8 +16,9 @@ import rarelens
 from rarelens.errors import RarelensError
 from rarelens.pipeline.lineage.closures import WITHOUT_RESULT, Closures
 from rarelens.pipeline.lineage.contents import Names, differences
+from rarelens.pipeline.lineage.digests import digest
 from rarelens.pipeline.lineage.modules import is_own, source_of
-from rarelens.pipeline.lineage.remembered import Remembered, digest_of
+from rarelens.pipeline.lineage.remembered import Remembered
 from rarelens.pipeline.lineage.weights import digest_of_file
 
 
@@ -85,12 +86,12 @@ class Tree(MetaPathFinder):
     def _check(self) -> None:
         """Compare each fingerprint with the code on disk, unless they were found to agree."""
         remembered = Remembered(self._script.stem, self._script.parent)
-        texts = digest_of(text.encode() for text in self._texts)
+        texts = digest("".join(self._texts), 64)
         agreed = remembered.get(texts)
         self._modules = self._compare_closures() if agreed is None else {*agreed}
         self._stamps = {module: _stamp(module) for module in self._modules}
         if agreed is None:
-            remembered.keep(texts, sorted(self._modules))
+            remembered.keep(texts, self._modules)
             remembered.write()
 
     def _compare_closures(self) -> set[str]:
@@ -100,8 +101,8 @@ class Tree(MetaPathFinder):
         found = [(own, closures.of_script(self._script))]
         found += [(each, closures.of_names(each["from"])) for each in others]
         for known, closure in found:
-            files = {name: digest for name, digest in known["files"].items() if _is_code(name)}
-            names = {digest: [name] for name, digest in closure.code.items()}
+            files = {name: own for name, own in known["files"].items() if _is_code(name)}
+            names = {own: [name] for name, own in closure.code.items()}
             self._compare(known | {"files": files}, closure.content(), names)
         return {module for _, closure in found for module in closure.modules}
 
