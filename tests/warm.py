@@ -33,12 +33,14 @@ from typing import Any
 
 # What stages import of other packages.
 LIBRARIES = """
-accelerate altair captum.attr dvc.cli dvc.commands.repro dvc.repo dvc_data.index grimp h5py jinja2
-matplotlib.pyplot mlflow mlflow.tracking mlflow.store.tracking.sqlalchemy_store monai.inferers
-monai.losses monai.metrics monai.networks.nets nibabel numpy pandas pandera.pandas
-PIL.Image pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml safetensors.torch
-scipy.ndimage scipy.optimize scipy.sparse.csgraph scipy.stats seaborn sklearn.linear_model torch
-torch._dynamo typer
+accelerate altair captum.attr contourpy dvc.cli dvc.commands.repro dvc.repo dvc_data.index grimp
+h5py jinja2 matplotlib.backends.backend_svg matplotlib.pyplot mlflow alembic.command mlflow.tracking
+mlflow.store.tracking.sqlalchemy_store mlflow.system_metrics.system_metrics_monitor monai.inferers
+monai.losses monai.metrics monai.networks.nets nibabel numpy pandas
+pandera.backends.pandas.builtin_checks pandera.pandas PIL.ImageOps PIL.PngImagePlugin
+pyarrow.dataset pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml
+safetensors.torch scipy.ndimage scipy.optimize scipy.sparse.csgraph scipy.stats seaborn
+sklearn.linear_model sqlalchemy.dialects.sqlite torch torch._dynamo typer
 """
 COMMANDS = ("python", "dvc", "rarelens")
 CLIENT = """#!{python} -SEI

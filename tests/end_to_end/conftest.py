@@ -105,10 +105,11 @@ def unrestored(tmp_path: Path, original: Project) -> Project:
 
 @pytest.fixture(scope="session")
 def restored(tmp_path_factory: pytest.TempPathFactory, original: Project) -> Project:
-    """A clone in which all was restored, for tests to copy."""
+    """A clone in which all was restored, planned and mirrored before, for tests to copy."""
     project = _clone(tmp_path_factory.mktemp("restored") / "clone", original)
-    done = project.run("dvc", "checkout")
-    assert done.returncode == 0, done.stderr
+    for command in (("dvc", "checkout"), ("rarelens", "plan"), ("rarelens", "sync")):
+        done = project.run(*command)
+        assert done.returncode == 0, done.stderr
     return project
 
 

@@ -158,8 +158,9 @@ def killed(
                 time.sleep(0.01)
             time.sleep(moment)
             hit = kill(process, dvc.pid if with_dvc else None)
-    assert hit == (dvc.wait() != 0), "".join(said)
-    return hit
+    failed = dvc.wait() != 0
+    assert hit or not failed, "".join(said)
+    return failed  # A signal comes too late for a process that is at its end, dead or not.
 
 
 def running_stage(dvc: psutil.Popen) -> psutil.Process:

@@ -17,7 +17,7 @@ from ray_nodes import Ray, need_ray
 from slurm import Slurm, need_slurm
 from working_copy import Project
 
-CELLS = re.compile(r"(train|extract|analyse)@.*(focal|weighted_bce)|compare|report")
+CELLS = re.compile(r"(train|extract|analyse)@.*(focal|weighted_bce)|compare")
 
 
 @pytest.fixture
@@ -74,6 +74,8 @@ def through(
 def test_locks_and_results_are_those_of_dvc_repro(
     forgetful: Project, original: Project, through: list[str]
 ) -> None:
+    if not through:  # Once: elsewhere it is drawn here as well.
+        forget(forgetful, ["report"])
     done = forgetful.run("rarelens", "launch", "--jobs", "2", *through)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^train .* s \(", done.stderr, re.M)) == 2

@@ -27,9 +27,10 @@ from typing import Any
 # What stages import of other packages.
 LIBRARIES = """
 accelerate altair h5py jinja2 matplotlib.pyplot mlflow mlflow.tracking monai.inferers monai.losses
-monai.metrics monai.networks.nets nibabel numpy pandas pandera.pandas PIL.Image
-pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml safetensors.torch scipy.ndimage
-scipy.optimize scipy.sparse.csgraph scipy.stats seaborn sklearn.linear_model torch
+monai.metrics monai.networks.nets nibabel numpy pandas pandera.backends.pandas.builtin_checks
+pandera.pandas PIL.Image pyarrow.parquet pycocotools.mask pydantic rich.progress ruamel.yaml
+safetensors.torch scipy.ndimage scipy.optimize scipy.sparse.csgraph scipy.stats seaborn
+sklearn.linear_model torch
 """
 WORTH = 3  # The stage that starts the server: for fewer it would cost more than it saves.
 PAUSE = 0.05  # Seconds between looks at what ended.

@@ -1,4 +1,4 @@
-"""``dvc repro``, by which parameters are parsed once, and looked up, not searched for."""
+"""``dvc repro``, by which files are parsed once, and what changed in a lock is written alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from dvc import dvcfile
 from dvc.cli import main
 from dvc.dependency import param
 from dvc.fs import LocalFileSystem
-from dvc.utils.serialize import LOADERS, load_yaml
+from dvc.utils.serialize import LOADERS, load_yaml, modify_yaml
+
+from rarelens.pipeline.lineage.locks import KeptLocks
 
 dpath = param.dpath
 
@@ -26,18 +29,21 @@ def repro(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def parsed_once() -> Iterator[None]:
-    """DVC does not read params.yaml anew for every stage that depends on it.
+    """DVC reads neither params.yaml nor a lock anew for every stage.
 
     Its table of readers by a file's ending takes another one, which reads again what has changed;
-    and its search for a key, which holds every key of the file against it, is a look-up.
+    its search for a key, which holds every key of the file against it, is a look-up; and a lock is
+    written without being parsed (`KeptLocks`).
     """
     LOADERS[".yaml"] = KeptYaml()
     param.dpath = SimpleNamespace(get=look_up)
+    dvcfile.modify_yaml = KeptLocks()
     try:
         yield
     finally:
         del LOADERS[".yaml"]
         param.dpath = dpath
+        dvcfile.modify_yaml = modify_yaml
 
 
 def look_up(values: Any, path: str, separator: str = ".") -> Any:

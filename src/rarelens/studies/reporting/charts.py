@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import altair as alt
@@ -51,10 +52,16 @@ def line(axis: str = "x", at: float = 0) -> alt.Chart:
     return drawn.encode(**{axis: alt.datum(at)})
 
 
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """No part of a chart is compared with the whole schema, which the tests do once."""
+    with debug_mode(False):
+        yield
+
+
 def spec(chart: Chart, numbers: pd.DataFrame) -> str:
     """The chart as JSON; which columns of its table are numbers stands in it, not the table."""
-    # Each part would be compared with the whole schema, which the tests do once.
-    with debug_mode(False):
+    with unchecked():
         made = chart.to_dict()
     del made["$schema"]
     kinds = {str(name): "number" for name, own in numbers.items() if is_numeric_dtype(own)}

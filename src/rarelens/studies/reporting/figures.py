@@ -106,8 +106,8 @@ class FigureWriter:
                 "have all."
             )
         table = numbers(self.results, *more) if numbers else None
-        interactive = chart(self.results, *more) if chart else None
-        with style.styled():
+        with style.styled(), charts.unchecked():
+            interactive = chart(self.results, *more) if chart else None
             figure = draw(self.results, *more)
             words = (own, title, caption, alt)
             return save(figure, table, file, self.dpi, words, interactive, vector)
