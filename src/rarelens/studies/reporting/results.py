@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -95,20 +94,14 @@ class Results:
     ) -> pd.Series:
         """The comparison's row for one number; an empty row where there is none."""
         key = (method, measure, class_name, layer)[: 3 + ("layer" in self.metrics)]
-        place = self._places.get(key)
-        return first_row(self.metrics[:0] if place is None else self.metrics.iloc[[place]])
+        return self._entries(*key)
 
     @cached_property
-    def _places(self) -> dict[tuple[str, ...], int]:
-        """Where the first row of each number is, over all components of overlap."""
-        keys = ["method", "measure", "class", *(["layer"] if "layer" in self.metrics else [])]
-        rows = self.metrics[keys].itertuples(index=False, name=None)
-        rules = self.metrics["rule"] if "rule" in self.metrics else repeat("all")
-        places: dict[tuple[str, ...], int] = {}
-        for place, (key, rule) in enumerate(zip(rows, rules, strict=False)):
-            if rule == "all":
-                places.setdefault(key, place)
-        return places
+    def _entries(self) -> FirstRows:
+        """Over all components of overlap."""
+        rows = self.metrics
+        keys = ["method", "measure", "class", *(["layer"] if "layer" in rows else [])]
+        return FirstRows(rows[rows["rule"] == "all"] if "rule" in rows else rows, keys)
 
     def named(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows with the names of their classes instead of the numbers."""
@@ -137,6 +130,30 @@ class Results:
 def first_row(rows: pd.DataFrame) -> pd.Series:
     """The first row; an empty one where there is none."""
     return rows.iloc[0] if len(rows) else pd.Series(float("nan"), index=rows.columns)
+
+
+class FirstRows:
+    """The first row of each key of a table, as `first_row`; looked up, for a page asks thousands.
+
+    Args:
+        rows: the table.
+        keys: its columns that are the key.
+    """
+
+    def __init__(self, rows: pd.DataFrame, keys: Sequence[str]) -> None:
+        self._rows = rows
+        self._places: dict[tuple[str, ...], int] = {}
+        for place, key in enumerate(rows[list(keys)].itertuples(index=False, name=None)):
+            self._places.setdefault(key, place)
+        self._found: dict[tuple[str, ...], pd.Series] = {}
+
+    def __call__(self, *key: str) -> pd.Series:
+        """The row; an empty one where there is none."""
+        if key not in self._found:
+            place = self._places.get(key)
+            own = self._rows[:0] if place is None else self._rows[place : place + 1]
+            self._found[key] = first_row(own)
+        return self._found[key]
 
 
 @dataclass(frozen=True)

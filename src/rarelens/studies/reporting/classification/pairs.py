@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 
 from rarelens.studies.comparison.classification.claims import Answer, answer
-from rarelens.studies.reporting.results import first_row
+from rarelens.studies.reporting.results import FirstRows
 
 ORDER = ("equivalent", "undecided", "different")
 
@@ -29,8 +30,11 @@ class Pair:
 
     def row(self, quantity: str, layer: str = "") -> pd.Series:
         """What is known of one quantity; an empty row where nothing is."""
-        own = self.rows[(self.rows["quantity"] == quantity) & (self.rows["layer"] == layer)]
-        return first_row(own[own["class"] == "mean"])
+        return self._first(quantity, layer, "mean")
+
+    @cached_property
+    def _first(self) -> FirstRows:
+        return FirstRows(self.rows, ("quantity", "layer", "class"))
 
 
 def pairs_of(table: pd.DataFrame) -> list[Pair]:
