@@ -61,7 +61,7 @@ def unfinished(tmp_path: Path, original: Project) -> Project:
     shutil.copytree(original.folder, folder, symlinks=True)
     project = Project(folder, original.raw)
     project.environment["PYTHONUNBUFFERED"] = "1"
-    forget(project, [*KILLED, "report"])
+    forget(project, KILLED)
     return project
 
 
