@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from faulty import run_apart
+from rarelens import errors
 from rarelens.errors import RarelensError, guarded
 
 
@@ -64,6 +66,42 @@ def test_memory_that_pytorch_is_refused_is_a_sentence(capsys: pytest.CaptureFixt
 def test_other_failures_stay_tracebacks(error: Exception) -> None:
     with pytest.raises(type(error), match="a mistake"):
         guarded(_raise)(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("from math import (\n    no_such)", "ImportError: cannot import name 'no_such'"),
+        ("HALF = 1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_component_that_cannot_be_imported_is_a_sentence(
+    line: str,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "errors.py"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("my_loss.py").write_text(f'"""Mine."""\n\n{line}\n')
+    with pytest.raises(SystemExit) as end:
+        guarded(lambda: importlib.import_module("my_loss"))()
+    (told,) = capsys.readouterr().err.splitlines()
+    assert end.value.code == 1
+    assert told.startswith(f"error: my_loss.py, line 3: {says}")
+
+
+def test_what_fails_in_a_component_that_was_imported_stays_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "errors.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_other_loss.py").write_text("def forward():\n    return 1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        guarded(importlib.import_module("my_other_loss").forward)()
 
 
 def _raise(error: Exception) -> None:

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, ParamSpec
 
@@ -81,8 +82,9 @@ def guarded(main: Callable[P, None]) -> Callable[P, None]:
     """Wrap an entry point, so that what is no programming mistake ends in a sentence.
 
     A `RarelensError`, a disk without space or permission, memory that does not suffice, also that
-    of a GPU: printed as ``error: …``, exit 1. Ctrl-C exits with 130, SIGTERM with 143, after what
-    was half written is removed on the way out; a reader of the output that went away with 141.
+    of a GPU, a component that cannot be imported: printed as ``error: …``, exit 1. Ctrl-C exits
+    with 130, SIGTERM with 143, after what was half written is removed on the way out; a reader of
+    the output that went away with 141.
     """
 
     @functools.wraps(main)
@@ -104,7 +106,7 @@ def guarded(main: Callable[P, None]) -> Callable[P, None]:
             reason = " ".join(str(error).split())
             _leave(1, f"error: not enough memory ({reason or 'none is left'}); {SMALLER}")
         except Exception as error:
-            sentence = _of_the_system(error)
+            sentence = _of_the_system(error) or _as_it_is_imported(error)
             if sentence is None:
                 raise
             _leave(1, f"error: {sentence}")
@@ -148,6 +150,22 @@ def _of_the_system(error: Exception) -> str | None:
             "allow larger files (`ulimit -f`), then run the command again"
         )
     return None
+
+
+def _as_it_is_imported(error: Exception) -> str | None:
+    """Where code of the package, as a user's component in it, fails as it is imported, or None."""
+    package = f"{os.path.dirname(__file__)}{os.sep}"  # noqa: PTH120
+    places = [
+        f"{os.path.relpath(frame.f_code.co_filename)}, line {line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name == "<module>"
+        and frame.f_globals.get("__name__") != "__main__"
+        and frame.f_code.co_filename.startswith(package)
+    ]
+    if not places:
+        return None
+    text = " ".join(str(error).split())
+    return f"{places[-1]}: {type(error).__name__}: {text}; correct it, or what it imports"
 
 
 class _Terminated(BaseException):
