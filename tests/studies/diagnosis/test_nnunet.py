@@ -16,7 +16,7 @@ from scipy.stats import ttest_ind
 from folders import digests
 from rarelens.errors import RarelensError
 from rarelens.studies.diagnosis.command import diagnose
-from rarelens.studies.diagnosis.nnunet import find_cases
+from rarelens.studies.diagnosis.nnunet import Fold, find_cases
 from rarelens.studies.diagnosis.reading import read_cases
 
 RUN = "Dataset904_Hippocampus/nnUNetTrainerTiny__nnUNetPlans__3d_fullres"
@@ -440,6 +440,11 @@ BAD = {
         lambda made: [(made.parents[2] / SPLITS).unlink(), shutil.rmtree(made / NPZ[:17])]
     ),
 }
+
+
+def test_what_a_folder_does_not_tell_stands_in_capitals_in_the_command() -> None:
+    command = Fold(Path("Dataset001_A/my_model/fold_0"), "0").command(training=False)
+    assert command == "nnUNetv2_train 001 CONFIGURATION 0 -tr my_model -p PLANS --val --npz"
 
 
 @pytest.mark.parametrize("sentence", BAD)

@@ -224,6 +224,8 @@ def test_the_answer_stands_first(page):
     start = "The baseline's logit shift from training to test subjects is significantly below 0 for"
     assert f"{start} the rare class, but not for the background." in text
     assert page.index('id="answer"') < page.index('id="brain-unet-0.5"')
+    told = [text.find(f"{what} rare class") for what in ("Sensitivity to", "Dice of", "shift of")]
+    assert -1 < told[0] < told[1] < told[2]
 
 
 def test_no_case_id_anywhere(target):

@@ -58,8 +58,8 @@ class Fold:
     @property
     def _names(self) -> tuple[str, str, str]:
         """Trainer, plans and configuration."""
-        trainer, plans, configuration = (*self.folder.parent.name.split("__"), "?", "?")[:3]
-        return trainer, plans, configuration
+        names = [*self.folder.parent.name.split("__"), "PLANS", "CONFIGURATION"]
+        return names[0], names[1], names[2]
 
     @property
     def _dataset(self) -> str:

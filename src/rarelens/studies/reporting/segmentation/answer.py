@@ -1,4 +1,4 @@
-"""The segmentation study in three sentences."""
+"""The segmentation study in four sentences."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from rarelens.studies.reporting.segmentation.results import SegmentationResults
 
 
 def answer(study: Sequence[SegmentationResults]) -> list[str]:
-    """The baseline's shift, then the methods' Dice and shift."""
+    """The baseline's shift, then the methods' sensitivity, Dice and shift."""
     if not all(own.enough_seeds("dice", own.classes) for own in study):
         return [NO_CLAIM]
     told = [
+        differing(study, "sensitivity", "Sensitivity to rare classes", "rare class", _rare),
         differing(study, "dice", "Dice of rare classes", "rare class", _rare),
         differing(study, "shift_mean", "The logit shift of rare classes", "rare class", _rare),
     ]
