@@ -1,7 +1,7 @@
-"""What ``rarelens launch`` and ``dvc repro`` cost a stage, and how that grows with the cells.
+"""What ``rarelens launch``, ``rarelens repro`` and ``dvc repro`` cost a stage, by number of cells.
 
 A study of stages that only write a few bytes (`dvc_overhead.build`) is launched from scratch, one
-stage at a time; then ``dvc repro`` is made to run a few of its stages again, whose entries it
+stage at a time; then either ``repro`` is made to run a few of its stages again, whose entries it
 writes into the locks of all. The difference between twelve of them and two is what ten cost. From
 scratch `dvc repro` meets, on average, half of these locks: ``--scratch`` runs that too.
 
@@ -28,15 +28,15 @@ def launched(folder: Path) -> tuple[int, float]:
     return stages, seconds / stages
 
 
-def again(folder: Path) -> float:
-    """Seconds a stage of ``dvc repro`` in locks that are full."""
+def again(folder: Path, command: str) -> float:
+    """Seconds a stage of this command's ``repro`` in locks that are full."""
     names = [
         name for name in _entries(folder / Path(FILE).with_suffix(".lock")) if "train@" in name
     ]
     taken = []
     for count in (FEW, MANY):
         targets = [f"{FILE}:{name}" for name in names[-count:]]
-        seconds, said = run(folder, "dvc", "repro", "--force", "--single-item", *targets)
+        seconds, said = run(folder, command, "repro", "--force", "--single-item", *targets)
         assert said.count("Running stage") == count, said
         taken.append(seconds)
     return (taken[1] - taken[0]) / (MANY - FEW)
@@ -54,19 +54,25 @@ def main() -> None:
     )
     parser.add_argument("--scratch", action="store_true", help="also `dvc repro` from scratch")
     options = parser.parse_args()
-    print("| cells | stages | launch, s a stage | dvc repro in full locks | from scratch |")
-    print("|---|---|---|---|---|", flush=True)
+    print(
+        "| cells | stages | launch, s a stage | rarelens repro in full locks "
+        "| dvc repro in full locks | dvc repro from scratch |"
+    )
+    print("|---|---|---|---|---|---|", flush=True)
     for seeds in options.seeds:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "launched"
             build(folder, seeds, one_file=False)
             stages, ours = launched(folder)
-            theirs, whole = again(folder), "–"
+            theirs, faster, whole = again(folder, "dvc"), again(folder, "rarelens"), "–"
             if options.scratch:
                 other = Path(scratch) / "serial"
                 build(other, seeds, one_file=False)
                 whole = f"{run(other, 'dvc', 'repro')[0] / stages:.2f}"
-        print(f"| {10 * seeds} | {stages} | {ours:.2f} | {theirs:.2f} | {whole} |", flush=True)
+        print(
+            f"| {10 * seeds} | {stages} | {ours:.2f} | {faster:.2f} | {theirs:.2f} | {whole} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
