@@ -74,6 +74,8 @@ def test_other_failures_stay_tracebacks(error: Exception) -> None:
         ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
         ("from math import (\n    no_such)", "ImportError: cannot import name 'no_such'"),
         ("HALF = 1 / 0", "ZeroDivisionError: division by zero"),
+        ("assert False", "AssertionError; correct it"),
+        ("def forward(:", "SyntaxError: invalid syntax"),
     ],
 )
 def test_a_component_that_cannot_be_imported_is_a_sentence(

@@ -153,19 +153,25 @@ def _of_the_system(error: Exception) -> str | None:
 
 
 def _as_it_is_imported(error: Exception) -> str | None:
-    """Where code of the package, as a user's component in it, fails as it is imported, or None."""
+    """Which file of the package, as a user's component in it, failed while it was imported.
+
+    None where none did: then it is another mistake.
+    """
     package = f"{os.path.dirname(__file__)}{os.sep}"  # noqa: PTH120
     places = [
-        f"{os.path.relpath(frame.f_code.co_filename)}, line {line}"
+        (frame.f_code.co_filename, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_name == "<module>"
-        and frame.f_globals.get("__name__") != "__main__"
-        and frame.f_code.co_filename.startswith(package)
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") != "__main__"
     ]
-    if not places:
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno or 0))
+    own = [(file, line) for file, line in places if file.startswith(package)]
+    if not own:
         return None
-    text = " ".join(str(error).split())
-    return f"{places[-1]}: {type(error).__name__}: {text}; correct it, or what it imports"
+    text = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+    return (
+        f"{os.path.relpath(own[-1][0])}, line {own[-1][1]}: {text}; correct it, or what it imports"
+    )
 
 
 class _Terminated(BaseException):

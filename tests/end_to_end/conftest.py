@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,9 +106,10 @@ def unrestored(tmp_path: Path, original: Project) -> Project:
 
 @pytest.fixture(scope="session")
 def restored(tmp_path_factory: pytest.TempPathFactory, original: Project) -> Project:
-    """A clone in which all was restored, planned and mirrored before, for tests to copy."""
+    """A clone in which all was restored, compiled, planned and mirrored, for tests to copy."""
     project = _clone(tmp_path_factory.mktemp("restored") / "clone", original)
-    for command in (("dvc", "checkout"), ("rarelens", "plan"), ("rarelens", "sync")):
+    compiled = (sys.executable, "-m", "compileall", "-q", "src", "stages")
+    for command in (compiled, ("dvc", "checkout"), ("rarelens", "plan"), ("rarelens", "sync")):
         done = project.run(*command)
         assert done.returncode == 0, done.stderr
     return project

@@ -2,12 +2,13 @@
 
 DVC parses and writes the whole of a lock for each stage that ran, so that a study of twice as many
 stages waits four times as long for it. Of a lock that is as it was left, here only the entries that
-changed are made into text; the file has DVC's bytes.
+changed are made into text; of a lock that DVC wrote, the file has DVC's bytes.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from dvc.utils.serialize import dumps_yaml, modify_yaml, parse_yaml_for_update
 
 STAGES = "stages"
+# Names of what stands in a file more than once: they are counted over all of it.
+ANCHOR = re.compile(r"&\w")
 
 
 class KeptLocks:
@@ -28,13 +31,13 @@ class KeptLocks:
     def __call__(self, path: str | os.PathLike[str], fs: Any = None) -> Iterator[Any]:
         """As ``modify_yaml``: yields what the file holds, and writes what it became."""
         file = Path(path)
+        text = file.read_text("utf-8") if file.suffix == ".lock" and file.exists() else ""
         # The text of a comment belongs to no entry.
-        if file.suffix != ".lock" or (file.exists() and "#" in file.read_text("utf-8")):
+        if file.suffix != ".lock" or "#" in text:
             with modify_yaml(path, fs=fs) as data:
                 yield data
             return
         name = str(file.absolute())
-        text = file.read_text("utf-8") if file.exists() else ""
         lock = self._kept.pop(name, None)
         if lock is None or lock.text != text:
             lock = Lock(file.name, text)
@@ -49,6 +52,10 @@ class Lock:
     Args:
         name: the file's, for errors.
         text: what it holds.
+
+    Attributes:
+        data: as DVC parses them to change them.
+        text: as last written entry by entry; else empty, for then it is to be parsed again.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -60,13 +67,12 @@ class Lock:
         """The text of what the data are now."""
         head = {key: value for key, value in self.data.items() if key != STAGES}
         stages = self.data.get(STAGES, {})
-        if not stages or list(self.data) != [*head, STAGES]:
-            self.text = dumps_yaml(self.data)
-            return self.text
         self._entries = {name: (own, self._entry(name, own)) for name, own in stages.items()}
         entries = "".join(text for _, text in self._entries.values())
         self.text = f"{dumps_yaml(head) if head else ''}{STAGES}:\n{entries}"
-        return self.text
+        if not stages or list(self.data) != [*head, STAGES] or ANCHOR.search(self.text):
+            self.text = ""
+        return self.text or str(dumps_yaml(self.data))
 
     def _entry(self, name: str, own: Any) -> str:
         """DVC replaces an entry that it changes: one that is the same object has its text."""

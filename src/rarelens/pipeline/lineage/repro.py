@@ -29,11 +29,11 @@ def repro(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def parsed_once() -> Iterator[None]:
-    """DVC reads neither params.yaml nor a lock anew for every stage.
+    """DVC parses neither params.yaml nor a lock anew for every stage, while they are as they were.
 
     Its table of readers by a file's ending takes another one, which reads again what has changed;
-    its search for a key, which holds every key of the file against it, is a look-up; and a lock is
-    written without being parsed (`KeptLocks`).
+    its search for a key, which holds every key of the file against it, is a look-up; and of a lock
+    what a stage changed is written alone (`KeptLocks`).
     """
     LOADERS[".yaml"] = KeptYaml()
     param.dpath = SimpleNamespace(get=look_up)

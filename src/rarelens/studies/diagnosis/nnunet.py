@@ -57,7 +57,7 @@ class Fold:
 
     @property
     def _names(self) -> tuple[str, str, str]:
-        """Trainer, plans and configuration."""
+        """Trainer, plans and configuration; in capitals where the folder does not tell."""
         names = [*self.folder.parent.name.split("__"), "PLANS", "CONFIGURATION"]
         return names[0], names[1], names[2]
 

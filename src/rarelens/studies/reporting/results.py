@@ -148,10 +148,10 @@ class FirstRows:
         self._found: dict[tuple[str, ...], pd.Series] = {}
 
     def __call__(self, *key: str) -> pd.Series:
-        """The row; an empty one where there is none."""
+        """The row, not to be changed; an empty one where there is none."""
         if key not in self._found:
             place = self._places.get(key)
-            own = self._rows[:0] if place is None else self._rows[place : place + 1]
+            own = self._rows[:0] if place is None else self._rows.iloc[place : place + 1]
             self._found[key] = first_row(own)
         return self._found[key]
 
