@@ -25,6 +25,7 @@ UNITS = (
 )
 ASKED = ("auroc", "average_precision", "energy_inside", "energy_inside_matched")
 ASKED += ("pointing_game", "soft_iou")
+GAINS = ("sensitivity", "dice", "shift_mean", "false_alarms", "negative_fraction_train")
 MEASURES = ("dice", "sensitivity", "precision", "hd95", "shift_mean")
 
 
@@ -81,6 +82,27 @@ def across() -> None:
                     gains.append(f"{row['p_holm']:.2g}" if known else "")
             _row([*values, *told, margin, method, *gains])
     print()
+
+
+def gains() -> None:
+    """Of each measure a table: a row per rare class, a column per method; bold: p (Holm) < .05."""
+    metrics = read_metrics(Path("metrics/segmentation.csv"))
+    metrics = metrics[metrics["rule"].isin(["all", ""])]
+    keys = ["dataset", "network", "fraction", "class"]
+    rare = metrics[metrics["rare"] & (metrics["measure"] == "shift_mean")]
+    classes = list(rare[keys].drop_duplicates().itertuples(index=False, name=None))
+    methods = [m for m in metrics["method"].unique() if m != metrics["baseline"].iloc[0]]
+    bounds = ("baseline_difference", "difference_low", "difference_high")
+    for measure in GAINS if classes else ():
+        own = metrics[metrics["measure"] == measure].set_index([*keys, "method"])
+        print(f"\n{measure}\n")
+        _row([*keys, *methods])
+        _row(["---"] * (len(keys) + len(methods)))
+        for key in classes:
+            found = [own.loc[(*key, m)] if (*key, m) in own.index else None for m in methods]
+            told = ["" if row is None else _interval(row, *bounds, "+") for row in found]
+            held = [row is not None and row["p_holm"] < 0.05 for row in found]
+            _row([*key, *(f"**{t}**" if h else t for t, h in zip(told, held, strict=True))])
 
 
 def shifts() -> None:
@@ -183,6 +205,7 @@ if __name__ == "__main__":
     if read_cells(Path("cells/segmentation/cells.csv")):
         across()
         comparison()
+        gains()
         asymmetric()
         print()
         shifts()
