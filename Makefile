@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Images of containers set it: each stage and each test would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: env repro test test-quick lint docs ui lock clean
 
