@@ -103,8 +103,7 @@ def guarded(main: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
         except MemoryError as error:
-            reason = " ".join(str(error).split())
-            _leave(1, f"error: not enough memory ({reason or 'none is left'}); {SMALLER}")
+            _leave(1, f"error: not enough memory ({_text(error) or 'none is left'}); {SMALLER}")
         except Exception as error:
             sentence = _of_the_system(error) or _as_it_is_imported(error)
             if sentence is None:
@@ -136,7 +135,7 @@ _MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
 
 def _of_the_system(error: Exception) -> str | None:
     """A sentence about what the system refused; None where it is another mistake."""
-    text = " ".join(str(error).split())
+    text = _text(error)
     told = _NUMBER.search(text)
     number = getattr(error, "errno", None) or (int(told[1]) if told else None)
     if number in REMEDIES:
@@ -168,10 +167,14 @@ def _as_it_is_imported(error: Exception) -> str | None:
     own = [(file, line) for file, line in places if file.startswith(package)]
     if not own:
         return None
-    text = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
-    return (
-        f"{os.path.relpath(own[-1][0])}, line {own[-1][1]}: {text}; correct it, or what it imports"
-    )
+    file, line = own[-1]
+    parts = (f"{os.path.relpath(file)}, line {line}", type(error).__name__, _text(error))
+    return f"{': '.join(filter(None, parts))}; correct it, or what it imports"
+
+
+def _text(error: Exception) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())
 
 
 class _Terminated(BaseException):

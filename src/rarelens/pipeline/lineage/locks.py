@@ -31,7 +31,7 @@ class KeptLocks:
     def __call__(self, path: str | os.PathLike[str], fs: Any = None) -> Iterator[Any]:
         """As ``modify_yaml``: yields what the file holds, and writes what it became."""
         file = Path(path)
-        text = file.read_text("utf-8") if file.suffix == ".lock" and file.exists() else ""
+        text = file.read_text("utf-8") if file.exists() else ""
         # The text of a comment belongs to no entry.
         if file.suffix != ".lock" or "#" in text:
             with modify_yaml(path, fs=fs) as data:
@@ -69,9 +69,9 @@ class Lock:
         stages = self.data.get(STAGES, {})
         self._entries = {name: (own, self._entry(name, own)) for name, own in stages.items()}
         entries = "".join(text for _, text in self._entries.values())
-        self.text = f"{dumps_yaml(head) if head else ''}{STAGES}:\n{entries}"
-        if not stages or list(self.data) != [*head, STAGES] or ANCHOR.search(self.text):
-            self.text = ""
+        text = f"{dumps_yaml(head) if head else ''}{STAGES}:\n{entries}"
+        as_entries = stages and list(self.data) == [*head, STAGES] and not ANCHOR.search(text)
+        self.text = text if as_entries else ""
         return self.text or str(dumps_yaml(self.data))
 
     def _entry(self, name: str, own: Any) -> str:
