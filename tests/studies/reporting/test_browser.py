@@ -85,7 +85,7 @@ addEventListener("load", async () => {
 
 CURRENT = """
 addEventListener("load", async () => {
-  const current = () => document.querySelector(".contents [aria-current=true]")?.getAttribute("href");
+  const current = () => document.querySelector(".contents [aria-current=true]")?.hash;
   const first = current();
   const last = [...document.querySelectorAll('.contents a[href^="#"]')].pop();
   document.getElementById(last.hash.slice(1)).scrollIntoView();
