@@ -69,16 +69,18 @@ def _of_method(
         rows = some["map"].to_numpy()
         compared = {name: np.asarray(own[rows], np.float64) for name, own in stored.items()}
         compared |= {name: np.broadcast_to(own, masks.shape) for name, own in controls.items()}
-        columns: dict[str, list[Any]] = {name: [] for name in ("map", "measure", "value", "zero")}
+        measured = []
         for name, native in compared.items():
             ready = native if name in controls else normalise(resize(native, data.size))
             zero = ~native.any(axis=(1, 2))
             for measure, value in align(ready, masks, settings.alignment_thresholds).items():
-                for column, own in zip(columns.values(), (name, measure, value, zero), strict=True):
-                    column.append(np.broadcast_to(own, len(some)))
+                measured.append({"map": name, "measure": measure, "value": value, "zero": zero})
         # One table of them all: making one for each measure takes as long as measuring.
-        repeated = facts.iloc[np.tile(np.arange(len(some)), len(columns["value"]))]
-        whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+        repeated = facts.iloc[np.tile(np.arange(len(some)), len(measured))]
+        whole = {
+            column: np.concatenate([np.broadcast_to(own[column], len(some)) for own in measured])
+            for column in measured[0]
+        }
         yield repeated.assign(method=method, **whole)
 
 
