@@ -85,10 +85,11 @@ def across() -> None:
 
 
 def gains() -> None:
-    """Of each measure a table: a row per rare class, a column per method; bold: p (Holm) < .05."""
+    """Of each measure a table: a row per method, a column per rare class; bold: p (Holm) < .05."""
     metrics = read_metrics(Path("metrics/segmentation.csv"))
     metrics = metrics[metrics["rule"].isin(["all", ""])]
-    keys = ["dataset", "network", "fraction", "class"]
+    keys = [key for key in ("dataset", "network", "fraction") if metrics[key].nunique() > 1]
+    keys.append("class")
     rare = metrics[metrics["rare"] & (metrics["measure"] == "shift_mean")]
     classes = list(rare[keys].drop_duplicates().itertuples(index=False, name=None))
     methods = [m for m in metrics["method"].unique() if m != metrics["baseline"].iloc[0]]
@@ -96,13 +97,13 @@ def gains() -> None:
     for measure in GAINS if classes else ():
         own = metrics[metrics["measure"] == measure].set_index([*keys, "method"])
         print(f"\n{measure}\n")
-        _row([*keys, *methods])
-        _row(["---"] * (len(keys) + len(methods)))
-        for key in classes:
-            found = [own.loc[(*key, m)] if (*key, m) in own.index else None for m in methods]
-            told = ["" if row is None else _interval(row, *bounds, "+") for row in found]
-            held = [row is not None and row["p_holm"] < 0.05 for row in found]
-            _row([*key, *(f"**{t}**" if h else t for t, h in zip(told, held, strict=True))])
+        _row(["method", *(", ".join(map(str, key)) for key in classes)])
+        _row(["---"] * (1 + len(classes)))
+        for method in methods:
+            found = [own.loc[(*key, method)] for key in classes]
+            told = [_interval(row, *bounds, "+") for row in found]
+            held = [row["p_holm"] < 0.05 for row in found]
+            _row([method, *(f"**{t}**" if h else t for t, h in zip(told, held, strict=True))])
 
 
 def shifts() -> None:
