@@ -246,7 +246,7 @@ def test_headline_says_what_the_numbers_say(page, study):
     text = Reader(page).text
     assert f"a shift of −{abs(shift['mean']):.2f}" in text
     assert f"95% interval −{abs(shift['ci_low']):.2f} to −{abs(shift['ci_high']):.2f}" in text
-    assert "after Holm's correction over all claims of this page: in Dice" in text
+    assert "after Holm's correction over all claims of this page: in sensitivity" in text
     assert "no claim" not in text
 
 

@@ -8,8 +8,7 @@ from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting.headline import clear_differences, no_claim
 from rarelens.studies.reporting.number_text import interval, relation, signed, words
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
-
-COMPARED = [(name, SEGMENTATION[name]) for name in ("dice", "shift_mean")]
+from rarelens.studies.reporting.segmentation.tables import COMPARED
 
 
 def headline(results: SegmentationResults) -> list[str]:
@@ -23,7 +22,8 @@ def headline(results: SegmentationResults) -> list[str]:
         sentences.append(no_claim(len(results.seeds)))
     elif results.others:
         names = [results.classes[class_] for class_ in results.drawn]
-        sentences += [clear_differences(f"For {n}, methods", results, COMPARED, n) for n in names]
+        measures = [(measure, SEGMENTATION[measure]) for measure in COMPARED]
+        sentences += [clear_differences(f"For {n}, methods", results, measures, n) for n in names]
     return sentences
 
 

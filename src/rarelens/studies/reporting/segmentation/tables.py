@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from functools import partial
 
 import pandas as pd
 
-from rarelens.studies.catalogue import SEGMENTATION, Measure
+from rarelens.studies.catalogue import SEGMENTATION
 from rarelens.studies.reporting.number_text import NONE, words, written
 from rarelens.studies.reporting.results import first_row
 from rarelens.studies.reporting.segmentation.results import SegmentationResults
@@ -34,6 +33,8 @@ TEST = (
     ("hd95", mean),
     ("missed", mean),
 )
+# With the baseline, of each class: what is claimed.
+COMPARED = ("sensitivity", "dice", "shift_mean")
 # Of a layer: heading → number, digits.
 UNITS = {
     "detectors": ("detectors", 1),
@@ -46,13 +47,10 @@ def class_table(results: SegmentationResults, class_: int) -> Table:
     """All methods for one class."""
     name = results.classes[class_]
     make = MethodColumns(results, SEGMENTATION, name)
-    dice = make.against_baseline("dice")
     columns = (
         *(make.column("test subjects", measure, shown) for measure, shown in TEST),
         make.column("test − training", "shift_mean", mean_and_interval, "logit shift"),
-        *dice,
-        make.column(dice[0].group, "dice", _record, "win/tie/loss"),
-        *make.against_baseline("shift_mean"),
+        *(column for other in COMPARED for column in make.against_baseline(other)),
     )
     return Table(
         f"{name}: all methods",
@@ -159,9 +157,3 @@ def unit_table(results: SegmentationResults) -> Table | None:
 def _units(units: pd.DataFrame, layer: Hashable, name: str, digits: int, method: str) -> Value:
     seeds = units.loc[(units["method"] == method) & (units["layer"] == layer), name]
     return with_spread(float(seeds.mean()), float(seeds.std()), digits)
-
-
-def _record(entry: pd.Series, _: Measure) -> Value:
-    """On how many subjects the method is better, equal, worse."""
-    known = math.isfinite(entry["p"])
-    return Value(f"{entry['wins']}/{entry['ties']}/{entry['losses']}" if known else NONE)
