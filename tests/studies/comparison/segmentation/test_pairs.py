@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from rarelens.studies.comparison.segmentation.compare import compare
 from rarelens.studies.settings.results import Compare
 
 SETTINGS = Compare(bootstrap=500, confidence=0.95, equivalence=0.02, least_positives=1, seed=1)
-METHODS = ("asymmetric_focal", "focal", "zero")
+METHODS = ("asymmetric_both", "asymmetric_focal", "focal", "symmetric_both", "zero")
 CASES = list("abcdefgh")
 RNG = np.random.default_rng(0)
 FOCAL = RNG.uniform(0.2, 0.6, (4, 8))
@@ -27,6 +29,7 @@ def found(tmp_path_factory, write):
     for seed in range(4):
         dice = {"focal": FOCAL[seed], "zero": FOCAL[seed]}
         dice["asymmetric_focal"] = FOCAL[seed] + GAINS[seed]
+        dice |= dict.fromkeys(("symmetric_both", "asymmetric_both"), dice["asymmetric_focal"])
         for method in METHODS:
             cell = Cell("segmentation", "brain", "unet", method, "0.5", seed)
             move = 0.5 if method == "asymmetric_focal" else 0.0
@@ -46,8 +49,9 @@ def pair(table, a, b, measure):
 
 def test_every_pair_is_there_and_the_asymmetric_method_stands_second(found):
     names = found[1][["method_a", "method_b"]].drop_duplicates().to_numpy().tolist()
-    expected = [["focal", "asymmetric_focal"], ["focal", "zero"], ["zero", "asymmetric_focal"]]
-    assert names == expected
+    symmetric, asymmetric = ("focal", "symmetric_both", "zero"), ("both", "focal")
+    ordered = (*symmetric, *(f"asymmetric_{name}" for name in asymmetric))
+    assert sorted(names) == sorted(map(list, combinations(ordered, 2)))
     row = pair(found[1], "focal", "asymmetric_focal", "dice")
     assert row["difference"] == pytest.approx(row["value_b"] - row["value_a"])
     expected = crossed_difference(GAINS)
@@ -56,7 +60,10 @@ def test_every_pair_is_there_and_the_asymmetric_method_stands_second(found):
 
 def test_only_an_asymmetric_method_against_its_own_symmetric_form_is_claimed(found):
     claims = found[1][found[1]["claim"]]
-    assert set(claims["method_a"] + "," + claims["method_b"]) == {"focal,asymmetric_focal"}
+    assert set(claims["method_a"] + "," + claims["method_b"]) == {
+        "focal,asymmetric_focal",
+        "symmetric_both,asymmetric_both",
+    }
     assert set(claims["measure"]) <= {"dice", "sensitivity", "shift_mean"}
     assert pair(found[1], "focal", "asymmetric_focal", "dice")["claim"]
 

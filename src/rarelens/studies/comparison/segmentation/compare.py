@@ -35,7 +35,7 @@ COLUMNS = [
 PAIR_KEYS = [*COMPARISON, "method_a", "method_b", "class", "measure"]
 PAIR_COLUMNS = [*PAIR_KEYS, "value_a", "value_b", "difference", "low", "high", "confidence"]
 PAIR_COLUMNS += ["p", "p_holm", "claim", "p_equivalent", "subjects", "seeds", "sufficient_seeds"]
-ASYMMETRIC = "asymmetric_"
+ASYMMETRIC, SYMMETRIC = "asymmetric_", "symmetric_"
 
 
 def compare(
@@ -52,7 +52,8 @@ def compare(
 
     The page's claims, over which Holm's correction is: the baseline's shift of every class; of rare
     classes and the measures that the catalogue has ``claimed``, every method against the baseline,
-    and each asymmetric method against its symmetric form (``asymmetric_x`` against ``x``).
+    and each asymmetric method against its symmetric form (``asymmetric_x`` against ``x``
+    or ``symmetric_x``).
 
     Args:
         cells: the study's models, in any order.
@@ -94,7 +95,8 @@ def compare(
 def _claimed(row: dict[str, Any], rare: set[str]) -> dict[str, Any]:
     measure = row["measure"]
     if "method_a" in row:
-        asked = row["method_b"] == ASYMMETRIC + row["method_a"] and row["class"] in rare
+        form = ASYMMETRIC + row["method_a"].removeprefix(SYMMETRIC)
+        asked = row["method_b"] == form and row["class"] in rare
     elif row["method"] == row["baseline"]:
         asked = measure == Shift.measure
     else:
