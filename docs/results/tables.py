@@ -88,8 +88,8 @@ def gains() -> None:
     """Of each measure a table: a row per method, a column per rare class; bold: p (Holm) < .05."""
     metrics = read_metrics(Path("metrics/segmentation.csv"))
     metrics = metrics[metrics["rule"].isin(["all", ""])]
-    keys = [key for key in ("dataset", "network", "fraction") if metrics[key].nunique() > 1]
-    keys.append("class")
+    varied = [key for key in ("dataset", "network", "fraction") if len(metrics[key].unique()) > 1]
+    keys = [*varied, "class"]
     rare = metrics[metrics["rare"] & (metrics["measure"] == "shift_mean")]
     classes = list(rare[keys].drop_duplicates().itertuples(index=False, name=None))
     methods = [m for m in metrics["method"].unique() if m != metrics["baseline"].iloc[0]]
