@@ -292,5 +292,6 @@ def test_a_block_that_is_wrong_is_seen(
     monkeypatch.chdir(tmp_path)
     page = Page("../SECURITY.md", tmp_path)
     page.blocks = [Block(kind, "params.yaml" if kind == "yaml" else "", content)]
-    with pytest.raises((Exception, SystemExit)):  # noqa: B017, PT011: of many parsers.
+    # Of many parsers.
+    with pytest.raises((Exception, SystemExit)):  # noqa: B017, PT011
         page.check()
