@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 import pytest
-from xdist.plugin import pytest_xdist_auto_num_workers as cores
 
 from rarelens.studies.cells import Cell
 from rarelens.studies.data.segmentation.prepared import PreparedDataset
@@ -67,11 +66,6 @@ SLOW = (
     "studies/reporting",
     "studies/training",
 )
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores: tests of whole pipelines wait, for each other among others."""
-    return int(cores(config)) + (config.option.markexpr != "not slow")
 
 
 def _place(path: Path) -> str:
