@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -138,48 +136,50 @@ def killed(
         stage: which, by its address.
         ready: when ``moment`` begins to count.
         moment: seconds.
-        with_dvc: DVC is killed too, with all that it has started.
+        with_dvc: DVC is killed too.
     """
-    # Itself from nothing, for a process of its own; its stages start warm.
     dvc = psutil.Popen(
-        [Path(sys.executable).with_name("dvc"), "repro"],
+        [shutil.which("dvc", path=project.environment["PATH"]), "repro"],
         cwd=project.folder,
         env=project.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
     )
     hit, said = False, []
     for line in dvc.stdout:
         said.append(line)
         if f"Running stage '{stage}'" in line:
-            process = running_stage(dvc)
+            process = running_stage(at_work(dvc))
             while not ready() and alive(process):
                 time.sleep(0.01)
             time.sleep(moment)
-            hit = kill(process, dvc.pid if with_dvc else None)
+            hit = kill(process, dvc if with_dvc else None)
     failed = dvc.wait() != 0
     assert hit or not failed, "".join(said)
     return failed  # A signal comes too late for a process that is at its end, dead or not.
 
 
-def running_stage(dvc: psutil.Popen) -> psutil.Process:
-    """The process of the stage that DVC has just announced."""
+def at_work(process: psutil.Process) -> psutil.Process:
+    """The process that does what a command is there for: of a warm one, the server's child."""
+    if Project.warm is None:
+        return process
+    link = Project.warm / f"{process.pid}.pid"
+    while alive(process) and not link.is_symlink():
+        time.sleep(0.01)
+    return psutil.Process(int(str(link.readlink())))
+
+
+def running_stage(dvc: psutil.Process) -> psutil.Process:
+    """The command of the stage that DVC has just announced, once it works."""
     while True:
         for child in dvc.children(recursive=True):
-            with suppress(psutil.Error):
+            with suppress(psutil.Error, FileNotFoundError):
                 # A warm command is a script of Python's, with options.
                 if re.match(r"(\S+ -SEI )?\S*python\S* stages/", " ".join(child.cmdline())):
-                    while alive(child) and not begun_warm(child):
-                        time.sleep(0.01)
+                    at_work(child)
                     return child
         time.sleep(0.01)
-
-
-def begun_warm(process: psutil.Process) -> bool:
-    """Whether a warm command has its worker; what is cold needs none."""
-    return Project.warm is None or (Project.warm / f"{process.pid}.pid").is_symlink()
 
 
 def alive(process: psutil.Process) -> bool:
@@ -189,24 +189,20 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-def kill(process: psutil.Process, group: int | None) -> bool:
-    """SIGKILL a process, or the whole group; False where the process has ended already.
+def kill(process: psutil.Process, dvc: psutil.Process | None) -> bool:
+    """SIGKILL a stage's command and what works for it; False where it has ended already.
 
-    With it, where it is a warm command, the process that works for it.
+    DVC, if it is to die too, dies first.
     """
     try:
         # DVC does not write its locks at one stroke: it is killed only while it waits.
         process.suspend()
         if not alive(process):
             return False
-        if Project.warm is not None:
-            worker = (Project.warm / f"{process.pid}.pid").readlink()
-            with suppress(ProcessLookupError):
-                os.kill(int(str(worker)), signal.SIGKILL)
-        if group is None:
-            process.kill()
-        else:
-            os.killpg(group, signal.SIGKILL)
-    except psutil.NoSuchProcess:
+        for each in [process] if dvc is None else [dvc, process]:
+            for own in {at_work(each), each}:
+                with suppress(psutil.NoSuchProcess):
+                    own.kill()
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
     return True
