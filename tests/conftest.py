@@ -80,6 +80,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # First what stands on the finished study: one worker runs it while another has the rest.
+    whole = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in whole)
     for item in items:
         place = f"{_place(item.path)}::{item.name}"
         if place.startswith(SLOW):
