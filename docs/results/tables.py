@@ -100,9 +100,10 @@ def gains() -> None:
         _row(["method", *(", ".join(map(str, key)) for key in classes)])
         _row(["---"] * (1 + len(classes)))
         for method in methods:
-            found = [own.loc[(*key, method)] for key in classes]
-            told = [_interval(row, *bounds, "+") for row in found]
-            held = [row["p_holm"] < 0.05 for row in found]
+            places = [(*key, method) for key in classes]
+            found = [own.loc[place] if place in own.index else None for place in places]
+            told = ["" if row is None else _interval(row, *bounds, "+") for row in found]
+            held = [row is not None and row["p_holm"] < 0.05 for row in found]
             _row([method, *(f"**{t}**" if h else t for t, h in zip(told, held, strict=True))])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -150,7 +151,7 @@ def killed(
     for line in dvc.stdout:
         said.append(line)
         if f"Running stage '{stage}'" in line:
-            process = running_stage(at_work(dvc))
+            process = running_stage(psutil.Process(at_work(dvc)))
             while not ready() and alive(process):
                 time.sleep(0.01)
             time.sleep(moment)
@@ -160,14 +161,14 @@ def killed(
     return failed  # A signal comes too late for a process that is at its end, dead or not.
 
 
-def at_work(process: psutil.Process) -> psutil.Process:
-    """The process that does what a command is there for: of a warm one, the server's child."""
+def at_work(process: psutil.Process) -> int:
+    """The id of the process that does what a command is there for: the server's child, if warm."""
     if Project.warm is None:
-        return process
+        return process.pid
     link = Project.warm / f"{process.pid}.pid"
     while alive(process) and not link.is_symlink():
         time.sleep(0.01)
-    return psutil.Process(int(str(link.readlink())))
+    return int(str(link.readlink()))
 
 
 def running_stage(dvc: psutil.Process) -> psutil.Process:
@@ -199,10 +200,10 @@ def kill(process: psutil.Process, dvc: psutil.Process | None) -> bool:
         process.suspend()
         if not alive(process):
             return False
-        for each in [process] if dvc is None else [dvc, process]:
-            for own in {at_work(each), each}:
-                with suppress(psutil.NoSuchProcess):
-                    own.kill()
-    except (psutil.NoSuchProcess, FileNotFoundError):
+    except psutil.NoSuchProcess:
         return False
+    for each in [process] if dvc is None else [dvc, process]:
+        for number in (at_work(each), each.pid):
+            with suppress(ProcessLookupError):  # It may be at its end.
+                os.kill(number, signal.SIGKILL)
     return True
